@@ -1,0 +1,179 @@
+"""The echo workload: one HTTP server that says which pod it is. Standard library only, the same file on every target.
+
+The body reads as kong/go-echo's does ("Running on Pod <name>."), so that the documentation's own commands work on it.
+The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), ``set-cookie=a%3D1`` (repeatable),
+``bytes=1000`` (size of the body). ``/-/ready`` is the readiness probe. What it sees goes to standard output, one JSON
+object a line.
+
+Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_PORT (default 1027).
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+POD = os.environ.get("POD_NAME", socket.gethostname())
+NAMESPACE = os.environ.get("POD_NAMESPACE", "")
+NODE = os.environ.get("NODE_NAME", "")
+ADDRESS = os.environ.get("POD_IP", "")
+PORT = int(os.environ.get("ECHO_PORT", "1027"))
+LINGER = 1.0  # seconds for which a connection may stay idle after SIGTERM before it is closed
+
+_log_lock = threading.Lock()
+
+
+def log(event, **fields):
+    """Write one line of the pod's own record, whole and at once: the suite checks its own view against it."""
+    line = json.dumps({"event": event, "pod": POD, "at": time.time(), **fields})
+    with _log_lock:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+class Server(ThreadingHTTPServer):
+    """Counts its connections, so that a stop can wait for the last one to end."""
+
+    daemon_threads = True
+    request_queue_size = 512
+    allow_reuse_address = True
+
+    def __init__(self, address):
+        """Listen on ``address``."""
+        super().__init__(address, Handler)
+        self.stopping = False
+        self.open_connections = 0
+        self.changed = threading.Condition()
+
+    def process_request(self, request, client_address):
+        """Count a connection before its thread starts, so that none is missed."""
+        with self.changed:
+            self.open_connections += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request, client_address):
+        """Serve one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.changed:
+                self.open_connections -= 1
+                self.changed.notify_all()
+
+    def handle_error(self, request, client_address):
+        """Record a connection that broke: the client's doing, and no reason for a traceback."""
+        log("connection-error", error=repr(sys.exc_info()[1]))
+
+    def finish(self):
+        """Refuse new connections, serve those there are, and return when all have ended.
+
+        What already waits in the accept queue is served: closing it unread would reset a request that was sent.
+        """
+        self.stopping = True
+        self.shutdown()
+        self.socket.setblocking(False)
+        try:
+            while True:
+                request, client_address = self.get_request()
+                request.setblocking(True)
+                self.process_request(request, client_address)
+        except OSError:  # the queue is empty
+            self.server_close_listener()
+        with self.changed:
+            self.changed.wait_for(lambda: self.open_connections == 0)
+
+    def server_close_listener(self):
+        """Close the listening socket only; server_close() would wait for threads as well."""
+        self.socket.close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers every method and path alike."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server_version = "stickyconf-echo"
+    sys_version = ""
+
+    def handle_one_request(self):
+        """Wait for a request, but not for ever on a connection that stays idle once the pod is to stop."""
+        idle_since = time.monotonic()
+        while not select.select([self.connection], [], [], 0.1)[0]:
+            if self.server.stopping and time.monotonic() - idle_since > LINGER:
+                self.close_connection = True
+                return
+        super().handle_one_request()
+
+    def answer(self):
+        """Say who we are, as the query asks."""
+        url = urlsplit(self.path)
+        query = parse_qs(url.query)
+        request_id = self.headers.get("Echo-Request-Id", "")
+        log("request", id=request_id, method=self.command, path=self.path)
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if url.path == "/-/ready":
+            status = 200
+        else:
+            status = int(query.get("status", ["200"])[0])
+            self._delay(float(query.get("delay", ["0"])[0]))
+        body = self._body(int(query.get("bytes", ["0"])[0]))
+        self.send_response(status)
+        for cookie in query.get("set-cookie", []):
+            self.send_header("Set-Cookie", cookie)
+        if 300 <= status < 400:
+            self.send_header("Location", url.path)
+        self.send_header("Echo-Pod", POD)
+        self.send_header("Echo-Request-Id", request_id)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        bodiless = status in (204, 304)
+        if not bodiless:
+            self.send_header("Content-Length", str(len(body)))
+        if self.server.stopping:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if not bodiless and self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def _delay(self, seconds):
+        if seconds > 0:
+            threading.Event().wait(seconds)
+
+    def _body(self, size):
+        text = (
+            f"Welcome, you are connected to node {NODE}.\n"
+            f"Running on Pod {POD}.\n"
+            f"In namespace {NAMESPACE}.\n"
+            f"With IP address {ADDRESS}.\n"
+        )
+        return text.encode().ljust(size, b".")
+
+    def log_message(self, format, *args):  # noqa: A002 - the base class names it so
+        """Keep the base class's own access log out of the record."""
+
+
+def main():
+    """Serve until SIGTERM, then finish what was begun."""
+    server = Server((ADDRESS, PORT))
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    serving.start()
+    log("listening", address=ADDRESS, port=PORT)
+    stop.wait()
+    log("sigterm")
+    server.finish()
+    log("stopped")
+
+
+if __name__ == "__main__":
+    main()

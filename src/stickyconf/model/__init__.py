@@ -1,0 +1,30 @@
+"""What happened, and what was said about it: frozen types, standard library only."""
+
+from stickyconf.model.catalogue import Catalogue, Level, Requirement
+from stickyconf.model.cookies import SetCookie, parse_set_cookie
+from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
+from stickyconf.model.history import Event, Happening, History, Setup, Sighting
+from stickyconf.model.verdict import Finding, Measure, Ruling, Status, Verdict
+
+__all__ = [
+    "Answered",
+    "Catalogue",
+    "Event",
+    "Exchange",
+    "Finding",
+    "Happening",
+    "History",
+    "Level",
+    "Measure",
+    "Outcome",
+    "Refused",
+    "Requirement",
+    "Ruling",
+    "SetCookie",
+    "Setup",
+    "Sighting",
+    "Status",
+    "Unknown",
+    "Verdict",
+    "parse_set_cookie",
+]

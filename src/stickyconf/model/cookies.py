@@ -1,0 +1,66 @@
+"""Set-Cookie as a user agent reads it (RFC 6265, section 5.2), losing nothing on the way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# RFC 6265, section 4.1.1: a cookie-value is cookie-octets, optionally inside one pair of double quotes.
+_COOKIE_VALUE = re.compile(
+    r'^(?:"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"|[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*)$'
+)
+
+KNOWN_ATTRIBUTES = frozenset(
+    {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetCookie:
+    """One Set-Cookie header field.
+
+    ``value`` keeps its quotes: a user agent sends them back as they came (RFC 6265, section 5.2).
+    ``attributes`` are (name, value) pairs as spelt and in order; a flag such as ``Secure`` has the value "".
+    """
+
+    name: str
+    value: str
+    attributes: tuple[tuple[str, str], ...]
+
+    def attribute(self, name: str) -> str | None:
+        """Return the last value of an attribute, its name compared without case, or None where it is absent."""
+        for spelt, value in reversed(self.attributes):
+            if spelt.lower() == name.lower():
+                return value
+        return None
+
+    @property
+    def unknown_attributes(self) -> tuple[str, ...]:
+        """Attribute names no browser knows, such as the misspelling ``Same-Site``."""
+        return tuple(spelt for spelt, _ in self.attributes if spelt.lower() not in KNOWN_ATTRIBUTES)
+
+    @property
+    def legal_value(self) -> bool:
+        """Whether the value is made of cookie-octets only (RFC 6265, section 4.1.1)."""
+        return bool(_COOKIE_VALUE.match(self.value))
+
+
+def parse_set_cookie(field: str) -> SetCookie | None:
+    """Read one Set-Cookie field value; None where a user agent would ignore it (no "=", or no name)."""
+    pair, *rest = field.split(";")
+    name, equals, value = pair.partition("=")
+    if not equals or not name.strip():
+        return None
+    attributes = []
+    for part in rest:
+        spelt, _, text = part.partition("=")
+        if spelt.strip():
+            attributes.append((spelt.strip(), text.strip()))
+    return SetCookie(name.strip(), value.strip(), tuple(attributes))
+
+
+def path_matches(request_path: str, cookie_path: str) -> bool:
+    """Whether a cookie with this Path goes with a request for that path (RFC 6265, section 5.1.4)."""
+    if request_path == cookie_path:
+        return True
+    return request_path.startswith(cookie_path) and (cookie_path.endswith("/") or request_path[len(cookie_path)] == "/")

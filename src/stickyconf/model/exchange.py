@@ -1,0 +1,96 @@
+"""One request and what came of it. An exchange says what happened, never whether that was right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stickyconf.model.cookies import SetCookie, parse_set_cookie
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A complete response. ``pod`` is who said it served it, None when the answer is the gateway's own."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    pod: str | None
+
+    def set_cookies(self, name: str | None = None) -> tuple[SetCookie, ...]:
+        """Return the readable Set-Cookie fields in order; only those of one cookie name where one is given."""
+        read = (parse_set_cookie(value) for key, value in self.headers if key.lower() == "set-cookie")
+        return tuple(cookie for cookie in read if cookie and (name is None or cookie.name == name))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A definite failure below HTTP: connection refused, reset, or closed in the middle of a response."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can say whether the request was served: a client-side time-out. Doubt, not failure."""
+
+    reason: str
+
+
+Outcome = Answered | Refused | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request of one session.
+
+    ``arm`` names the part of the experiment it belongs to ("pinned", "control", ...). ``sent`` and ``received``
+    are seconds on the history's clock. ``cookie_fields`` are the Cookie header fields as sent, one item a field.
+    ``connection`` tells TCP connections apart; it is "" where none was made. ``gateway`` is the replica asked.
+    """
+
+    seq: int
+    arm: str
+    session: str
+    connection: str
+    gateway: str
+    sent: float
+    received: float
+    protocol: str
+    method: str
+    path: str
+    request_id: str
+    cookie_fields: tuple[str, ...]
+    outcome: Outcome
+
+    @property
+    def answer(self) -> Answered | None:
+        """The response, or None where there was none."""
+        return self.outcome if isinstance(self.outcome, Answered) else None
+
+    @property
+    def pod(self) -> str | None:
+        """The pod that served it, or None."""
+        return self.outcome.pod if isinstance(self.outcome, Answered) else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed definitely: refused, or answered 5xx by the gateway itself."""
+        if isinstance(self.outcome, Answered):
+            return self.outcome.pod is None and self.outcome.status >= 500
+        return isinstance(self.outcome, Refused)
+
+    def carried(self, cookie: str) -> bool:
+        """Whether a cookie of that name went with the request."""
+        return any(pair.strip().startswith(f"{cookie}=") for field in self.cookie_fields for pair in field.split(";"))
+
+    def told(self) -> str:
+        """Say the exchange in a few words for a message."""
+        match self.outcome:
+            case Answered(status=status, pod=None):
+                what = f"was answered {status} by the gateway itself"
+            case Answered(status=status, pod=pod):
+                what = f"reached {pod} ({status})"
+            case Refused(reason=reason):
+                what = f"failed: {reason}"
+            case Unknown(reason=reason):
+                what = f"has an unknown outcome: {reason}"
+        return f"exchange #{self.seq} ({self.method} {self.path}, session {self.session}) {what}"

@@ -1,0 +1,110 @@
+"""A history: everything that happened in one experiment, in one time order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stickyconf.model.exchange import Exchange
+
+
+class Happening(StrEnum):
+    """What an event can be. The suite's own acts first, then what it saw of the cluster and of the gateway."""
+
+    # Acts.
+    APPLIED = "applied"  # an object was admitted; detail: code, stored (JSON)
+    REJECTED = "rejected"  # an object was refused; detail: code, reason, message
+    ANNOTATED = "annotated"
+    DELETED = "deleted"  # we asked for the deletion
+    SCALED = "scaled"
+    RAN = "ran"  # a command; detail: command, exit, stdout, stderr
+    RESTARTED = "restarted"  # subject: what was restarted
+    # Seen through the Kubernetes API.
+    TERMINATING = "terminating"  # deletionTimestamp seen on the pod
+    ENDPOINT = "endpoint"  # detail: ready, serving, terminating
+    ENDPOINT_REMOVED = "endpoint-removed"
+    POD_GONE = "pod-gone"
+    CLUSTER_EVENT = "cluster-event"  # a Kubernetes Event; detail: reason, message, type
+    # Seen in the pod's own log.
+    SIGTERM = "sigterm"
+    # Seen through the Admin API, for one gateway replica (detail: gateway).
+    UPSTREAM = "upstream"  # detail: the upstream's fields
+    TARGET = "target"  # subject: pod; detail: weight
+    TARGET_REMOVED = "target-removed"
+    # What waiting came to.
+    CONVERGED = "converged"
+    UNCONVERGED = "unconverged"  # detail: budget, last (what was seen last)
+    # What cannot be looked at here.
+    UNSUPPORTED = "unsupported"  # subject: capability; detail: reason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to ``subject`` at ``when`` (seconds on the history's clock)."""
+
+    what: Happening
+    subject: str
+    when: float
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A request as the pod itself logged it, joined to its exchange by the request id."""
+
+    pod: str
+    request_id: str
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the experiment was done on.
+
+    ``pods`` were ready when it began. ``plan`` are the numbers fixed beforehand (sample sizes, rates), ``tempo`` the
+    seconds the cluster was told to take (sync, hold, grace). ``policy`` is the spec applied, empty where none was.
+    """
+
+    name: str
+    started: str
+    suite: str
+    target: str
+    implementation: str
+    versions: Mapping[str, str]
+    namespace: str
+    host: str
+    cookie: str
+    cookie_path: str
+    policy: Mapping[str, object]
+    drain: bool
+    pods: tuple[str, ...]
+    gateways: tuple[str, ...]
+    seed: int
+    tempo: Mapping[str, float]
+    plan: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The record of one experiment. Exchanges are ordered by ``sent``, events and sightings by ``when``."""
+
+    setup: Setup
+    exchanges: tuple[Exchange, ...] = ()
+    events: tuple[Event, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+
+    def arm(self, *names: str) -> tuple[Exchange, ...]:
+        """Return the exchanges of these arms of the experiment."""
+        return tuple(exchange for exchange in self.exchanges if exchange.arm in names)
+
+    def sessions(self, *arms: str) -> dict[str, list[Exchange]]:
+        """Return the exchanges of these arms (all arms where none is named), by session."""
+        found: dict[str, list[Exchange]] = {}
+        for exchange in self.arm(*arms) if arms else self.exchanges:
+            found.setdefault(exchange.session, []).append(exchange)
+        return found
+
+    def happened(self, what: Happening, subject: str | None = None) -> tuple[Event, ...]:
+        """Return the events of one kind; only those of one subject where one is given."""
+        return tuple(event for event in self.events if event.what is what and subject in (None, event.subject))

@@ -1,0 +1,94 @@
+"""One run of the suite: which cases ran and what came of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stickyconf.model.catalogue import Catalogue, Requirement
+from stickyconf.model.verdict import Status, Verdict
+
+
+class CaseOutcome(StrEnum):
+    """How a case ended. A harness error is ours and says nothing about the system under test."""
+
+    JUDGED = "judged"
+    HARNESS_ERROR = "harness-error"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case: a test function bound to one requirement.
+
+    ``duration`` is in seconds and includes driving the cluster where this case was the first to need its history.
+    ``error`` is one line, given when the outcome is HARNESS_ERROR.
+    """
+
+    node: str
+    title: str
+    requirement: str
+    outcome: CaseOutcome
+    verdict: Verdict | None
+    duration: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything a report says. Times are ISO 8601 in UTC, durations seconds.
+
+    ``filtered`` tells that some cases of the selected profiles were left out on purpose (-k, --requirement).
+    ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any.
+    """
+
+    id: str
+    started: str
+    duration: float
+    suite: str
+    target: str
+    implementation: str
+    embedded: bool
+    versions: Mapping[str, str]
+    profiles: tuple[str, ...]
+    strict: bool
+    filtered: bool
+    rejudged: str
+    command: str
+    seed: int
+    requests: int
+    budgets: Mapping[str, float]
+    alpha: Mapping[str, float]
+    cases: tuple[CaseResult, ...]
+    mutant: str = ""
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Return one verdict a requirement: the gravest of its cases'. Cases that ended in a harness error have none."""
+        found: dict[str, list[Verdict]] = {}
+        for case in self.cases:
+            if case.verdict:
+                found.setdefault(case.requirement, []).append(case.verdict)
+        return {requirement: _gravest(verdicts) for requirement, verdicts in found.items()}
+
+    def unjudged(self, requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+        """Return those requirements no case gave a verdict on (no case, or a harness error)."""
+        judged = self.verdicts()
+        return tuple(requirement for requirement in requirements if requirement.id not in judged)
+
+    def of_profile(self, catalogue: Catalogue, profile: str) -> tuple[Requirement, ...]:
+        """Return a profile's requirements in the catalogue's order."""
+        return tuple(requirement for requirement in catalogue if profile in requirement.profiles)
+
+
+_ORDER = (Status.NOT_APPLICABLE, Status.CONFORMS, Status.INCONCLUSIVE, Status.VIOLATES)
+
+
+def _gravest(verdicts: list[Verdict]) -> Verdict:
+    worst = max(verdicts, key=lambda verdict: _ORDER.index(verdict.status))
+    return Verdict(
+        worst.requirement,
+        worst.status,
+        tuple(finding for verdict in verdicts for finding in verdict.findings),
+        tuple(measure for verdict in verdicts for measure in verdict.measures),
+        tuple(dict.fromkeys(history for verdict in verdicts for history in verdict.histories)),
+    )

@@ -1,0 +1,105 @@
+"""Histories on disk: JSON Lines, one header, one line a fact, and a last line that proves the file is whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
+from stickyconf.model.history import Event, Happening, History, Setup, Sighting
+
+FORMAT = "stickyconf-history/1"
+_OUTCOMES: dict[str, type[Answered | Refused | Unknown]] = {
+    "answered": Answered,
+    "refused": Refused,
+    "unknown": Unknown,
+}
+
+
+class HistoryFileError(ValueError):
+    """A file is not a whole history of this version; the message says which, where and what to do."""
+
+
+def write_history(history: History, path: Path) -> None:
+    """Write a history to ``path``, complete or not at all (written beside it, then renamed)."""
+    beside = path.with_suffix(".partial")
+    with beside.open("w", encoding="utf-8") as file:
+        for line in _lines(history):
+            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+    beside.replace(path)
+
+
+def _lines(history: History) -> Iterator[dict[str, Any]]:
+    yield {"format": FORMAT, "setup": asdict(history.setup)}
+    for exchange in history.exchanges:
+        kind = next(name for name, cls in _OUTCOMES.items() if isinstance(exchange.outcome, cls))
+        yield {"exchange": asdict(exchange) | {"outcome": {kind: asdict(exchange.outcome)}}}
+    for event in history.events:
+        yield {"event": asdict(event)}
+    for sighting in history.sightings:
+        yield {"sighting": asdict(sighting)}
+    yield {"end": len(history.exchanges) + len(history.events) + len(history.sightings)}
+
+
+def read_history(path: Path) -> History:
+    """Read a history back, equal to the one written.
+
+    Raises HistoryFileError for a file that is truncated, of another format version, or not a history at all.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistoryFileError(f"{path}: cannot be read: {error}") from error
+    rows = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
+    if not rows or "format" not in rows[0]:
+        raise HistoryFileError(
+            f"{path}: not a history (its first line has no format); give a file written by this suite"
+        )
+    if rows[0]["format"] != FORMAT:
+        raise HistoryFileError(
+            f"{path}: written as {rows[0]['format']}, this version reads {FORMAT}; judge it with the version that wrote it"
+        )
+    if rows[-1].get("end") != len(rows) - 2:
+        raise HistoryFileError(
+            f"{path}: truncated: its last line does not close it ({len(rows)} lines read); record it again"
+        )
+    exchanges, events, sightings = [], [], []
+    try:
+        setup = rows[0]["setup"]
+        for number, row in enumerate(rows[1:-1], start=2):
+            match row:
+                case {"exchange": data}:
+                    exchanges.append(_exchange(data))
+                case {"event": data}:
+                    events.append(Event(**data | {"what": Happening(data["what"])}))
+                case {"sighting": data}:
+                    sightings.append(Sighting(**data))
+                case _:
+                    raise HistoryFileError(f"{path}:{number}: neither exchange, event nor sighting")
+        whole = Setup(**setup | {"pods": tuple(setup["pods"]), "gateways": tuple(setup["gateways"])})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, HistoryFileError):
+            raise
+        raise HistoryFileError(f"{path}: damaged: {error!r}; record it again") from error
+    return History(whole, tuple(exchanges), tuple(events), tuple(sightings))
+
+
+def _decode(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise HistoryFileError(f"{path}:{number}: truncated or damaged ({error.msg}); record it again") from error
+    if not isinstance(row, dict):
+        raise HistoryFileError(f"{path}:{number}: not a history line")
+    return row
+
+
+def _exchange(data: dict[str, Any]) -> Exchange:
+    [(kind, fields)] = data["outcome"].items()
+    if kind == "answered":
+        fields = fields | {"headers": tuple((name, value) for name, value in fields["headers"])}
+    outcome: Outcome = _OUTCOMES[kind](**fields)
+    return Exchange(**data | {"outcome": outcome, "cookie_fields": tuple(data["cookie_fields"])})

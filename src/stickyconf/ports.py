@@ -1,0 +1,177 @@
+"""What scenarios may ask of the outside: a cluster, a gateway, and a way to send requests.
+
+Targets implement these; scenarios know nothing else. Objects are plain dictionaries, as the Kubernetes API has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stickyconf.model import Outcome
+
+Manifest = Mapping[str, Any]
+
+
+class HarnessError(Exception):
+    """Something of ours, or of the ground we stand on, broke: never a statement about the system under test."""
+
+
+class Rejected(Exception):
+    """The API server refused an object for what it says (HTTP 400, 403 or 422)."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        """Keep the Status object's code, reason and message."""
+        super().__init__(message)
+        self.code, self.reason, self.message = code, reason, message
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object, as discovery names it."""
+
+    api_version: str
+    kind: str
+
+
+NAMESPACE = Kind("v1", "Namespace")
+POD = Kind("v1", "Pod")
+SERVICE = Kind("v1", "Service")
+EVENT = Kind("v1", "Event")
+DEPLOYMENT = Kind("apps/v1", "Deployment")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
+UPSTREAM_POLICY = Kind("configuration.konghq.com/v1beta1", "KongUpstreamPolicy")
+
+
+class Cluster(Protocol):
+    """The Kubernetes API."""
+
+    async def apply(self, manifest: Manifest) -> dict[str, Any]:
+        """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """Return an object, or None where there is none."""
+
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a namespace (or of all) that a label selector picks."""
+
+    async def patch(self, kind: Kind, name: str, namespace: str, patch: Manifest) -> dict[str, Any]:
+        """Merge-patch an object (RFC 7386) and return it."""
+
+    async def scale(self, name: str, namespace: str, replicas: int) -> None:
+        """Set a Deployment's replicas through its scale subresource."""
+
+    async def delete(self, kind: Kind, name: str, namespace: str = "", grace: int | None = None) -> None:
+        """Ask for the deletion of an object; one that is gone already is no error."""
+
+    def watch(self, kind: Kind, namespace: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield (ADDED | MODIFIED | DELETED, object), what exists first, until closed."""
+
+    def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
+        """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
+
+    async def log(self, pod: str, namespace: str, tail: int) -> str:
+        """Return the last lines of a pod's log."""
+
+
+class Gateway(Protocol):
+    """The gateway's Admin API, one replica at a time, because replicas are updated one at a time."""
+
+    async def replicas(self) -> Sequence[str]:
+        """Return the names of the replicas that run now."""
+
+    async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
+        """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
+
+    async def targets(self, replica: str, name: str) -> dict[str, int]:
+        """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
+
+    async def configuration(self, replica: str) -> dict[str, Any]:
+        """Return the whole configuration in force, for diagnostics."""
+
+    async def restart(self) -> None:
+        """Replace every replica by a new one and return when they serve."""
+
+
+class Controller(Protocol):
+    """The ingress controller's own settings."""
+
+    async def set_drain_support(self, on: bool) -> None:
+        """Switch drain support, restarting the controller where it takes that, and return when it works again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to send. ``cookie_fields`` go out as that many Cookie header fields, each as it is.
+
+    ``long`` tells that it will be answered late on purpose, so that it must not count among those in flight.
+    """
+
+    method: str
+    host: str
+    path: str
+    request_id: str
+    cookie_fields: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a request: its outcome, the TCP connection it used ("" where none was made), and the protocol.
+
+    ``sent`` and ``received`` are readings of time.monotonic(), in seconds.
+    """
+
+    outcome: Outcome
+    connection: str
+    protocol: str
+    sent: float
+    received: float
+
+
+class Line(Protocol):
+    """One client's connection to the gateway, kept alive or made anew for each request as it was opened."""
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request and return what came of it; never raises for what the other side does."""
+
+
+class Traffic(Protocol):
+    """Makes clients."""
+
+    def line(self, *, fresh: bool = False, http2: bool = False) -> AbstractAsyncContextManager[Line]:
+        """Open a client: one kept-alive connection, or a fresh one for each request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How fast the system under test is meant to be, in seconds.
+
+    ``sync``: the controller's push period. ``hold``: how long preStop keeps a deleted pod serving (at least
+    3 sync periods). ``grace``: the pod's termination grace period, longer than ``hold``.
+    """
+
+    sync: float
+    hold: float
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A system under test, ready for use."""
+
+    name: str
+    implementation: str
+    versions: Mapping[str, str]
+    tempo: Tempo
+    cluster: Cluster
+    gateway: Gateway
+    controller: Controller
+    traffic: Traffic
+    proxy_url: str
+    kubeconfig: str

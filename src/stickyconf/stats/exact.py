@@ -1,0 +1,107 @@
+"""Exact tests about where sessions are placed. The unit is the session; nothing here is approximate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy.special import bdtr, bdtrc
+
+
+def miss_probability(samples: int, pods: int) -> float:
+    """Bound the probability that uniform placement of ``samples`` sessions misses at least one of ``pods`` pods.
+
+    The union bound k (1 - 1/k)^n: exact to its leading term and never too small.
+    """
+    if pods < 1 or samples < 0:
+        raise ValueError(f"{pods} pods and {samples} samples make no experiment")
+    return min(1.0, pods * (1 - 1 / pods) ** samples)
+
+
+def reach_sample_size(pods: int, alpha: float) -> int:
+    """Return the fewest sessions of which none, with probability 1 - ``alpha``, leaves any of ``pods`` pods unvisited."""
+    _check_probability(alpha)
+    if pods < 2:
+        return 1
+    return math.ceil(math.log(alpha / pods) / math.log(1 - 1 / pods))
+
+
+def witness_sample_size(rate: float, miss: float) -> int:
+    """Return how many requests show a fault of this ``rate`` at least once, but for a probability of ``miss``."""
+    _check_probability(rate)
+    _check_probability(miss)
+    return math.ceil(math.log(miss) / math.log(1 - rate))
+
+
+def unseen_probability(samples: int, rate: float) -> float:
+    """Return the probability that a fault of this ``rate`` stays unseen in ``samples`` requests."""
+    return float((1 - rate) ** samples)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareTest:
+    """An exact test of observed counts against expected shares.
+
+    ``p_value`` is the smallest two-sided binomial p-value over the pods, times their number (Bonferroni), at most 1;
+    ``pod`` is the one furthest from its share, ``count`` what it got of ``samples``, ``expected`` what its share makes.
+    """
+
+    p_value: float
+    pod: str
+    count: int
+    expected: float
+    samples: int
+
+
+def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> ShareTest:
+    """Test that sessions were placed by ``weights`` (pod -> weight, at least two above 0).
+
+    Raises ValueError where a pod was counted that has no weight, so that no placement goes unjudged.
+    """
+    strangers = set(counts) - set(weights)
+    if strangers:
+        raise ValueError(f"sessions were counted on pods without a weight: {', '.join(sorted(strangers))}")
+    total, samples = sum(weights.values()), sum(counts.values())
+    results = []
+    for pod, weight in weights.items():
+        share, count = weight / total, counts.get(pod, 0)
+        fewer = float(bdtr(count, samples, share))
+        more = float(bdtrc(count - 1, samples, share)) if count else 1.0
+        p_value = min(1.0, 2 * min(fewer, more) * len(weights))
+        results.append(ShareTest(p_value, pod, count, samples * share, samples))
+    return min(results, key=lambda result: (result.p_value, result.pod))
+
+
+def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -> int:
+    """Return the sessions needed to see, with this ``power``, one of ``pods`` equal pods get ``deviation`` times its share.
+
+    ``deviation`` is a factor: 0.5 for a pod at half its share, 2 for one at twice. Exact binomial, searched upwards.
+    """
+    _check_probability(alpha)
+    _check_probability(power)
+    share, actual = 1 / pods, deviation / pods
+    if deviation < 0 or actual >= 1 or deviation == 1:
+        raise ValueError(f"a pod of {pods} cannot get {deviation} times its share, or does not deviate")
+    samples = pods
+    while _share_power(samples, share, actual, alpha / (2 * pods)) < power:
+        samples += max(1, samples // 50)
+    return samples
+
+
+def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
+    """Return the probability that the count of a pod at share ``actual`` falls where the test objects."""
+    if actual < share:
+        low = -1
+        while float(bdtr(low + 1, samples, share)) <= tail:
+            low += 1
+        return float(bdtr(low, samples, actual)) if low >= 0 else 0.0
+    high = samples + 1
+    while high > 0 and float(bdtrc(high - 2, samples, share)) <= tail:
+        high -= 1
+    return float(bdtrc(high - 1, samples, actual)) if high <= samples else 0.0
+
+
+def _check_probability(value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{value} is not a probability between 0 and 1")

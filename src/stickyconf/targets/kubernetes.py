@@ -1,0 +1,193 @@
+"""The Cluster port over the Kubernetes API, by the official client's asyncio half."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.dynamic import DynamicClient
+from kubernetes.aio.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+
+from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
+
+FIELD_MANAGER = "stickyconf"
+_REFUSED = {400, 403, 422}
+
+
+class KubernetesCluster:
+    """The Kubernetes API as one context of a kubeconfig reaches it. Use as an async context manager."""
+
+    def __init__(self, kubeconfig: Path, cache: Path, context: str | None = None) -> None:
+        """Name the kubeconfig and its context (None: its current one); ``cache`` is a file for discovery."""
+        self._kubeconfig, self._cache, self._context = kubeconfig, cache, context
+
+    async def __aenter__(self) -> KubernetesCluster:
+        """Connect; HarnessError where nobody answers."""
+        settings = client.Configuration()
+        await config.load_kube_config(str(self._kubeconfig), self._context, client_configuration=settings)
+        settings.connection_pool_maxsize = 100  # every watch and every followed log holds a connection
+        self._api = client.ApiClient(settings)
+        try:
+            self._dynamic = await DynamicClient(self._api, cache_file=str(self._cache))
+        except (aiohttp.ClientError, OSError) as error:
+            await self._api.close()
+            raise HarnessError(f"the Kubernetes API at {settings.host} does not answer: {error}") from error
+        self._core = client.CoreV1Api(self._api)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self._api.close()
+
+    async def version(self) -> str:
+        """Return the server's version, for example v1.34.0."""
+        return str((await client.VersionApi(self._api).get_code()).git_version)
+
+    async def apply(self, manifest: Manifest) -> dict[str, Any]:
+        """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
+        resource = await self._resource(Kind(manifest["apiVersion"], manifest["kind"]))
+        meta = manifest["metadata"]
+        return await self._call(
+            resource.server_side_apply(
+                body=dict(manifest),
+                name=meta["name"],
+                namespace=meta.get("namespace"),
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+            )
+        )
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """Return an object, or None where there is none."""
+        resource = await self._resource(kind)
+        try:
+            return await self._call(resource.get(name=name, namespace=namespace or None))
+        except _NotFound:
+            return None
+
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a namespace (or of all) that a label selector picks."""
+        resource = await self._resource(kind)
+        found = await self._call(resource.get(namespace=namespace or None, label_selector=labels or None))
+        return list(found["items"])
+
+    async def patch(self, kind: Kind, name: str, namespace: str, patch: Manifest) -> dict[str, Any]:
+        """Merge-patch an object (RFC 7386) and return it."""
+        resource = await self._resource(kind)
+        return await self._call(
+            resource.patch(
+                body=dict(patch),
+                name=name,
+                namespace=namespace or None,
+                content_type="application/merge-patch+json",
+            )
+        )
+
+    async def scale(self, name: str, namespace: str, replicas: int) -> None:
+        """Set a Deployment's replicas through its scale subresource."""
+        resource = (await self._resource(DEPLOYMENT)).subresources["scale"]
+        body = {"spec": {"replicas": replicas}}
+        await self._call(
+            resource.patch(body=body, name=name, namespace=namespace, content_type="application/merge-patch+json")
+        )
+
+    async def delete(self, kind: Kind, name: str, namespace: str = "", grace: int | None = None) -> None:
+        """Ask for the deletion of an object; one that is gone already is no error."""
+        resource = await self._resource(kind)
+        options = {} if grace is None else {"gracePeriodSeconds": grace}
+        with contextlib.suppress(_NotFound):
+            await self._call(resource.delete(name=name, namespace=namespace or None, body=options))
+
+    async def watch(self, kind: Kind, namespace: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield (ADDED | MODIFIED | DELETED, object), what exists first, until closed.
+
+        Raises HarnessError where the API server ends the watch with an error.
+        """
+        resource = await self._resource(kind)
+        listed = await self._call(resource.get(namespace=namespace or None))
+        for item in listed["items"]:
+            yield "ADDED", item
+        version = listed["metadata"]["resourceVersion"]
+        while True:
+            response = await resource.get(
+                namespace=namespace or None, watch=True, resource_version=version, serialize=False
+            )
+            async for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise HarnessError(
+                        f"the API server ended the watch of {kind.kind}: {event['object'].get('message')}"
+                    )
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    yield event["type"], event["object"]
+
+    async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
+        """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
+        try:
+            response = await self._core.read_namespaced_pod_log(pod, namespace, follow=True, _preload_content=False)
+        except ApiException as error:
+            raise HarnessError(
+                f"the log of pod {namespace}/{pod} cannot be followed: {error.status} {error.reason}"
+            ) from error
+        async for line in _lines(response):
+            yield line.decode(errors="replace")
+
+    async def log(self, pod: str, namespace: str, tail: int) -> str:
+        """Return the last lines of a pod's log."""
+        return str(await self._core.read_namespaced_pod_log(pod, namespace, tail_lines=tail))
+
+    async def _resource(self, kind: Kind) -> Any:
+        try:
+            return await self._dynamic.resources.get(api_version=kind.api_version, kind=kind.kind)
+        except ResourceNotFoundError as error:
+            raise HarnessError(
+                f"the cluster does not serve {kind.kind} ({kind.api_version}); install its CRD first"
+            ) from error
+
+    async def _call(self, request: Any) -> dict[str, Any]:
+        try:
+            answer = await request
+        except DynamicApiError as error:
+            raise _translated(error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"the Kubernetes API does not answer: {error}") from error
+        return dict(answer.to_dict())
+
+
+class _NotFound(HarnessError):
+    pass
+
+
+def _translated(error: DynamicApiError) -> Exception:
+    try:
+        status = json.loads(error.body)
+    except (TypeError, ValueError):
+        status = {"reason": error.reason, "message": str(error.body)}
+    message = str(status.get("message", error.reason))
+    if error.status == 404:
+        return _NotFound(message)
+    if error.status in _REFUSED:
+        return Rejected(error.status, str(status.get("reason", "")), message)
+    return HarnessError(f"the Kubernetes API answered {error.status}: {message}")
+
+
+async def _lines(response: Any) -> AsyncIterator[bytes]:
+    """Split a streamed response into lines of any length, and close it when the caller stops."""
+    rest = b""
+    try:
+        async for chunk in response.content.iter_any():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                if line.strip():
+                    yield line
+        if rest.strip():
+            yield rest
+    finally:
+        response.close()

@@ -1,0 +1,88 @@
+"""The Traffic port over httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+
+from stickyconf.model import Answered, Outcome, Refused, Unknown
+from stickyconf.ports import Reply, Request
+
+# More requests in flight make httpx slower, not faster.
+MOST_IN_FLIGHT = 8
+POD_HEADER, REQUEST_ID_HEADER = "Echo-Pod", "Echo-Request-Id"
+
+
+class HttpTraffic:
+    """Clients of one gateway address."""
+
+    def __init__(self, proxy_url: str, timeout: timedelta) -> None:
+        """Take the proxy's base address and how long one request may take."""
+        self._base = proxy_url.rstrip("/")
+        self._timeout = httpx.Timeout(timeout.total_seconds())
+        self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._tls = httpx.create_ssl_context()
+
+    @contextlib.asynccontextmanager
+    async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
+        """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
+        limits = httpx.Limits(max_keepalive_connections=0) if fresh else httpx.Limits(keepalive_expiry=None)
+        async with httpx.AsyncClient(
+            limits=limits,
+            timeout=self._timeout,
+            verify=self._tls,
+            http1=not http2,
+            http2=http2,
+            trust_env=False,
+        ) as http:
+            yield HttpLine(http, self._base, self._in_flight)
+
+
+class HttpLine:
+    """One client."""
+
+    def __init__(self, http: httpx.AsyncClient, base: str, in_flight: asyncio.Semaphore) -> None:
+        """Take the client, the gateway's base address and the bound on requests in flight."""
+        self._http, self._base, self._in_flight = http, base, in_flight
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request and return what came of it; never raises for what the other side does."""
+        headers = [("Host", request.host), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
+        headers += [("Cookie", field) for field in request.cookie_fields]
+        message = self._http.build_request(
+            request.method, self._base + request.path, headers=headers, content=request.body or None
+        )
+        async with contextlib.AsyncExitStack() as place:
+            if not request.long:
+                await place.enter_async_context(self._in_flight)
+            sent = time.monotonic()
+            try:
+                response = await self._http.send(message, stream=True)
+                try:
+                    connection = _connection(response)
+                    await response.aread()
+                finally:
+                    await response.aclose()
+            except httpx.TimeoutException as error:
+                reason = f"{type(error).__name__} after {self._http.timeout.read:g} s"
+                return Reply(Unknown(reason), "", "", sent, time.monotonic())
+            except httpx.TransportError as error:
+                return Reply(Refused(f"{type(error).__name__}: {error}"), "", "", sent, time.monotonic())
+            finally:
+                self._http.cookies.clear()  # sessions keep their own jars; the client must not
+        return Reply(_outcome(response), connection, response.http_version, sent, time.monotonic())
+
+
+def _outcome(response: httpx.Response) -> Outcome:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
+    return Answered(response.status_code, headers, response.headers.get(POD_HEADER))
+
+
+def _connection(response: httpx.Response) -> str:
+    address = response.extensions["network_stream"].get_extra_info("client_addr")
+    return f"{address[0]}:{address[1]}" if address else ""

@@ -1,0 +1,131 @@
+"""Waiting: a condition, a deadline under a named budget, and the only polling loop of the suite.
+
+Waiting is for preconditions. A verdict is never waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import tenacity
+
+# Every wait of the suite, in seconds. The embedded cluster, being fast, needs a fraction of each.
+BUDGETS: dict[str, tuple[float, str]] = {
+    "cluster": (60, "the cluster under test answers and KIC and Kong are ready"),
+    "rollout": (60, "a Deployment has all its replicas ready, or a scale-down was begun"),
+    "admission": (10, "the API server answers about one object"),
+    "programmed": (30, "every gateway replica shows a change in its Admin API and on fresh connections"),
+    "drain_converged": (10, "every gateway replica shows a terminating pod at weight 0, or without it"),
+    "drained": (90, "a terminating pod is gone from the cluster and from every gateway replica"),
+    "pod_logs": (10, "every answered request is found in the log of the pod that served it"),
+    "cleanup": (60, "what a case made is deleted again"),
+    "request": (15, "one HTTP request is answered (an unanswered one is Unknown, not failed)"),
+    "command": (60, "one command of a documentation page ends"),
+}
+
+
+class UnknownBudget(ValueError):
+    """A budget of that name does not exist, or its value is no number of seconds."""
+
+
+class WaitFailed(Exception):
+    """A condition did not hold in time. ``last`` is what was seen last."""
+
+    def __init__(self, what: str, budget: str, seconds: float, last: str) -> None:
+        """Say what was waited for, under which budget, for how long, and what was seen last."""
+        super().__init__(f"waited {seconds:.1f} s for {what} (budget {budget}); last seen: {last}")
+        self.what, self.budget, self.last = what, budget, last
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How long each named wait may take."""
+
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def of(cls, overrides: Mapping[str, float] | None = None) -> Budgets:
+        """Take the documented table, with some values replaced; UnknownBudget for a name it does not have."""
+        overrides = overrides or {}
+        for name, value in overrides.items():
+            if name not in BUDGETS:
+                raise UnknownBudget(f"no budget is called {name!r}; there are: {', '.join(sorted(BUDGETS))}")
+            if not 0 < value < float("inf"):
+                raise UnknownBudget(f"budget {name}={value}: give a number of seconds above 0")
+        return cls({name: overrides.get(name, default) for name, (default, _) in BUDGETS.items()})
+
+    def __getitem__(self, name: str) -> timedelta:
+        """Return a budget's length; UnknownBudget for a name the table does not have."""
+        if name not in self.seconds:
+            raise UnknownBudget(f"no budget is called {name!r}; there are: {', '.join(sorted(BUDGETS))}")
+        return timedelta(seconds=self.seconds[name])
+
+    @staticmethod
+    def parse(text: str) -> tuple[str, float]:
+        """Read NAME=SECONDS; UnknownBudget with one clear line where it is not that."""
+        name, equals, value = text.partition("=")
+        try:
+            if equals:
+                return name, float(value)
+        except ValueError:
+            pass
+        raise UnknownBudget(f"budget {text!r} is not NAME=SECONDS, for example programmed=60")
+
+
+T = TypeVar("T")
+Progress = Callable[[str, float], None]
+
+
+def _silent(_what: str, _elapsed: float) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Waits until something holds, telling ``progress`` what it waits for and for how long already."""
+
+    budgets: Budgets
+    progress: Progress = _silent
+
+    async def until(
+        self,
+        what: str,
+        budget: str,
+        look: Callable[[], Awaitable[T]],
+        holds: Callable[[T], bool],
+        every: float = 0.05,
+    ) -> T:
+        """Look again and again until ``holds`` says so, and return what was seen then.
+
+        ``every`` is the pause between two looks in seconds. Raises WaitFailed when the budget is used up.
+        """
+        began = time.monotonic()
+        seen: list[T] = []
+
+        async def attempt() -> T:
+            self.progress(what, time.monotonic() - began)
+            seen[:] = [await look()]
+            if not holds(seen[0]):
+                raise tenacity.TryAgain
+            return seen[0]
+
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_delay(self.budgets[budget]),
+            wait=tenacity.wait_fixed(every),
+            retry=tenacity.retry_if_exception_type(tenacity.TryAgain),
+        )
+        try:
+            return await retrying(attempt)
+        except tenacity.RetryError as error:
+            raise WaitFailed(what, budget, time.monotonic() - began, str(seen[0]) if seen else "nothing") from error
+
+    @contextmanager
+    def told(self, what: str) -> Iterator[None]:
+        """Tell progress of one piece of long work that does not poll."""
+        self.progress(what, 0.0)
+        yield
