@@ -1,0 +1,128 @@
+"""The HTTP side: authentication, routing, negotiation, errors as ``Status`` objects."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from . import discovery
+from .audit import AuditLog
+from .registry import Registry
+from .requests import ResourcePath, verb_of
+from .resources import Resources
+from .status import ApiError, no_such_path, unauthorized
+from .store import encode
+
+JsonObject = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY = 3 * 1024 * 1024  # bytes; the limit of kube-apiserver
+KEEP_ALIVE = 300.0  # seconds an idle connection stays open: longer than any client keeps one
+_HEALTH = ("/livez", "/readyz", "/healthz")
+_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+
+class ApiServer:
+    """Answers the requests of one cluster."""
+
+    def __init__(self, token: str, audit: AuditLog | None = None) -> None:
+        """*token* is the bearer token that every request but health and version has to carry."""
+        self.registry = Registry()
+        self._resources = Resources(self.registry)
+        self._authorization = f"Bearer {token}".encode()
+        self._audit = audit
+
+    def application(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.on_shutdown.append(self._shut_down)
+        return app
+
+    async def _shut_down(self, _app: web.Application) -> None:
+        self.registry.store.close()
+        await self._resources.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._dispatch(request)
+        except ApiError as error:
+            return _json(error.status, error.code)
+        except web.HTTPRequestEntityTooLarge:
+            message = f"Request entity too large: limit is {LARGEST_BODY}"
+            return _json(ApiError(413, "RequestEntityTooLarge", message).status, 413)
+        except Exception as error:
+            # A fault of ours: said in full on stderr, and to the client as kube-apiserver would.
+            logger.exception("%s %s", request.method, request.path)
+            return _json(ApiError(500, "InternalError", f"Internal error occurred: {error}").status, 500)
+
+    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        if path in _HEALTH:
+            return web.Response(text="ok")
+        if path == "/version":
+            return _json(discovery.version())
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, self._authorization):
+            raise unauthorized()
+        target = ResourcePath.parse(path)
+        if target is None:
+            return self._document(request)
+        if self._audit is not None:
+            self._audit.record(verb_of(request, target), target, request.headers.get("User-Agent", ""))
+        return await self._resources.serve(request, target)
+
+    def _document(self, request: web.Request) -> web.Response:
+        if request.method not in ("GET", "HEAD"):
+            raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on this path")
+        accept = request.headers.get("Accept", "")
+        document = self._openapi(request.path, accept) or self._discovery(request.path, accept)
+        if document is None:
+            raise no_such_path()
+        return document
+
+    def _discovery(self, path: str, accept: str) -> web.Response | None:
+        catalog = self.registry.catalog
+        parts = path.strip("/").split("/")
+        document: JsonObject | None = None
+        match parts:
+            case ["api"] | ["apis"]:
+                for version in discovery.AGGREGATED:
+                    media = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+                    if media in accept:
+                        core = parts == ["api"]
+                        return _json(discovery.aggregated(catalog, version, core=core), media=media)
+                document = discovery.core_versions() if parts == ["api"] else discovery.groups(catalog)
+            case ["api", version]:
+                document = discovery.resources(catalog, "", version)
+            case ["apis", group]:
+                document = discovery.group(catalog, group)
+            case ["apis", group, version]:
+                document = discovery.resources(catalog, group, version)
+        return None if document is None else _json(document)
+
+    def _openapi(self, path: str, accept: str) -> web.Response | None:
+        catalog = self.registry.catalog
+        parts = path.strip("/").split("/")
+        document: JsonObject | None = None
+        match parts:
+            case ["openapi", "v2"]:
+                if "protobuf" in accept and "application/json" not in accept:
+                    # No bytes at all are a valid, empty protobuf message: a document that describes nothing.
+                    return web.Response(body=b"", headers={"Content-Type": _PROTOBUF})
+                document = discovery.openapi_v2()
+            case ["openapi", "v3"]:
+                document = discovery.openapi_index(catalog)
+            case ["openapi", "v3", "api", version]:
+                document = discovery.openapi(catalog, "", version)
+            case ["openapi", "v3", "apis", group, version]:
+                document = discovery.openapi(catalog, group, version)
+        return None if document is None else _json(document)
+
+
+def _json(document: JsonObject, code: int = 200, media: str = "application/json") -> web.Response:
+    return web.Response(status=code, body=encode(document), headers={"Content-Type": media})
