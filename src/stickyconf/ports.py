@@ -107,7 +107,7 @@ class Controller(Protocol):
 class Request:
     """One request to send. ``cookie_fields`` go out as that many Cookie header fields, each as it is.
 
-    ``long`` tells that it will be answered late on purpose, so that it must not count among those in flight.
+    ``patience`` are the seconds after which an answer is expected; such a request does not count among those in flight.
     """
 
     method: str
@@ -117,7 +117,7 @@ class Request:
     cookie_fields: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    long: bool = False
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

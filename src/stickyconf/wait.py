@@ -5,6 +5,7 @@ Waiting is for preconditions. A verdict is never waited for.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -129,3 +130,20 @@ class Waiter:
         """Tell progress of one piece of long work that does not poll."""
         self.progress(what, 0.0)
         yield
+
+
+class Beat:
+    """A steady rhythm for traffic: each tick comes ``seconds`` after the one before, late ones are not made up for.
+
+    This paces what is sent; it waits for nothing.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Set the time between two ticks, in seconds."""
+        self._seconds = seconds
+        self._next = time.monotonic()
+
+    async def tick(self) -> None:
+        """Return at the next tick."""
+        self._next = max(self._next + self._seconds, time.monotonic())
+        await asyncio.sleep(self._next - time.monotonic())

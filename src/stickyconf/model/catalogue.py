@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One row of the catalogue. ``profiles`` has at least one name; ``exposure`` says what must be shown possible first."""
+    """One row of the catalogue. ``exposure`` says what must be shown possible first."""
 
     id: str
     level: Level

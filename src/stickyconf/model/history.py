@@ -30,7 +30,7 @@ class Happening(StrEnum):
     SIGTERM = "sigterm"
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields
-    TARGET = "target"  # subject: pod; detail: weight
+    TARGET = "target"  # subject: pod; detail: weight, address
     TARGET_REMOVED = "target-removed"
     # What waiting came to.
     CONVERGED = "converged"

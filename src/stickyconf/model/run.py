@@ -63,7 +63,7 @@ class Run:
     mutant: str = ""
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Return one verdict a requirement: the gravest of its cases'. Cases that ended in a harness error have none."""
+        """Return one verdict a requirement, the gravest of its cases'. A case with a harness error has none."""
         found: dict[str, list[Verdict]] = {}
         for case in self.cases:
             if case.verdict:

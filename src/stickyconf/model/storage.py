@@ -60,7 +60,7 @@ def read_history(path: Path) -> History:
         )
     if rows[0]["format"] != FORMAT:
         raise HistoryFileError(
-            f"{path}: written as {rows[0]['format']}, this version reads {FORMAT}; judge it with the version that wrote it"
+            f"{path}: written as {rows[0]['format']}, this version reads {FORMAT}; judge it with the one that wrote it"
         )
     if rows[-1].get("end") != len(rows) - 2:
         raise HistoryFileError(

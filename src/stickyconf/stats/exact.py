@@ -20,7 +20,7 @@ def miss_probability(samples: int, pods: int) -> float:
 
 
 def reach_sample_size(pods: int, alpha: float) -> int:
-    """Return the fewest sessions of which none, with probability 1 - ``alpha``, leaves any of ``pods`` pods unvisited."""
+    """Return the fewest sessions that, but for a probability of ``alpha``, visit every one of ``pods`` pods."""
     _check_probability(alpha)
     if pods < 2:
         return 1
@@ -74,7 +74,7 @@ def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> Share
 
 
 def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -> int:
-    """Return the sessions needed to see, with this ``power``, one of ``pods`` equal pods get ``deviation`` times its share.
+    """Return the sessions needed to see, with this ``power``, one of ``pods`` equal pods off its share.
 
     ``deviation`` is a factor: 0.5 for a pod at half its share, 2 for one at twice. Exact binomial, searched upwards.
     """

@@ -24,7 +24,7 @@ class HttpTraffic:
     def __init__(self, proxy_url: str, timeout: timedelta) -> None:
         """Take the proxy's base address and how long one request may take."""
         self._base = proxy_url.rstrip("/")
-        self._timeout = httpx.Timeout(timeout.total_seconds())
+        self._timeout = timeout.total_seconds()
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
         self._tls = httpx.create_ssl_context()
 
@@ -46,19 +46,20 @@ class HttpTraffic:
 class HttpLine:
     """One client."""
 
-    def __init__(self, http: httpx.AsyncClient, base: str, in_flight: asyncio.Semaphore) -> None:
-        """Take the client, the gateway's base address and the bound on requests in flight."""
-        self._http, self._base, self._in_flight = http, base, in_flight
+    def __init__(self, http: httpx.AsyncClient, base: str, timeout: float, in_flight: asyncio.Semaphore) -> None:
+        """Take the client, the gateway's base address, seconds a request may take, and the bound on those in flight."""
+        self._http, self._base, self._timeout, self._in_flight = http, base, timeout, in_flight
 
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
         headers = [("Host", request.host), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
         headers += [("Cookie", field) for field in request.cookie_fields]
+        seconds = self._timeout + request.patience
         message = self._http.build_request(
-            request.method, self._base + request.path, headers=headers, content=request.body or None
+            request.method, self._base + request.path, headers=headers, content=request.body or None, timeout=seconds
         )
         async with contextlib.AsyncExitStack() as place:
-            if not request.long:
+            if not request.patience:
                 await place.enter_async_context(self._in_flight)
             sent = time.monotonic()
             try:
@@ -69,7 +70,7 @@ class HttpLine:
                 finally:
                     await response.aclose()
             except httpx.TimeoutException as error:
-                reason = f"{type(error).__name__} after {self._http.timeout.read:g} s"
+                reason = f"{type(error).__name__} after {seconds:g} s"
                 return Reply(Unknown(reason), "", "", sent, time.monotonic())
             except httpx.TransportError as error:
                 return Reply(Refused(f"{type(error).__name__}: {error}"), "", "", sent, time.monotonic())

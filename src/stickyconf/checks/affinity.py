@@ -1,0 +1,150 @@
+"""Affinity while the set of ready pods does not change."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from stickyconf.checks.evidence import (
+    Evidence,
+    could_have_strayed,
+    incomplete,
+    pods_reached,
+    strays,
+    unconverged,
+    unknown_outcomes,
+)
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
+from stickyconf.stats import alpha, miss_probability
+
+CONTROL = "control"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def one_pod_per_session(history: History) -> Ruling:
+    """Every answered request of a session reaches the pod that opened it.
+
+    Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests.
+    """
+    return _affinity(history, "pinned").ruling()
+
+
+def _affinity(history: History, *arms: str) -> Evidence:
+    exchanges = history.arm(*arms)
+    broken = strays(history.sessions(*arms))
+    return Evidence(
+        broken,
+        [
+            *could_have_strayed(history, CONTROL),
+            *incomplete(history, arms),
+            *unknown_outcomes(exchanges),
+            *unconverged(history),
+        ],
+        [
+            Measure("sessions", len(history.sessions(*arms))),
+            Measure("requests", len(exchanges)),
+            Measure("requests off their pod", len(broken)),
+        ],
+    )
+
+
+def pinned_however_connected(history: History) -> Ruling:
+    """A session keeps its pod over a fresh TCP connection per request, and over one kept-alive connection."""
+    evidence = _affinity(history, "fresh", "kept")
+    for session, exchanges in history.sessions("fresh").items():
+        connections = [exchange.connection for exchange in exchanges if exchange.answer]
+        if len(set(connections)) < len(connections):
+            evidence.doubts.append(
+                Finding(f"a new connection a request of {session}", f"{len(set(connections))} were made")
+            )
+    for session, exchanges in history.sessions("kept").items():
+        connections = [exchange.connection for exchange in exchanges if exchange.answer]
+        if len(connections) > 1 and not any(one == other for one, other in pairwise(connections)):
+            evidence.doubts.append(
+                Finding(f"session {session} to reuse its connection", "every request made a new one")
+            )
+    return evidence.ruling()
+
+
+def parallel_requests_share_a_pod(history: History) -> Ruling:
+    """Requests of one session that are under way at the same time reach its pod."""
+    evidence = _affinity(history, "parallel")
+    for session, exchanges in history.sessions("parallel").items():
+        if not any(one.received > other.sent for one, other in pairwise(exchanges)):
+            evidence.doubts.append(Finding(f"overlapping requests in {session}", "each ended before the next was sent"))
+    return evidence.ruling()
+
+
+def every_method_and_path_is_pinned(history: History) -> Ruling:
+    """A session keeps its pod across methods and paths under the route."""
+    evidence = _affinity(history, "roaming")
+    served = [exchange for exchange in history.arm("roaming") if exchange.pod]
+    used = {exchange.method for exchange in served}
+    evidence.doubts += [
+        Finding(f"{method} to be served", "no such request was") for method in METHODS if method not in used
+    ]
+    if len({exchange.path for exchange in served}) < 3:
+        evidence.doubts.append(Finding("at least 3 paths", "fewer were served"))
+    return evidence.ruling()
+
+
+def crowd_keeps_its_pods(history: History) -> Ruling:
+    """Of at least 100 sessions open at the same time each keeps its pod, and every ready pod holds some."""
+    evidence = _affinity(history, "crowd")
+    sessions = history.sessions("crowd")
+    evidence.doubts += _together(sessions, at_least=100)
+    held = pods_reached(exchanges[0] for exchanges in sessions.values())
+    chance = miss_probability(len(sessions), len(history.setup.pods))
+    evidence.broken += [
+        Finding(f"{pod} to hold some of {len(sessions)} sessions", f"none (by chance: probability {chance:.0e})")
+        for pod in history.setup.pods
+        if pod not in held and chance <= alpha("AFF-05")
+    ]
+    evidence.measures += [Measure(f"sessions on {pod}", held[pod]) for pod in sorted(held)]
+    return evidence.ruling()
+
+
+def _together(sessions: dict[str, list[Exchange]], at_least: int) -> list[Finding]:
+    """Return a doubt where fewer sessions than that were open (first sent, last not yet received) at one moment."""
+    if not sessions:
+        return [Finding(f"{at_least} sessions open at the same time", "none")]
+    moments = [(exchanges[0].sent, 1) for exchanges in sessions.values()]
+    moments += [(exchanges[-1].received, -1) for exchanges in sessions.values()]
+    open_now = most = 0
+    for _, change in sorted(moments):
+        open_now += change
+        most = max(most, open_now)
+    return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]
+
+
+def cookie_pins_wherever_it_stands(history: History) -> Ruling:
+    """The cookie pins first, in the middle and last among others, and split over Cookie fields of HTTP/2.
+
+    Where the gateway does not speak HTTP/2 on its plain port, the split half is not judged and a measure says so.
+    """
+    arms = ["cookie-first", "cookie-middle", "cookie-last"]
+    refused = history.happened(Happening.UNSUPPORTED, "http2")
+    if not refused:
+        arms.append("cookie-split")
+    evidence = _affinity(history, *arms)
+    for arm in arms:
+        carried = [exchange for exchange in history.arm(arm) if exchange.carried(history.setup.cookie)]
+        among = [exchange for exchange in carried if len(";".join(exchange.cookie_fields).split(";")) > 1]
+        if len(among) < len(carried) or not carried:
+            evidence.doubts.append(Finding(f"requests of {arm} to carry the cookie among others", f"{len(among)} did"))
+    split = "not judged: " + refused[0].detail["reason"] if refused else "judged"
+    evidence.measures.append(Measure("split Cookie fields over HTTP/2", split))
+    return evidence.ruling()
+
+
+def residents_stay_while_others_come_and_go(history: History) -> Ruling:
+    """Sessions do not move while other clients open sessions and leave."""
+    passersby = history.sessions("passerby")
+    residents = history.arm("resident")
+    first, last = (residents[0].sent, residents[-1].sent) if residents else (0.0, 0.0)
+    between = sum(first < exchanges[0].sent and exchanges[-1].received < last for exchanges in passersby.values())
+    planned = history.setup.plan.get("passerby.sessions", 1)
+    evidence = _affinity(history, "resident")
+    if between < planned:
+        evidence.doubts.append(Finding(f"{planned:g} sessions to come and go meanwhile", f"{between} did"))
+    evidence.measures.append(Measure("sessions that came and went", between))
+    return evidence.ruling()

@@ -1,0 +1,262 @@
+"""The cookie itself: that it is set, what it looks like, and that it means the pod which set it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from stickyconf.checks.evidence import MOST_FINDINGS, Evidence, incomplete, opener, unconverged, unknown_outcomes
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, SetCookie
+from stickyconf.model.cookies import path_matches
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def first_response_sets_one_cookie(history: History) -> Ruling:
+    """The response to a request without the cookie carries exactly one Set-Cookie of the configured name."""
+    firsts = _first_answers(history, "visitor")
+    broken = []
+    for exchange in firsts:
+        count = len(_issued(exchange, history))
+        if count != 1:
+            broken.append(
+                Finding(
+                    f"exactly one Set-Cookie {history.setup.cookie} on a first response",
+                    f"{count} on {exchange.told()}",
+                    (exchange.seq,),
+                )
+            )
+    return Ruling.of(broken[:MOST_FINDINGS], _doubts(history, "visitor"), [Measure("first responses", len(firsts))])
+
+
+def path_is_the_configured_one(history: History) -> Ruling:
+    """The cookie's Path attribute is the policy's cookiePath."""
+    wanted = history.setup.cookie_path
+
+    def fault(cookie: SetCookie) -> str:
+        path = cookie.attribute("path")
+        return "" if path == wanted else f"Path={path}" if path is not None else "no Path"
+
+    return _every_cookie(history, f"Path={wanted}", fault).ruling()
+
+
+def is_a_session_cookie(history: History) -> Ruling:
+    """The cookie has neither Expires nor Max-Age, so that it ends with the client's session."""
+
+    def fault(cookie: SetCookie) -> str:
+        given = [
+            f"{name}={cookie.attribute(name)}" for name in ("Expires", "Max-Age") if cookie.attribute(name) is not None
+        ]
+        return ", ".join(given)
+
+    return _every_cookie(history, "neither Expires nor Max-Age", fault).ruling()
+
+
+def value_survives_a_jar(history: History) -> Ruling:
+    """The value is non-empty, of characters RFC 6265 allows, and comes back unchanged from a jar of another make."""
+    evidence = _every_cookie(
+        history,
+        "a non-empty value of cookie-octets (RFC 6265, section 4.1.1)",
+        lambda cookie: "" if cookie.value.strip('"') and cookie.legal_value else f"the value {cookie.value!r}",
+    )
+    broken, doubts, kept = evidence.broken, evidence.doubts, 0
+    for session, exchanges in history.sessions("library-jar").items():
+        issued = _issued(exchanges[0], history)
+        if len(issued) != 1 or len(exchanges) < 2:
+            doubts.append(Finding(f"session {session} to get a cookie and to go on", "it did not"))
+            continue
+        if not path_matches(urlsplit(exchanges[1].path).path, issued[0].attribute("path") or "/"):
+            doubts.append(Finding("the cookie's Path to cover the request", f"{issued[0].attribute('path')}"))
+            continue
+        pair = f"{issued[0].name}={issued[0].value}"
+        if pair in (part.strip() for field in exchanges[1].cookie_fields for part in field.split(";")):
+            kept += 1
+        else:
+            sent = "; ".join(exchanges[1].cookie_fields) or "nothing"
+            cited = (exchanges[0].seq, exchanges[1].seq)
+            broken.append(Finding(f"a jar to send back {pair}", f"it sent {sent}", cited))
+    if not history.arm("library-jar"):
+        doubts.append(Finding("sessions with a library's jar", "none"))
+    evidence.measures.append(Measure("values a library's jar kept", kept))
+    return evidence.ruling()
+
+
+def cookie_names_the_pod_that_served(history: History) -> Ruling:
+    """The request after the one that got the cookie, carrying it, reaches the same pod."""
+    broken, doubts, followed = [], _doubts(history, "visitor"), 0
+    for session, exchanges in history.sessions("visitor").items():
+        first = opener(exchanges)
+        second = next((e for e in exchanges if first and e.sent > first.sent and e.pod), None)
+        if first is None or second is None or not second.carried(history.setup.cookie):
+            doubts.append(Finding(f"session {session} to come back with its cookie", "it did not"))
+            continue
+        followed += 1
+        if second.pod != first.pod:
+            broken.append(
+                Finding(f"the cookie set by {first.pod} to lead back to it", second.told(), (first.seq, second.seq))
+            )
+    return Ruling.of(broken[:MOST_FINDINGS], doubts[:MOST_FINDINGS], [Measure("cookies followed", followed)])
+
+
+def application_cookies_survive(history: History) -> Ruling:
+    """The application's own Set-Cookie fields all arrive, unchanged and in order, beside the gateway's."""
+    broken, beside = [], 0
+    for exchange in history.arm("application"):
+        if exchange.answer is None or exchange.pod is None:
+            continue
+        wanted = [value for name, value in parse_qsl(urlsplit(exchange.path).query) if name == "set-cookie"]
+        fields = [value for name, value in exchange.answer.headers if name.lower() == "set-cookie"]
+        own = [field for field in fields if not field.startswith(f"{history.setup.cookie}=")]
+        beside += bool(wanted) and len(own) < len(fields)
+        if own != wanted:
+            broken.append(
+                Finding(f"the application's cookies {wanted}", f"{own} on {exchange.told()}", (exchange.seq,))
+            )
+    doubts = _doubts(history, "application")
+    if not beside:
+        doubts.append(Finding("responses with the gateway's cookie beside the application's", "none"))
+    return Ruling.of(broken[:MOST_FINDINGS], doubts, [Measure("responses with cookies of both", beside)])
+
+
+def cookie_is_set_on_every_status(history: History) -> Ruling:
+    """A first response carries the cookie whatever status the workload answers with."""
+    broken, doubts, seen = [], _doubts(history, "status"), Counter[int]()
+    for exchange in _first_answers(history, "status"):
+        wanted = int(dict(parse_qsl(urlsplit(exchange.path).query))["status"])
+        if exchange.answer is None or exchange.answer.status != wanted:
+            doubts.append(Finding(f"the workload's {wanted} to arrive", exchange.told(), (exchange.seq,)))
+            continue
+        seen[wanted] += 1
+        if not _issued(exchange, history):
+            broken.append(Finding(f"the cookie {history.setup.cookie} on a first {wanted}", "none", (exchange.seq,)))
+    return Ruling.of(
+        broken[:MOST_FINDINGS], doubts, [Measure(f"first responses {s}", n) for s, n in sorted(seen.items())]
+    )
+
+
+def reissue_observed(history: History) -> Ruling:
+    """Count the responses that set the cookie again although the request carried a valid one."""
+    again, same, asked = 0, 0, 0
+    for exchanges in history.sessions("visitor").values():
+        for exchange in exchanges:
+            if exchange.pod and exchange.carried(history.setup.cookie):
+                asked += 1
+                issued = _issued(exchange, history)
+                again += bool(issued)
+                same += any(
+                    exchange.cookie_fields and f"{c.name}={c.value}" in exchange.cookie_fields[0] for c in issued
+                )
+    return _observed(
+        asked,
+        Measure("responses to a valid cookie", asked),
+        Measure("of these, set it again", again),
+        Measure("of these, with the same value", same),
+    )
+
+
+def attributes_observed(history: History) -> Ruling:
+    """Record Secure, HttpOnly and SameSite as they are spelt, and attributes no browser knows."""
+    cookies = _all_issued(history)
+    if not cookies:
+        return _observed(0)
+    spelt = Counter(name if not value else f"{name}={value}" for cookie in cookies for name, value in cookie.attributes)
+    unknown = sorted({name for cookie in cookies for name in cookie.unknown_attributes})
+    listed = ", ".join(f"{name} on {count} of {len(cookies)}" for name, count in sorted(spelt.items()))
+    return _observed(
+        len(cookies),
+        Measure("attributes", listed or "none"),
+        Measure("misspelt or unknown attributes", ", ".join(unknown) or "none"),
+    )
+
+
+def value_format_observed(history: History) -> Ruling:
+    """Record what the value looks like, whose it is, and whether it discloses a pod's address."""
+    pairs = [
+        (issued.value, exchange.pod)
+        for exchange in history.exchanges
+        if exchange.pod and not exchange.carried(history.setup.cookie)
+        for issued in _issued(exchange, history)
+    ]
+    values = [value.strip('"') for value, _ in pairs]
+    if not values:
+        return _observed(0)
+    per_pod = {pod: {value for value, owner in pairs if owner == pod} for _, pod in pairs}
+    distinct = len(set(values))
+    shared = all(len(own) == 1 for own in per_pod.values())
+    whose = (
+        "one per pod"
+        if shared and distinct == len(per_pod)
+        else "one per client"
+        if distinct == len(values)
+        else "mixed"
+    )
+    lengths = sorted({len(value) for value in values})
+    addresses = {event.detail.get("address", "") for event in history.happened(Happening.TARGET)} - {""}
+    return _observed(
+        len(values),
+        Measure("values seen", len(values)),
+        Measure("distinct values", distinct),
+        Measure("a value is", whose),
+        Measure("length", f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}", "characters"),
+        Measure("quoted", "yes" if any(value.startswith('"') for value, _ in pairs) else "no"),
+        Measure("UUID", "yes" if all(_UUID.fullmatch(value) for value in values) else "no"),
+        Measure("discloses a pod's address", "yes" if any(_discloses(v, addresses) for v in values) else "not found"),
+    )
+
+
+def _discloses(value: str, addresses: Iterable[str]) -> bool:
+    texts = [value, unquote(value)]
+    try:
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        texts.append(decoded.decode("latin-1"))
+    except (binascii.Error, ValueError):
+        texts.append("")  # not base64: nothing more to look at
+    return any(address.partition(":")[0] in text for address in addresses for text in texts)
+
+
+def _issued(exchange: Exchange, history: History) -> tuple[SetCookie, ...]:
+    return exchange.answer.set_cookies(history.setup.cookie) if exchange.answer else ()
+
+
+def _all_issued(history: History) -> list[SetCookie]:
+    return [cookie for exchange in history.exchanges if exchange.pod for cookie in _issued(exchange, history)]
+
+
+def _first_answers(history: History, arm: str) -> list[Exchange]:
+    """Return the first exchange of each session of an arm that a pod answered."""
+    return [exchanges[0] for exchanges in history.sessions(arm).values() if exchanges[0].pod]
+
+
+def _doubts(history: History, arm: str) -> list[Finding]:
+    exchanges = history.arm(arm)
+    failed = [
+        Finding("every request to be served by a pod", exchange.told(), (exchange.seq,))
+        for exchange in exchanges
+        if exchange.failed or (exchange.answer and exchange.pod is None)
+    ]
+    return [*failed[:MOST_FINDINGS], *incomplete(history, [arm]), *unknown_outcomes(exchanges), *unconverged(history)]
+
+
+def _every_cookie(history: History, expected: str, fault: Callable[[SetCookie], str]) -> Evidence:
+    """Look at every Set-Cookie of the configured name; without any there is nothing to judge, which is a doubt."""
+    broken, judged = [], 0
+    for exchange in history.exchanges:
+        for cookie in _issued(exchange, history) if exchange.pod else ():
+            judged += 1
+            wrong = fault(cookie)
+            if wrong:
+                broken.append(
+                    Finding(f"{expected} on the cookie {cookie.name}", f"{wrong} on {exchange.told()}", (exchange.seq,))
+                )
+    doubts = [] if judged else [Finding(f"cookies {history.setup.cookie} to look at", "none was set")]
+    return Evidence(broken, [*doubts, *unconverged(history)], [Measure("cookies looked at", judged)])
+
+
+def _observed(count: int, *measures: Measure) -> Ruling:
+    """Rule on an observation: it conforms once something was observed, for it demands nothing more."""
+    doubts = [] if count else [Finding("something to observe", "nothing was there")]
+    return Ruling.of((), doubts, measures)

@@ -1,0 +1,137 @@
+"""How one pod ended, read from a history: the moments every drain requirement refers to.
+
+    acted            terminating   settled                 held_until  sigterm      gone, removed
+      | request sent   | seen        | the gateway has it    | the last | log line     |
+      |----------------|-------------|----- steady drain ----| moment at which preStop certainly still holds
+
+``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier, and until
+``held_until`` = acted + hold the pod was certainly serving.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stickyconf.model import Exchange, Finding, Happening, History
+
+AGREEING_NEWCOMERS = 5
+"""New sessions in a row that must avoid the pod before the change counts as arrived on every worker."""
+
+LATEST_SETTLING = 0.6
+"""The share of the hold within which the gateway must have settled; what is left must show the steady drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The moments of one pod's end, in seconds on the history's clock; None for what was not seen."""
+
+    pod: str
+    acted: float
+    terminating: float
+    held_until: float
+    settled: float
+    weight_zero: float | None
+    removed: float | None
+    sigterm: float | None
+    gone: float | None
+    doubts: tuple[Finding, ...]
+
+
+def read_ending(history: History) -> Ending | Finding:
+    """Read how the pod ended; a Finding says why there is nothing to read."""
+    acts = [*history.happened(Happening.DELETED), *history.happened(Happening.SCALED)]
+    ending = history.happened(Happening.TERMINATING)
+    if not acts:
+        return Finding("a pod to be ended", "nobody asked for it")
+    if len({event.subject for event in ending}) != 1:
+        return Finding("one pod to terminate", f"{', '.join(event.subject for event in ending) or 'none'} did")
+    pod, acted = ending[0].subject, acts[0].when
+    held_until = acted + history.setup.tempo["hold"]
+    sigterm = _first(history, Happening.SIGTERM, pod)
+    doubts = []
+    if sigterm is not None and sigterm < held_until:
+        doubts.append(
+            Finding(
+                f"preStop to hold {pod} for {history.setup.tempo['hold']:g} s",
+                f"SIGTERM {held_until - sigterm:.2f} s early",
+            )
+        )
+    return Ending(
+        pod=pod,
+        acted=acted,
+        terminating=ending[0].when,
+        held_until=held_until,
+        settled=_settled(history, pod, acted, acted + LATEST_SETTLING * history.setup.tempo["hold"]),
+        weight_zero=everywhere(history, pod, acted, removed_counts=False),
+        removed=_removed_everywhere(history, pod, acted),
+        sigterm=sigterm,
+        gone=_first(history, Happening.POD_GONE, pod),
+        doubts=tuple(doubts),
+    )
+
+
+def everywhere(history: History, pod: str, since: float, *, removed_counts: bool) -> float | None:
+    """Return when the last gateway replica first showed the pod at weight 0 (or without it); None if one never did."""
+    moments = []
+    for gateway in history.setup.gateways:
+        seen = [
+            event.when
+            for event in history.events
+            if event.subject == pod
+            and event.when >= since
+            and event.detail.get("gateway") == gateway
+            and (
+                (event.what is Happening.TARGET and event.detail["weight"] == "0")
+                or (removed_counts and event.what is Happening.TARGET_REMOVED)
+            )
+        ]
+        if not seen:
+            return None
+        moments.append(seen[0])
+    return max(moments, default=None)
+
+
+def newcomers(history: History) -> list[Exchange]:
+    """Return the sessions opened during the drain: requests without the cookie that a pod served."""
+    return [exchange for exchange in history.arm("newcomer") if exchange.pod]
+
+
+def residents(history: History, *, on: str | None = None, not_on: str | None = None) -> dict[str, list[Exchange]]:
+    """Return the sessions opened before the drain, by the pod that opened them."""
+    return {
+        session: exchanges
+        for session, exchanges in history.sessions("resident").items()
+        if exchanges[0].pod and on in (None, exchanges[0].pod) and exchanges[0].pod != not_on
+    }
+
+
+def _settled(history: History, pod: str, acted: float, latest: float) -> float:
+    """Return when the change had arrived: on every Admin API, then on so many new sessions; ``latest`` at the latest."""
+    shown = everywhere(history, pod, acted, removed_counts=True)
+    if shown is None:
+        return latest
+    agreeing = 0
+    for exchange in newcomers(history):
+        if exchange.sent > shown:
+            agreeing = 0 if exchange.pod == pod else agreeing + 1
+            if agreeing == AGREEING_NEWCOMERS:
+                return min(exchange.received, latest)
+    return latest
+
+
+def _removed_everywhere(history: History, pod: str, since: float) -> float | None:
+    moments = []
+    for gateway in history.setup.gateways:
+        seen = [
+            event.when
+            for event in history.happened(Happening.TARGET_REMOVED, pod)
+            if event.when >= since and event.detail["gateway"] == gateway
+        ]
+        if not seen:
+            return None
+        moments.append(seen[0])
+    return max(moments, default=None)
+
+
+def _first(history: History, what: Happening, subject: str) -> float | None:
+    return next((event.when for event in history.happened(what, subject)), None)

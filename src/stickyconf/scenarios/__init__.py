@@ -1,0 +1,36 @@
+"""What is done to the cluster and to the gateway. A scenario acts and records; it never judges."""
+
+from stickyconf.scenarios.attachment import attach_the_policy_under_traffic
+from stickyconf.scenarios.cookies import ask_for_every_status, let_the_application_set_cookies, use_a_library_jar
+from stickyconf.scenarios.drain import drain_one_pod
+from stickyconf.scenarios.pages import follow_page
+from stickyconf.scenarios.policies import submit_policies
+from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.visits import (
+    come_and_go,
+    roam,
+    send_among_other_cookies,
+    visit,
+    visit_in_parallel,
+)
+from stickyconf.scenarios.workload import Manifests, Policy, Topology
+
+__all__ = [
+    "Manifests",
+    "Policy",
+    "Scenario",
+    "Stage",
+    "Topology",
+    "ask_for_every_status",
+    "attach_the_policy_under_traffic",
+    "come_and_go",
+    "drain_one_pod",
+    "follow_page",
+    "let_the_application_set_cookies",
+    "roam",
+    "send_among_other_cookies",
+    "submit_policies",
+    "use_a_library_jar",
+    "visit",
+    "visit_in_parallel",
+]

@@ -1,0 +1,90 @@
+"""A client with a cookie jar of its own, as RFC 6265 asks of a user agent: no more, no less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from stickyconf.model import Answered, Exchange, SetCookie
+from stickyconf.model.cookies import path_matches
+from stickyconf.ports import Line, Request
+from stickyconf.scenarios.recorder import Recorder
+
+
+class Jar:
+    """Cookies of one host by (name, path). Values go back exactly as they came, quotes included."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._cookies: dict[tuple[str, str], SetCookie] = {}
+
+    def take(self, answer: Answered, request_path: str) -> None:
+        """Store a response's cookies; Max-Age of 0 or less removes one (section 5.3)."""
+        for cookie in answer.set_cookies():
+            path = cookie.attribute("path") or ""
+            if not path.startswith("/"):
+                path = request_path.rpartition("/")[0] or "/"  # default-path, section 5.1.4
+            age = cookie.attribute("max-age")
+            if age is not None and age.lstrip("-").isdigit() and int(age) <= 0:
+                self._cookies.pop((cookie.name, path), None)
+            else:
+                self._cookies[cookie.name, path] = cookie
+
+    def pairs(self, request_path: str) -> list[str]:
+        """Return "name=value" of each cookie that goes with a path, longest cookie path first (section 5.4)."""
+        fitting = [(path, cookie) for (_, path), cookie in self._cookies.items() if path_matches(request_path, path)]
+        return [f"{cookie.name}={cookie.value}" for path, cookie in sorted(fitting, key=lambda item: -len(item[0]))]
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a cookie whatever its path, or None."""
+        return next((cookie.value for (known, _), cookie in self._cookies.items() if known == name), None)
+
+
+class Client:
+    """One session: an identity, a line to the gateway and, unless it discards them, its cookies."""
+
+    def __init__(
+        self, recorder: Recorder, line: Line, *, arm: str, session: str, host: str, gateway: str, keeps: bool = True
+    ) -> None:
+        """Take where to record, the line, and whether cookies are kept or discarded."""
+        self._recorder, self._line = recorder, line
+        self.arm, self.session, self._host, self._gateway = arm, session, host, gateway
+        self._keeps = keeps
+        self.jar = Jar()
+
+    async def get(self, path: str = "/") -> Exchange:
+        """Send a GET with the jar's cookies."""
+        return await self.send("GET", path)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        cookie_fields: tuple[str, ...] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        patience: float = 0.0,
+    ) -> Exchange:
+        """Send one request, record it and return it. ``cookie_fields`` replace what the jar would send.
+
+        ``patience`` are the seconds after which an answer is expected, where the path asks for a delay.
+        """
+        plain_path = urlsplit(path).path
+        if cookie_fields is None:
+            pairs = self.jar.pairs(plain_path)
+            cookie_fields = ("; ".join(pairs),) if pairs else ()
+        request = Request(
+            method=method,
+            host=self._host,
+            path=path,
+            request_id=self._recorder.next_request_id(self.session),
+            cookie_fields=cookie_fields,
+            headers=headers or {},
+            body=body,
+            patience=patience,
+        )
+        reply = await self._line.send(request)
+        if self._keeps and isinstance(reply.outcome, Answered):
+            self.jar.take(reply.outcome, plain_path)
+        return self._recorder.exchange(self.arm, self.session, self._gateway, request, reply)

@@ -1,0 +1,88 @@
+"""What the gateway does with cookies: on every status, beside the application's own, and in a library's jar."""
+
+from __future__ import annotations
+
+import asyncio
+import http.cookiejar
+import urllib.request
+from email.message import Message
+from urllib.parse import quote
+
+from stickyconf.model import Answered
+from stickyconf.scenarios.stage import Scenario, Stage
+
+STATUSES = (200, 204, 302, 401, 404, 500)
+APPLICATION_COOKIES = ("app=1; Path=/; HttpOnly", "cart=a%20b; Max-Age=60", 'quoted="x y"; Path=/shop')
+
+
+def ask_for_every_status(*, sessions: int) -> Scenario:
+    """Open ``sessions`` sessions for each status, the workload giving it to the first request; then visit again."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {"status.sessions": sessions * len(STATUSES), "status.requests": 2}
+
+        async def one(status: int) -> None:
+            async with stage.client("status") as client:
+                await client.get(f"/?status={status}")
+                await client.get("/")
+
+        await asyncio.gather(*(one(status) for status in STATUSES for _ in range(sessions)))
+
+    return play
+
+
+def let_the_application_set_cookies(*, sessions: int) -> Scenario:
+    """Open sessions on a workload that sets several cookies of its own in the same response."""
+    path = "/?" + "&".join(f"set-cookie={quote(cookie)}" for cookie in APPLICATION_COOKIES)
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {"application.sessions": sessions, "application.requests": 2}
+
+        async def one() -> None:
+            async with stage.client("application") as client:
+                await client.get(path)
+                await client.get(path)
+
+        await asyncio.gather(*(one() for _ in range(sessions)))
+
+    return play
+
+
+def use_a_library_jar(*, sessions: int) -> Scenario:
+    """Open sessions whose cookies are kept by Python's http.cookiejar, a jar this project did not write."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {"library-jar.sessions": sessions, "library-jar.requests": 2}
+
+        async def one() -> None:
+            async with stage.client("library-jar", keeps=False) as client:
+                path = stage.policy.cookie_path
+                first = await client.get(path)
+                if isinstance(first.outcome, Answered):
+                    sent_back = _through_library_jar(first.outcome, f"http://{stage.host}{path}")
+                    await client.send("GET", path, cookie_fields=(sent_back,) if sent_back else ())
+
+        await asyncio.gather(*(one() for _ in range(sessions)))
+
+    return play
+
+
+class _Response:
+    """The part of urllib's response that a CookieJar reads."""
+
+    def __init__(self, answer: Answered) -> None:
+        self._headers = Message()
+        for name, value in answer.headers:
+            self._headers[name] = value
+
+    def info(self) -> Message:
+        return self._headers
+
+
+def _through_library_jar(answer: Answered, url: str) -> str:
+    """Return the Cookie field the library's jar sends after this answer; "" where it sends none."""
+    jar = http.cookiejar.CookieJar()
+    request = urllib.request.Request(url)  # noqa: S310 - never opened: only its address and headers are used
+    jar.extract_cookies(_Response(answer), request)  # type: ignore[arg-type]
+    jar.add_cookie_header(request)
+    return request.get_header("Cookie", "") or ""

@@ -1,0 +1,133 @@
+"""What is watched while a scenario plays: pods, endpoints, the Admin API, and the pods' own logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from stickyconf.model import Happening
+from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Target
+from stickyconf.scenarios.recorder import Recorder
+from stickyconf.wait import Beat
+
+POLLS_PER_SYNC = 4
+"""How often the Admin API is looked at within one sync period of the controller."""
+
+
+class Observers:
+    """Background tasks of one stage. Each only records; one that breaks is a harness error at the end."""
+
+    def __init__(self, target: Target, recorder: Recorder, namespace: str, upstream: str) -> None:
+        """Take what to watch and where to record it."""
+        self._target, self._recorder = target, recorder
+        self._namespace, self._upstream = namespace, upstream
+        self._tasks: list[asyncio.Task[None]] = []
+        self._followed: set[str] = set()
+        self._weights: dict[str, dict[str, int]] = {}
+        self.addresses: dict[str, str] = {}  # "ip:port" -> pod, of every pod there ever was
+
+    async def follow_logs(self, pods: Iterable[str]) -> None:
+        """Follow the log of every pod that is not followed yet."""
+        for pod in pods:
+            if pod not in self._followed:
+                self._followed.add(pod)
+                self._start(self._follow(pod), f"log of {pod}")
+
+    def watch_cluster(self) -> None:
+        """Watch pods and endpoints of the namespace."""
+        self._start(self._watch_pods(), "watch of pods")
+        self._start(self._watch_endpoints(), "watch of endpoints")
+
+    def poll_targets(self, gateways: Iterable[str]) -> None:
+        """Look at the upstream's targets on every replica again and again."""
+        for replica in gateways:
+            self._start(self._poll(replica), f"targets on {replica}")
+
+    def compare_targets(self, replica: str, targets: Mapping[str, int]) -> None:
+        """Record what changed among a replica's targets since the last look."""
+        before = self._weights.get(replica, {})
+        for address, weight in targets.items():
+            if before.get(address) != weight:
+                self._recorder.event(
+                    Happening.TARGET, self._name(address), gateway=replica, weight=str(weight), address=address
+                )
+        for address in before.keys() - targets.keys():
+            self._recorder.event(Happening.TARGET_REMOVED, self._name(address), gateway=replica)
+        self._weights[replica] = dict(targets)
+
+    def shown(self, pod: str) -> dict[str, int]:
+        """Return replica -> weight of a pod, for the replicas that list it now."""
+        return {
+            replica: weight
+            for replica, weights in self._weights.items()
+            for address, weight in weights.items()
+            if self._name(address) == pod
+        }
+
+    async def stop(self) -> None:
+        """End every task; HarnessError for one that had broken."""
+        for task in self._tasks:
+            task.cancel()
+        for task, result in zip(self._tasks, await asyncio.gather(*self._tasks, return_exceptions=True), strict=True):
+            if isinstance(result, Exception):
+                raise HarnessError(f"{task.get_name()} broke: {result}") from result
+        self._tasks.clear()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _name(self, address: str) -> str:
+        return self.addresses.get(address, address)
+
+    async def _follow(self, pod: str) -> None:
+        async for line in self._target.cluster.follow_log(pod, self._namespace):
+            try:
+                record = json.loads(line)
+            except ValueError:  # a traceback or a warning of the workload's interpreter
+                continue
+            if record.get("event") == "request" and record.get("id"):
+                self._recorder.sighting(pod, record["id"])
+            elif record.get("event") == "sigterm":
+                self._recorder.event(Happening.SIGTERM, pod)
+
+    async def _watch_pods(self) -> None:
+        terminating: set[str] = set()
+        async for kind, pod in self._target.cluster.watch(POD, self._namespace):
+            name, status = pod["metadata"]["name"], pod.get("status", {})
+            if status.get("podIP"):
+                self.addresses.setdefault(f"{status['podIP']}:1027", name)
+                if any(item.get("state", {}).get("running") for item in status.get("containerStatuses") or ()):
+                    await self.follow_logs([name])
+            if kind == "DELETED":
+                self._recorder.event(Happening.POD_GONE, name)
+            elif "deletionTimestamp" in pod["metadata"] and name not in terminating:
+                terminating.add(name)
+                self._recorder.event(Happening.TERMINATING, name)
+
+    async def _watch_endpoints(self) -> None:
+        known: dict[str, dict[str, dict[str, str]]] = {}
+        async for kind, item in self._target.cluster.watch(ENDPOINT_SLICE, self._namespace):
+            slice_name = item["metadata"]["name"]
+            before = known.get(slice_name, {})
+            now = {} if kind == "DELETED" else dict(_conditions(item))
+            for pod, conditions in now.items():
+                if before.get(pod) != conditions:
+                    self._recorder.event(Happening.ENDPOINT, pod, **conditions)
+            for pod in before.keys() - now.keys():
+                self._recorder.event(Happening.ENDPOINT_REMOVED, pod)
+            known[slice_name] = now
+
+    async def _poll(self, replica: str) -> None:
+        beat = Beat(self._target.tempo.sync / POLLS_PER_SYNC)
+        while True:
+            self.compare_targets(replica, await self._target.gateway.targets(replica, self._upstream))
+            await beat.tick()
+
+
+def _conditions(item: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, str]]]:
+    for endpoint in item.get("endpoints") or ():
+        conditions = endpoint.get("conditions") or {}
+        name = (endpoint.get("targetRef") or {}).get("name") or endpoint["addresses"][0]
+        yield name, {key: str(conditions.get(key)).lower() for key in ("ready", "serving", "terminating")}

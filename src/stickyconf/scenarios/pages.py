@@ -1,0 +1,144 @@
+"""A documentation page followed as a reader would: its own commands, in a shell, in its own namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stickyconf.model import Happening
+from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, SERVICE, UPSTREAM_POLICY, Kind
+from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.workload import POLICY, ROUTE, Topology, upstream_name
+from stickyconf.scenarios.workload import SERVICE as ECHO
+from stickyconf.wait import WaitFailed
+
+PAGE_NAMESPACE = "kong"  # the pages name it in every command
+TOOLS = ("bash", "kubectl", "curl", "grep", "sed")
+_CONFIG_MAP = Kind("v1", "ConfigMap")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One block of commands. ``verbatim`` tells the page's own from ours; ``until`` names what must hold before it."""
+
+    id: str
+    command: str
+    verbatim: bool = True
+    until: str = ""
+
+
+def missing_tools() -> list[str]:
+    """Return the programs a page needs that this machine does not have."""
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
+def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
+    """Run a page's steps in order, each in a shell of its own with PROXY_IP and KUBECONFIG set."""
+
+    async def play(stage: Stage) -> None:
+        try:
+            await _prepare(stage)
+            with tempfile.TemporaryDirectory(prefix="stickyconf-page-") as directory:
+                for step in steps:
+                    if step.until:
+                        await _hold_until(stage, step.until, cookie)
+                    await _run(stage, step, directory)
+        finally:
+            await _clear(stage)
+
+    return play
+
+
+async def _prepare(stage: Stage) -> None:
+    """Deploy what the pages presuppose: one echo pod, its Service without a policy, and a route for /echo."""
+    cluster, tempo = stage.target.cluster, stage.target.tempo
+    workload = Topology(replicas=1, policy=None, hold=stage.topology.hold)
+    for manifest in stage.manifests.echo(PAGE_NAMESPACE, workload, tempo.hold, tempo.grace):
+        await cluster.apply(manifest)
+    route = stage.manifests.route(PAGE_NAMESPACE, "any.invalid")
+    del route["spec"]["hostnames"]
+    route["metadata"]["annotations"] = {"konghq.com/strip-path": "true"}
+    route["spec"]["rules"][0]["matches"][0]["path"]["value"] = "/echo"
+    await cluster.apply(route)
+
+
+async def _clear(stage: Stage) -> None:
+    for kind, name in (
+        (HTTP_ROUTE, ROUTE),
+        (UPSTREAM_POLICY, POLICY),
+        (DEPLOYMENT, ECHO),
+        (SERVICE, ECHO),
+        (_CONFIG_MAP, ECHO),
+    ):
+        await stage.target.cluster.delete(kind, name, PAGE_NAMESPACE)
+
+
+async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
+    """Wait for what a reader would wait for; record it where it does not come, and go on as the reader would."""
+    name = upstream_name(PAGE_NAMESPACE)
+    conditions: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], bool]] = {
+        "three targets": lambda upstream, targets: len(targets) == 3 and all(targets.values()),
+        "sticky": lambda upstream, targets: upstream.get("sticky_sessions_cookie") == cookie and len(targets) == 3,
+        "weight 0": lambda upstream, targets: 0 in targets.values() or len(targets) < 3,
+    }
+    holds = conditions[condition]
+
+    async def look() -> list[tuple[dict[str, Any], dict[str, int]]]:
+        gateway = stage.target.gateway
+        return [
+            (await gateway.upstream(replica, name) or {}, await gateway.targets(replica, name))
+            for replica in await gateway.replicas()
+        ]
+
+    try:
+        await stage.waiter.until(
+            f"{name}: {condition}", "programmed", look, lambda seen: bool(seen) and all(holds(*one) for one in seen)
+        )
+    except WaitFailed as failure:
+        stage.recorder.event(Happening.UNCONVERGED, condition, budget=failure.budget, last=failure.last)
+    else:
+        stage.recorder.event(Happening.CONVERGED, condition)
+
+
+async def _run(stage: Stage, step: Step, directory: str) -> None:
+    proxy = stage.target.proxy_url.removeprefix("http://").rstrip("/")
+    environment = os.environ | {"PROXY_IP": proxy, "KUBECONFIG": stage.target.kubeconfig}
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        step.command,
+        cwd=directory,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    budget = stage.waiter.budgets["command"].total_seconds()
+    began = stage.recorder.now()
+    try:
+        with stage.waiter.told(f"the page's step {step.id}"):
+            stdout, stderr = await asyncio.wait_for(process.communicate(), budget)
+        status = str(process.returncode)
+    except TimeoutError:
+        stdout, stderr, status = b"", f"not ended after {budget:g} s".encode(), "timeout"
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    stage.recorder.event(
+        Happening.RAN,
+        step.id,
+        when=began,
+        command=step.command,
+        verbatim=str(step.verbatim).lower(),
+        exit=status,
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+    )

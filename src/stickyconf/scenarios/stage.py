@@ -1,0 +1,197 @@
+"""A stage: one case's own namespace, host name, workload and record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import stickyconf
+from stickyconf.model import Happening, History, Setup
+from stickyconf.ports import POD, HarnessError, Target
+from stickyconf.scenarios.client import Client
+from stickyconf.scenarios.observers import Observers
+from stickyconf.scenarios.recorder import Recorder
+from stickyconf.scenarios.workload import Manifests, Policy, Topology, upstream_name
+from stickyconf.wait import Waiter, WaitFailed
+
+AGREEING_CONNECTIONS = 5
+"""Fresh connections in a row that must reach a pod before a change counts as arrived on every worker."""
+
+
+@dataclass
+class Stage:
+    """Where a scenario plays. Made by ``staged``; ``pods`` are the ready pods, name -> "ip:port"."""
+
+    name: str
+    target: Target
+    waiter: Waiter
+    manifests: Manifests
+    topology: Topology
+    namespace: str
+    host: str
+    seed: int
+    recorder: Recorder = field(default_factory=Recorder)
+    pods: dict[str, str] = field(default_factory=dict)
+    gateways: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Start watching as soon as there is something to watch."""
+        self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.observers = Observers(self.target, self.recorder, self.namespace, self.upstream)
+        self._clients = 0
+
+    @property
+    def upstream(self) -> str:
+        """The name of the case's Kong upstream."""
+        return upstream_name(self.namespace)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the case; the default one where the case has none."""
+        return self.topology.policy or Policy()
+
+    @contextlib.asynccontextmanager
+    async def client(
+        self, arm: str, *, fresh: bool = False, http2: bool = False, keeps: bool = True
+    ) -> AsyncIterator[Client]:
+        """Open a new session of an arm."""
+        self._clients += 1
+        async with self.target.traffic.line(fresh=fresh, http2=http2) as line:
+            yield Client(
+                self.recorder,
+                line,
+                arm=arm,
+                session=f"{arm}-{self._clients:03d}",
+                host=self.host,
+                gateway=self.target.proxy_url,
+                keeps=keeps,
+            )
+
+    async def deploy(self) -> None:
+        """Create the namespace and the workload, and wait until every pod is ready."""
+        cluster, tempo = self.target.cluster, self.target.tempo
+        for manifest in self.manifests.echo(self.namespace, self.topology, tempo.hold, tempo.grace):
+            await cluster.apply(manifest)
+        if self.topology.policy:
+            await cluster.apply(self.manifests.policy(self.namespace, self.topology.policy.spec))
+        await cluster.apply(self.manifests.route(self.namespace, self.host))
+        await self.refresh_pods(self.topology.replicas)
+
+    async def refresh_pods(self, replicas: int) -> None:
+        """Wait until so many pods are ready, and remember them."""
+        self.pods = await self.waiter.until(
+            f"{replicas} ready echo pods in {self.namespace}",
+            "rollout",
+            self._ready_pods,
+            lambda pods: len(pods) == replicas,
+        )
+        self.observers.addresses.update({address: name for name, address in self.pods.items()})
+        await self.observers.follow_logs(self.pods)
+
+    async def _ready_pods(self) -> dict[str, str]:
+        pods = await self.target.cluster.list(POD, self.namespace, "app=echo")
+        return {
+            pod["metadata"]["name"]: f"{pod['status']['podIP']}:1027"
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+            and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
+        }
+
+    async def converge(self, sticky: bool) -> bool:
+        """Wait until every gateway replica shows the upstream as asked and fresh connections reach pods.
+
+        What was seen is recorded, converged or not: a gateway that never gets there is a finding, not our failure.
+        """
+        self.gateways = tuple(await self.target.gateway.replicas())
+        if not self.gateways:
+            raise HarnessError("no gateway replica is running, so nothing can be observed")
+        try:
+            shown = await self.waiter.until(
+                f"{self.upstream} on {len(self.gateways)} gateway replica(s)",
+                "programmed",
+                self._shown,
+                lambda shown: all(self._as_asked(upstream, targets, sticky) for upstream, targets in shown.values()),
+            )
+            await self.waiter.until(
+                f"{AGREEING_CONNECTIONS} fresh connections to {self.host}", "programmed", self._probe, bool
+            )
+        except WaitFailed as failure:
+            await self._record_shown(await self._shown())
+            self.recorder.event(Happening.UNCONVERGED, self.upstream, budget=failure.budget, last=failure.last)
+            return False
+        await self._record_shown(shown)
+        self.recorder.event(Happening.CONVERGED, self.upstream, sticky=str(sticky).lower())
+        return True
+
+    async def _shown(self) -> dict[str, tuple[dict[str, Any] | None, dict[str, int]]]:
+        gateway = self.target.gateway
+        return {
+            replica: (await gateway.upstream(replica, self.upstream), await gateway.targets(replica, self.upstream))
+            for replica in self.gateways
+        }
+
+    def _as_asked(self, upstream: dict[str, Any] | None, targets: dict[str, int], sticky: bool) -> bool:
+        if upstream is None or set(targets) != set(self.pods.values()) or 0 in targets.values():
+            return False
+        if not sticky:
+            return upstream.get("algorithm") != "sticky-sessions"
+        return (
+            upstream.get("algorithm") == "sticky-sessions"
+            and upstream.get("sticky_sessions_cookie") == self.policy.cookie
+            and upstream.get("sticky_sessions_cookie_path") == self.policy.cookie_path
+        )
+
+    async def _record_shown(self, shown: Mapping[str, tuple[dict[str, Any] | None, dict[str, int]]]) -> None:
+        for replica, (upstream, targets) in shown.items():
+            self.recorder.event(
+                Happening.UPSTREAM, self.upstream, gateway=replica, upstream=json.dumps(upstream, sort_keys=True)
+            )
+            self.observers.compare_targets(replica, targets)
+
+    async def _probe(self) -> bool:
+        """Say whether so many fresh connections in a row were all served by a pod."""
+        async with self.client("probe", fresh=True, keeps=False) as client:
+            path = self.policy.cookie_path
+            return all([(await client.get(path)).pod is not None for _ in range(AGREEING_CONNECTIONS)])
+
+    async def close(self) -> History:
+        """Stop watching, wait for the pods' own records, and close the history."""
+        with contextlib.suppress(WaitFailed):  # what stays unseen is in the history, and is judged there
+            await self.waiter.until(
+                "every answer in the log of its pod", "pod_logs", self._unseen, lambda unseen: not unseen
+            )
+        await self.observers.stop()
+        return self.recorder.history(self._setup())
+
+    async def _unseen(self) -> set[tuple[str, str]]:
+        return self.recorder.unseen()
+
+    def _setup(self) -> Setup:
+        target = self.target
+        return Setup(
+            name=self.name,
+            started=self.started,
+            suite=stickyconf.__version__,
+            target=target.name,
+            implementation=target.implementation,
+            versions=dict(target.versions),
+            namespace=self.namespace,
+            host=self.host,
+            cookie=self.policy.cookie,
+            cookie_path=self.policy.cookie_path,
+            policy=self.topology.policy.spec if self.topology.policy else {},
+            drain=bool(self.topology.drain),
+            pods=tuple(sorted(self.pods)),
+            gateways=self.gateways,
+            seed=self.seed,
+            tempo={"sync": target.tempo.sync, "hold": target.tempo.hold, "grace": target.tempo.grace},
+            plan=dict(self.recorder.plan),
+        )
+
+
+Scenario = Callable[[Stage], Awaitable[None]]
+"""What a case does on its stage."""

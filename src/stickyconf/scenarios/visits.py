@@ -1,0 +1,156 @@
+"""Clients that visit the workload, one pattern a function. Sizes are fixed before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Literal
+
+from stickyconf.checks.affinity import METHODS
+from stickyconf.model import Answered, Happening
+from stickyconf.scenarios.client import Client
+from stickyconf.scenarios.stage import Scenario, Stage
+
+OTHER_COOKIES = ("theme=dark", "consent=yes")
+
+
+def visit(
+    arm: str = "pinned",
+    *,
+    sessions: int,
+    requests: int,
+    connections: Literal["fresh", "kept"] = "kept",
+    cookies: Literal["keep", "discard"] = "keep",
+    path: str = "/",
+) -> Scenario:
+    """Let ``sessions`` clients send ``requests`` requests each, all clients at the same time."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests}
+
+        async def one() -> None:
+            async with stage.client(arm, fresh=connections == "fresh", keeps=cookies == "keep") as client:
+                for _ in range(requests):
+                    await client.get(path)
+
+        await asyncio.gather(*(one() for _ in range(sessions)))
+
+    return play
+
+
+def visit_in_parallel(arm: str = "parallel", *, sessions: int, burst: int) -> Scenario:
+    """Let each client open a session, then send ``burst`` requests of it at the same time."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": burst + 1}
+        for _ in range(sessions):
+            async with stage.client(arm) as client:
+                await client.get("/")
+                await asyncio.gather(*(client.get("/?delay=0.02") for _ in range(burst)))
+
+    return play
+
+
+def roam(arm: str = "roaming", *, sessions: int, paths: tuple[str, ...]) -> Scenario:
+    """Let each client use every method on every path."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": len(METHODS) * len(paths)}
+
+        async def one() -> None:
+            async with stage.client(arm) as client:
+                for path in paths:
+                    for method in METHODS:
+                        body = b"x" * 64 if method in {"POST", "PUT", "PATCH"} else b""
+                        await client.send(method, path, body=body)
+
+        await asyncio.gather(*(one() for _ in range(sessions)))
+
+    return play
+
+
+def send_among_other_cookies(*, sessions: int, requests: int) -> Scenario:
+    """Let clients send their cookie first, in the middle and last among others, and split over HTTP/2 Cookie fields.
+
+    Splitting is what HTTP/2 allows a client (RFC 9113, section 8.2.3). A gateway that does not speak HTTP/2 on its
+    plain port is recorded as such.
+    """
+    positions = {
+        "cookie-first": lambda own: ("; ".join((own, *OTHER_COOKIES)),),
+        "cookie-middle": lambda own: ("; ".join((OTHER_COOKIES[0], own, OTHER_COOKIES[1])),),
+        "cookie-last": lambda own: ("; ".join((*OTHER_COOKIES, own)),),
+    }
+
+    async def play(stage: Stage) -> None:
+        for arm, placed in positions.items():
+            stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests + 1}
+            await asyncio.gather(*(_send_placed(stage, arm, placed, requests) for _ in range(sessions)))
+        if await _speaks_http2(stage):
+            stage.recorder.plan |= {"cookie-split.sessions": sessions, "cookie-split.requests": requests + 1}
+            split = lambda own: (OTHER_COOKIES[0], own, OTHER_COOKIES[1])  # noqa: E731 - it stands beside the others
+            await asyncio.gather(
+                *(_send_placed(stage, "cookie-split", split, requests, http2=True) for _ in range(sessions))
+            )
+
+    return play
+
+
+async def _send_placed(stage: Stage, arm: str, placed, requests: int, *, http2: bool = False) -> None:  # type: ignore[no-untyped-def]
+    async with stage.client(arm, http2=http2) as client:
+        await client.get("/")
+        for _ in range(requests):
+            own = [pair for pair in client.jar.pairs("/") if pair.startswith(f"{stage.policy.cookie}=")]
+            await client.send("GET", "/", cookie_fields=placed(own[0]) if own else OTHER_COOKIES[:1])
+
+
+async def _speaks_http2(stage: Stage) -> bool:
+    async with stage.client("http2-probe", http2=True, keeps=False) as client:
+        exchange = await client.get("/")
+    if isinstance(exchange.outcome, Answered):
+        return True
+    stage.recorder.event(Happening.UNSUPPORTED, "http2", reason=exchange.told())
+    return False
+
+
+def come_and_go(*, residents: int, rounds: int, passersby: int) -> Scenario:
+    """Let some clients stay while, between their visits, ``passersby`` others a round open a session and leave."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {
+            "resident.sessions": residents,
+            "resident.requests": rounds + 1,
+            "passerby.sessions": passersby * rounds,
+            "passerby.requests": 2,
+        }
+        async with contextlib.AsyncExitStack() as stay:
+            staying = [await stay.enter_async_context(stage.client("resident")) for _ in range(residents)]
+            await asyncio.gather(*(client.get("/") for client in staying))
+            for _ in range(rounds):
+                await asyncio.gather(*(_pass_by(stage) for _ in range(passersby)))
+                await asyncio.gather(*(client.get("/") for client in staying))
+
+    return play
+
+
+async def _pass_by(stage: Stage) -> None:
+    async with stage.client("passerby") as client:
+        await client.get("/")
+        await client.get("/")
+
+
+async def open_sessions(
+    stage: Stage, stay: contextlib.AsyncExitStack, arm: str, *, per_pod: int, most: int
+) -> dict[str, list[Client]]:
+    """Open sessions until every ready pod holds ``per_pod``, ``most`` at the most; return them by the pod they are on.
+
+    Every session that was opened is returned, so none is dropped for where it landed.
+    """
+    held: dict[str, list[Client]] = {pod: [] for pod in stage.pods}
+    for _ in range(most):
+        if all(len(clients) >= per_pod for clients in held.values()):
+            break
+        client = await stay.enter_async_context(stage.client(arm))
+        pod = (await client.get(stage.policy.cookie_path)).pod
+        if pod is not None:
+            held.setdefault(pod, []).append(client)
+    return held

@@ -1,0 +1,103 @@
+"""The objects a case is made of: the manifests, specialised to the case's own namespace, host name and policy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
+POLICY_ANNOTATION = "konghq.com/upstream-policy"
+RUN_LABEL = "stickyconf/run"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A sticky-sessions policy: the cookie's name and its Path attribute."""
+
+    cookie: str = "session_id"
+    cookie_path: str = "/"
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The policy's spec, as Kong's how-to writes it."""
+        return {
+            "algorithm": "sticky-sessions",
+            "hashOn": {"input": "none"},
+            "stickySessions": {"cookie": self.cookie, "cookiePath": self.cookie_path},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What a case stands on.
+
+    ``attached``: the Service carries the policy's annotation from the start. ``hold``: preStop keeps a deleted pod
+    serving for the target's hold time. ``drain``: drain support must be on (off); None takes it as it is.
+    """
+
+    replicas: int = 3
+    policy: Policy | None = Policy()
+    attached: bool = True
+    hold: bool = False
+    drain: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """The YAML files under manifests/, read once."""
+
+    directory: Path
+
+    def read(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of one file."""
+        with (self.directory / name).open(encoding="utf-8") as file:
+            return [document for document in yaml.safe_load_all(file) if document]
+
+    def namespace(self, name: str, run: str) -> dict[str, Any]:
+        """Return a namespace labelled with the run that makes it."""
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {RUN_LABEL: run}}}
+
+    def echo(self, namespace: str, topology: Topology, hold: float, grace: float) -> list[dict[str, Any]]:
+        """Return ConfigMap, Service and Deployment of the echo workload. ``hold`` and ``grace`` are seconds."""
+        source = (self.directory / "echo" / "echo.py").read_text(encoding="utf-8")
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "echo"}, "data": {"echo.py": source}}
+        service, deployment = self.read("echo/echo.yaml")
+        if topology.policy and topology.attached:
+            service["metadata"]["annotations"] = {POLICY_ANNOTATION: POLICY}
+        deployment["spec"]["replicas"] = topology.replicas
+        pod = deployment["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        if topology.hold:
+            pod["terminationGracePeriodSeconds"] = round(grace)
+            container["lifecycle"]["preStop"]["exec"]["command"] = ["sleep", f"{hold:g}"]
+        else:
+            del container["lifecycle"]
+        return [_in(namespace, document) for document in (config, service, deployment)]
+
+    def policy(self, namespace: str, spec: Mapping[str, Any], name: str = POLICY) -> dict[str, Any]:
+        """Return a KongUpstreamPolicy with this spec."""
+        [document] = self.read("policy.yaml")
+        document["metadata"]["name"] = name
+        document["spec"] = copy.deepcopy(dict(spec))
+        return _in(namespace, document)
+
+    def route(self, namespace: str, host: str) -> dict[str, Any]:
+        """Return the HTTPRoute to the echo Service for one host name."""
+        [document] = self.read("route.yaml")
+        document["spec"]["hostnames"] = [host]
+        return _in(namespace, document)
+
+
+def _in(namespace: str, document: dict[str, Any]) -> dict[str, Any]:
+    document["metadata"]["namespace"] = namespace
+    return document
+
+
+def upstream_name(namespace: str, route: str = ROUTE, rule: int = 0) -> str:
+    """Return the name KIC gives the Kong upstream of one HTTPRoute rule (translate_upstreams.go)."""
+    return f"httproute.{namespace}.{route}.{rule}"
