@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class Level(StrEnum):
@@ -18,14 +19,32 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A page, a repository or a standard that requirements stand on."""
+
+    title: str
+    url: str
+
+    def __str__(self) -> str:
+        """Say both in one line."""
+        return f"{self.title} <{self.url}>"
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
-    """One row of the catalogue. ``exposure`` says what must be shown possible first."""
+    """One row of the catalogue.
+
+    ``source`` has the short names of sources, separated by spaces; ``see`` says where in them to look, or what else
+    is known, "" where nothing is. ``since`` names the releases it applies from. ``profiles`` has at least one name;
+    ``exposure`` says what must be shown possible first.
+    """
 
     id: str
     level: Level
     title: str
     statement: str
     source: str
+    see: str
     since: str
     profiles: tuple[str, ...]
     exposure: str
@@ -42,7 +61,7 @@ class Catalogue:
 
     requirements: dict[str, Requirement]
     families: dict[str, str]
-    sources: dict[str, str]
+    sources: dict[str, Source]
 
     def __getitem__(self, identifier: str) -> Requirement:
         """Return the requirement of this id; KeyError where there is none."""
@@ -61,38 +80,52 @@ class Catalogue:
         """Every profile that has a requirement, in the file's order."""
         return tuple(dict.fromkeys(profile for requirement in self for profile in requirement.profiles))
 
-    def source_links(self, requirement: Requirement) -> dict[str, str]:
-        """Return the pages a requirement stands on, as {short name: address or text}."""
-        return {
-            name: self.sources[name] for name in requirement.source.replace(",", " ").split() if name in self.sources
-        }
+    def source_links(self, requirement: Requirement) -> dict[str, Source]:
+        """Return the pages a requirement stands on, as {short name: source}."""
+        return {name: self.sources[name] for name in requirement.source.split()}
 
 
 def load_catalogue(path: Path) -> Catalogue:
     """Read requirements.toml.
 
-    Raises ValueError naming the row where an id stands twice, a level or family is unknown, or a field is missing.
+    Raises ValueError naming the row where an id stands twice, a level, family or source is unknown, or a field is
+    missing; OSError where the file cannot be read.
     """
     data = tomllib.loads(path.read_text(encoding="utf-8"))
-    families: dict[str, str] = data["families"]
+    try:
+        families: dict[str, str] = data["families"]
+        sources = {name: Source(page["title"], page["url"]) for name, page in data["sources"].items()}
+        rows, since = data["requirement"], data["since"]
+    except KeyError as error:
+        raise ValueError(f"{path.name}: {error} is missing") from error
     requirements: dict[str, Requirement] = {}
-    for row in data["requirement"]:
+    for row in rows:
         try:
-            requirement = Requirement(
-                id=row["id"],
-                level=Level(row["level"]),
-                title=row["title"],
-                statement=row["statement"],
-                source=row["source"],
-                since=row.get("since", ""),
-                profiles=tuple(row["profiles"]),
-                exposure=row.get("exposure", ""),
-            )
+            requirement = _requirement({"since": since} | row)
         except (KeyError, ValueError) as error:
             raise ValueError(f"{path.name}: {row.get('id', 'a row without id')}: {error}") from error
         if requirement.id in requirements:
             raise ValueError(f"{path.name}: {requirement.id} stands twice")
         if requirement.family not in families:
             raise ValueError(f"{path.name}: {requirement.id} is of no known family ({', '.join(families)})")
+        for name in requirement.source.split():
+            if name not in sources:
+                raise ValueError(f"{path.name}: {requirement.id} has the unknown source {name} ({', '.join(sources)})")
         requirements[requirement.id] = requirement
-    return Catalogue(requirements, families, data["sources"])
+    return Catalogue(requirements, families, sources)
+
+
+def _requirement(row: Mapping[str, Any]) -> Requirement:
+    if not row["profiles"]:
+        raise ValueError("it is in no profile")
+    return Requirement(
+        id=row["id"],
+        level=Level(row["level"]),
+        title=row["title"],
+        statement=row["statement"],
+        source=row["source"],
+        see=row.get("see", ""),
+        since=row["since"],
+        profiles=tuple(row["profiles"]),
+        exposure=row["exposure"],
+    )

@@ -1,0 +1,118 @@
+"""The catalogue is data that reports, cases and readers rely on: it must load, and its ids must never shift."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stickyconf.model.catalogue import Catalogue, Level, load_catalogue
+
+REQUIREMENTS = Path(__file__).parents[1] / "requirements.toml"
+
+# How many ids each family has given out. Ids are never renumbered and never used again, so a number only ever grows.
+GIVEN_OUT = {
+    "API": 12,
+    "CKE": 11,
+    "AFF": 9,
+    "SPR": 5,
+    "DRN": 16,
+    "LIF": 10,
+    "ISO": 8,
+    "ROB": 10,
+    "PRO": 6,
+    "UPG": 2,
+    "DOC": 2,
+}
+PROFILES = {"core", "drain", "api", "docs", "lifecycle", "isolation", "robustness", "protocols", "upgrade"}
+
+HEADER = """
+since = "KIC 3.5"
+[families]
+AFF = "Affinity"
+[sources]
+HT = { title = "How-to", url = "https://example.com/" }
+"""
+ROW = """
+[[requirement]]
+id = "AFF-01"
+level = "MUST"
+title = "A session stays"
+statement = "It stays on its pod."
+source = "HT"
+profiles = ["core"]
+exposure = "Two pods."
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(REQUIREMENTS)
+
+
+def test_every_id_given_out_is_there_once_and_in_order(catalogue: Catalogue) -> None:
+    expected = [f"{family}-{number:02}" for family, count in GIVEN_OUT.items() for number in range(1, count + 1)]
+
+    assert list(catalogue.requirements) == expected
+    assert list(catalogue.families) == list(GIVEN_OUT)
+
+
+def test_every_requirement_says_what_it_demands_and_what_must_be_possible_first(catalogue: Catalogue) -> None:
+    for requirement in catalogue:
+        assert re.fullmatch(r"[A-Z]{3}-\d\d", requirement.id)
+        assert requirement.statement.endswith("."), requirement.id
+        assert requirement.exposure.endswith("."), requirement.id
+        assert requirement.since, requirement.id
+        assert 10 < len(requirement.title) <= 72, requirement.id
+        assert not requirement.title.endswith("."), requirement.id
+
+
+def test_titles_tell_requirements_apart(catalogue: Catalogue) -> None:
+    assert len({requirement.title for requirement in catalogue}) == len(list(catalogue))
+
+
+def test_every_source_resolves_to_a_public_page_and_every_page_is_a_source(catalogue: Catalogue) -> None:
+    used: set[str] = set()
+    for requirement in catalogue:
+        links = catalogue.source_links(requirement)
+        assert list(links) == requirement.source.split(), requirement.id
+        assert links, requirement.id
+        used |= set(links)
+
+    assert used == set(catalogue.sources)
+    for source in catalogue.sources.values():
+        assert source.url.startswith("https://")
+
+
+def test_every_profile_has_something_it_must_hold(catalogue: Catalogue) -> None:
+    assert set(catalogue.profiles) == PROFILES
+    for profile in PROFILES:
+        assert any(profile in r.profiles and r.level is Level.MUST for r in catalogue), profile
+
+
+def test_the_policy_cases_that_sticky_sessions_stand_on_are_core_as_well(catalogue: Catalogue) -> None:
+    both = {requirement.id for requirement in catalogue if set(requirement.profiles) == {"api", "core"}}
+
+    assert both == {"API-01", "API-02", "API-09", "API-12"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (HEADER + ROW + ROW, "AFF-01 stands twice"),
+        (HEADER + ROW.replace('"MUST"', '"MAY"'), "AFF-01: 'MAY' is not a valid Level"),
+        (HEADER + ROW.replace("AFF-01", "XYZ-01"), "XYZ-01 is of no known family"),
+        (HEADER + ROW.replace('"HT"', '"HT RF"'), "AFF-01 has the unknown source RF"),
+        (HEADER + ROW.replace('exposure = "Two pods."', ""), "AFF-01: 'exposure'"),
+        (HEADER + ROW.replace('["core"]', "[]"), "AFF-01: it is in no profile"),
+        (HEADER + ROW.replace('id = "AFF-01"', ""), "a row without id: 'id'"),
+        (ROW, "'families' is missing"),
+    ],
+)
+def test_a_broken_catalogue_is_refused_naming_the_row(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "requirements.toml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        load_catalogue(path)
