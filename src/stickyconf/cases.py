@@ -1,0 +1,75 @@
+"""What a case is made of: its requirement, and a judge that turns rulings into the test's outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stickyconf.model import History, Level, Requirement, Ruling, Status, Verdict
+from stickyconf.ports import HarnessError
+
+
+class Violation(AssertionError):
+    """The system under test broke a requirement."""
+
+
+class Inconclusive(Exception):
+    """A MUST could not be judged: too little was seen, or the outcome of something is not known."""
+
+
+def requirement(identifier: str) -> pytest.MarkDecorator:
+    """Bind a case to the one requirement it proves or refutes."""
+    return pytest.mark.requirement(identifier)
+
+
+class Judge:
+    """Collects the rulings of one case. A case that asks for none is broken: it would pass for anything."""
+
+    def __init__(self, subject: Requirement) -> None:
+        """Take the requirement the case is bound to."""
+        self.subject = subject
+        self.histories: list[History] = []
+        self._rulings: list[tuple[str, Ruling]] = []
+
+    def __call__(self, check: Callable[..., Ruling], *histories: History, **arguments: Any) -> None:
+        """Let a check rule on each history. A crash in a check is ours: HarnessError."""
+        if not histories:
+            raise HarnessError(f"{self.subject.id}: no history was given to {check.__name__}")
+        for history in histories:
+            try:
+                ruling = check(history, **arguments)
+            except Exception as error:
+                name = history.setup.name
+                raise HarnessError(f"{self.subject.id}: {check.__name__} crashed on {name}: {error!r}") from error
+            self.histories.append(history)
+            self._rulings.append((history.setup.name, ruling))
+
+    def not_applicable(self, reason: str) -> None:
+        """Say that the requirement cannot be asked here, and why."""
+        self._rulings.append(("", Ruling.not_applicable(reason)))
+
+    def verdict(self) -> Verdict:
+        """Merge the rulings; HarnessError where there is none."""
+        if not self._rulings:
+            raise HarnessError(f"{self.subject.id}: the case asked for no judgement, so it proves nothing")
+        return Verdict.merge(self.subject.id, self._rulings)
+
+
+def enforce(subject: Requirement, verdict: Verdict, *, strict: bool) -> None:
+    """Turn a verdict into the outcome of the test that asked for it.
+
+    MUST (and SHOULD under ``strict``): VIOLATES raises Violation, INCONCLUSIVE raises Inconclusive. A violated SHOULD
+    is otherwise an expected failure: shown, counted, not fatal. OBSERVE never fails. NOT_APPLICABLE skips.
+    """
+    __tracebackhide__ = True
+    if verdict.status is Status.NOT_APPLICABLE:
+        pytest.skip(f"{subject.id}: {verdict.findings[0].actual}")
+    if subject.level is Level.OBSERVE or verdict.status is Status.CONFORMS:
+        return
+    if subject.level is Level.SHOULD and not strict:
+        pytest.xfail(verdict.told())
+    if verdict.status is Status.VIOLATES:
+        raise Violation(verdict.told())
+    raise Inconclusive(verdict.told())

@@ -1,0 +1,316 @@
+"""The pytest plugin: options, selection by requirement and profile, verdicts, and what a run leaves behind."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import sys
+import time
+from collections.abc import Generator, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+
+import stickyconf
+from stickyconf.cases import Inconclusive, Judge, Violation, enforce
+from stickyconf.model import Catalogue, History, Requirement, Verdict
+from stickyconf.model.catalogue import load_catalogue
+from stickyconf.model.run import CaseOutcome, CaseResult, Run
+from stickyconf.model.storage import HistoryFileError, read_history
+from stickyconf.progress import Progress
+from stickyconf.reporting import allure, conformance, terminal
+from stickyconf.reporting.layout import RunDirectory
+from stickyconf.stats import ALPHA
+from stickyconf.wait import Budgets, UnknownBudget
+
+TARGETS = ("embedded",)
+_JUDGE = pytest.StashKey[Judge]()
+_VERDICT = pytest.StashKey[Verdict]()
+RUN = pytest.StashKey["ConformanceRun"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's own options. ``--keep-cluster`` is pytest-kind's and means the same here."""
+    group = parser.getgroup("stickyconf", "sticky-session conformance")
+    add = group.addoption
+    add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
+    add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
+    add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
+    add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
+    add("--admin-url", help="the gateway's Admin API address, instead of the ones the target finds")
+    add("--strict", action="store_true", help="a violated SHOULD fails the run too")
+    add("--rejudge", type=Path, metavar="PATH", help="judge the histories stored by an earlier run, without a cluster")
+    add("--budget", action="append", default=[], metavar="NAME=SECONDS", help="change how long a wait may take")
+    add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
+    add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse bad input in one line before anything starts; open the run's directory."""
+    config.addinivalue_line("markers", "requirement(id): the catalogue's requirement this case proves or refutes")
+    if config.option.help or not _judges(config):
+        return
+    run = ConformanceRun(config)
+    config.stash[RUN] = run
+    config.pluginmanager.register(run, "stickyconf-run")
+
+
+def _judges(config: pytest.Config) -> bool:
+    """Whether this pytest run collects conformance cases; the suite's own tests need none of what follows."""
+    suites = config.rootpath / "suites"
+    chosen = [(config.invocation_params.dir / str(argument).partition("::")[0]).resolve() for argument in config.args]
+    return any(path == suites or suites in path.parents or path in suites.parents for path in chosen)
+
+
+class Recording(Protocol):
+    """What makes histories, as far as the plugin needs to know it."""
+
+    def explain(self, name: str) -> Iterable[Path]:
+        """Collect diagnostics for a case that failed and return the files."""
+
+
+class ConformanceRun:
+    """One run: its settings, its directory, its verdicts. Registered as a plugin only where cases are judged."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read and check every option; UsageError with one clear line for what cannot be."""
+        self.config = config
+        option = config.option
+        self.catalogue = _catalogue(config.rootpath / "requirements.toml")
+        _known("target", [option.target], TARGETS)
+        _known("profile", option.profile, self.catalogue.profiles)
+        _known("requirement", option.requirement, tuple(self.catalogue.requirements))
+        try:
+            self.budgets = Budgets.of(dict(Budgets.parse(text) for text in option.budget))
+        except UnknownBudget as error:
+            raise pytest.UsageError(str(error)) from error
+        self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
+        for name in ("proxy_url", "admin_url"):
+            if getattr(option, name) and not option.rejudge:
+                _reachable(name, getattr(option, name))
+        self.seed: int = option.seed if option.seed is not None else secrets.randbelow(2**31)
+        self.started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self.cases: list[CaseResult] = []
+        self.facts: History | None = None
+        self._requests: dict[str, int] = {}
+        self.profiles: tuple[str, ...] = ()
+        self.filtered = False
+        self.recording: Recording | None = None
+        self.kept = ""
+        self.directory: RunDirectory | None = None
+        self.progress = Progress(None, live=False)
+        if not option.collectonly:
+            self.directory = RunDirectory.create(option.out or config.rootpath / "reports" / "out", self.started)
+            option.allure_report_dir = str(self.directory.allure_results)
+
+    def pytest_sessionstart(self) -> None:
+        """Show progress where pytest writes."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        self.progress = Progress(reporter, live=sys.stdout.isatty())
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what is judged, and how to do the same again."""
+        option = self.config.option
+        what = f"histories in {option.rejudge}" if option.rejudge else f"target {option.target}"
+        lines = [f"sticky-session conformance {stickyconf.__version__}: {what}, seed {self.seed}"]
+        if self.directory:
+            lines.append(f"report: {self.directory.path}")
+        return lines
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Check that every case is bound to one requirement and says what it holds; keep those that were chosen."""
+        option = self.config.option
+        subjects = {item: self._subject(item) for item in items}
+        covered = {subject.id for subject in subjects.values()}
+        for identifier in option.requirement:
+            if identifier not in covered:
+                raise pytest.UsageError(f"{identifier} is in the catalogue, but no case proves it yet")
+        with_cases = {profile for subject in subjects.values() for profile in subject.profiles}
+        for profile in option.profile:
+            if profile not in with_cases:
+                raise pytest.UsageError(
+                    f"no case belongs to the profile {profile} yet; there are: {_listed(with_cases)}"
+                )
+        self.profiles = tuple(p for p in self.catalogue.profiles if p in (set(option.profile) or with_cases))
+        chosen = [
+            item
+            for item, subject in subjects.items()
+            if set(subject.profiles) & set(self.profiles)
+            and (not option.requirement or subject.id in option.requirement)
+        ]
+        dropped = [item for item in items if item not in chosen]
+        if dropped:
+            self.config.hook.pytest_deselected(items=dropped)
+            items[:] = chosen
+        self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
+
+    def _names_files(self) -> bool:
+        return any("::" in str(argument) or str(argument).endswith(".py") for argument in self.config.args)
+
+    def _subject(self, item: pytest.Item) -> Requirement:
+        marks = list(item.iter_markers("requirement"))
+        if len(marks) != 1:
+            raise pytest.UsageError(f"{item.nodeid} is bound to {len(marks)} requirements; give it exactly one")
+        identifier = marks[0].args[0]
+        if identifier not in self.catalogue:
+            raise pytest.UsageError(f"{item.nodeid} names {identifier}, which the catalogue does not have")
+        if not (getattr(item, "function", None) and item.function.__doc__):  # type: ignore[attr-defined]
+            raise pytest.UsageError(f"{item.nodeid} has no docstring; let it state the property")
+        return self.catalogue[identifier]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Give the case its judge and Allure its labels."""
+        subject = self._subject(item)
+        item.stash[_JUDGE] = Judge(subject)
+        allure.label(subject, self.catalogue)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+        """Let the case ask its questions, then turn the answers into its outcome."""
+        __tracebackhide__ = True
+        result = yield
+        judge = pyfuncitem.stash[_JUDGE]
+        verdict = judge.verdict()
+        pyfuncitem.stash[_VERDICT] = verdict
+        allure.attach_verdict(verdict, judge.histories)
+        for history in dict.fromkeys(history.setup.name for history in judge.histories):
+            if self.directory:
+                allure.attach_history(self.directory.histories / f"{history}.jsonl")
+        enforce(judge.subject, verdict, strict=self.config.option.strict)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep the case's result; show verdicts as the lines they are, without a traceback of ours."""
+        report = yield
+        self.progress.clear()
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, Violation | Inconclusive):
+            report.longrepr = str(error)
+        if report.failed and self.recording:
+            for file in self.recording.explain(item.name):
+                allure.attach_file(file)
+        judged = item.stash.get(_VERDICT, None)
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            title = str(item.function.__doc__).strip().splitlines()[0]  # type: ignore[attr-defined]
+            said = "" if judged else f"{type(error).__name__}: {error}".splitlines()[0]
+            self.cases.append(
+                CaseResult(
+                    node=item.nodeid,
+                    title=title,
+                    requirement=self._subject(item).id,
+                    outcome=CaseOutcome.JUDGED if judged else CaseOutcome.HARNESS_ERROR,
+                    verdict=judged,
+                    duration=report.duration + getattr(item, "_setup_seconds", 0.0),
+                    error=said,
+                )
+            )
+        return report
+
+    @property
+    def id_suffix(self) -> str:
+        """What makes this run's namespaces its own."""
+        return self.directory.suffix if self.directory else "none"
+
+    def recorded(self, history: History) -> None:
+        """Take note of a history for the report's facts."""
+        self.facts = self.facts or history
+        self._requests[history.setup.name] = len(history.exchanges)
+
+    def run(self) -> Run:
+        """Return everything the report says."""
+        option = self.config.option
+        setup = self.facts.setup if self.facts else None
+        return Run(
+            id=self.directory.path.name if self.directory else "",
+            started=self.started.isoformat(timespec="seconds"),
+            duration=round(time.monotonic() - self._clock, 1),
+            suite=stickyconf.__version__,
+            target=setup.target if setup else option.target,
+            implementation=setup.implementation if setup else "unknown: no history was recorded",
+            embedded=(setup.target if setup else option.target) == "embedded",
+            versions=dict(setup.versions) if setup else {},
+            profiles=self.profiles,
+            strict=option.strict,
+            filtered=self.filtered,
+            rejudged=str(option.rejudge or ""),
+            command="pytest " + shlex.join(str(argument) for argument in self.config.invocation_params.args),
+            seed=self.seed,
+            requests=sum(self._requests.values()),
+            budgets=dict(self.budgets.seconds),
+            alpha=dict(ALPHA),
+            cases=tuple(self.cases),
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write the report and point ``latest`` at it."""
+        if self.directory and self.cases:
+            run = self.run()
+            conformance.write(run, self.catalogue, self.directory.path)
+            allure.write_environment(self.directory.allure_results, run)
+            self.directory.publish_latest()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """End with the verdict table."""
+        if not self.cases:
+            return
+        terminalreporter.section("sticky-session conformance")
+        for line in terminal.lines(self.run(), self.catalogue):
+            terminalreporter.write_line(line)
+        if self.directory:
+            terminalreporter.write_line(f"report: {self.directory.path / 'conformance.md'}")
+        if self.kept:
+            terminalreporter.write_line(self.kept)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """Give a case its judge: ``judge(check, history, ...)``, as often as the requirement has parts."""
+    return request.node.stash[_JUDGE]
+
+
+def _catalogue(path: Path) -> Catalogue:
+    try:
+        return load_catalogue(path)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"the catalogue cannot be read: {error}") from error
+
+
+def _known(what: str, given: list[str], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            raise pytest.UsageError(f"no {what} is called {name!r}; there are: {_listed(known)}")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+def _stored_histories(path: Path) -> dict[str, History]:
+    """Read the histories of an earlier run: one file, a directory of them, or a run's directory."""
+    directory = path / "histories" if (path / "histories").is_dir() else path
+    files = sorted(directory.glob("*.jsonl")) if directory.is_dir() else [path]
+    if not files:
+        raise pytest.UsageError(f"--rejudge {path}: there are no histories (*.jsonl) in it")
+    try:
+        return {history.setup.name: history for history in map(read_history, files)}
+    except HistoryFileError as error:
+        raise pytest.UsageError(f"--rejudge {error}") from error
+
+
+def _reachable(name: str, url: str) -> None:
+    option = "--" + name.replace("_", "-")
+    try:
+        httpx.get(url, timeout=5, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise pytest.UsageError(f"{option} {url}: nobody answers there ({error}); is the address right?") from error

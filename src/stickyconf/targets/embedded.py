@@ -1,0 +1,96 @@
+"""Starts the embedded cluster as a process of its own and says where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STOP_SECONDS = 15
+SHOWN_LINES = 8
+
+
+class NoCluster(Exception):
+    """The embedded cluster did not come up; the message says why and carries its own last log lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedCluster:
+    """Where a started cluster is. ``log`` is its own account of how it came up; ``pid`` its supervisor."""
+
+    kubeconfig: Path
+    proxy_url: str
+    admin_url: str
+    versions: dict[str, str]
+    log: Path
+    pid: int
+
+
+@contextlib.contextmanager
+def embedded_cluster(options: Sequence[str] = (), *, keep: bool = False) -> Iterator[EmbeddedCluster]:
+    """Start a cluster, yield where it is, and stop it.
+
+    ``options`` are handed to ``python -m stickyconf.embedded up``. With ``keep`` it goes on after the suite. Without,
+    it ends with the suite however the suite ends: the pipe to its standard input breaks.
+    Raises NoCluster where it does not come up.
+    """
+    with tempfile.NamedTemporaryFile("w+", prefix="stickyconf-cluster-", suffix=".log", delete=False) as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "stickyconf.embedded",
+                "up",
+                "--json",
+                *([] if keep else ["--stdin-lifeline"]),
+                *options,
+            ],
+            stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the suite, which then stops the cluster in order
+        )
+        try:
+            yield _read(process, Path(log.name))
+        finally:
+            if not keep or sys.exc_info()[0] is NoCluster:
+                _stop(process)
+            Path(log.name).unlink(missing_ok=True)
+
+
+def _read(process: subprocess.Popen[str], log: Path) -> EmbeddedCluster:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        status = process.wait(STOP_SECONDS)
+        said = [text for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]
+        raise NoCluster(f"the embedded cluster did not start (status {status}): " + "\n".join(said[-SHOWN_LINES:]))
+    said_ready: dict[str, Any] = json.loads(line)
+    return EmbeddedCluster(
+        kubeconfig=Path(said_ready["kubeconfig"]),
+        proxy_url=said_ready["proxy_url"],
+        admin_url=said_ready["admin_url"],
+        versions={str(key): str(value) for key, value in said_ready["versions"].items()},
+        log=log,
+        pid=process.pid,
+    )
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.stdin:
+        process.stdin.close()
+    else:
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its children die with it
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

@@ -1,0 +1,66 @@
+"""Affinity while the set of ready pods does not change."""
+
+import pytest
+
+from stickyconf import checks
+from stickyconf.cases import requirement
+from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
+
+
+@pytest.fixture(scope="module")
+def history(record):
+    # 30 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 2e-13.
+    return record(
+        "affinity",
+        visit("control", sessions=60, requests=1, cookies="discard"),
+        visit("pinned", sessions=30, requests=20),
+        visit("fresh", sessions=10, requests=15, connections="fresh"),
+        visit("kept", sessions=10, requests=15, connections="kept"),
+        visit_in_parallel(sessions=6, burst=12),
+        roam(sessions=6, paths=("/", "/cart", "/cart/items/7?page=2")),
+        visit("crowd", sessions=120, requests=4),
+        send_among_other_cookies(sessions=5, requests=10),
+        come_and_go(residents=12, rounds=10, passersby=10),
+    )
+
+
+@requirement("AFF-01")
+def test_live_session_keeps_its_pod(history, judge):
+    """Every answered request reaches the pod that opened its session."""
+    judge(checks.one_pod_per_session, history)
+
+
+@requirement("AFF-02")
+def test_session_keeps_its_pod_however_it_connects(history, judge):
+    """A session keeps its pod over a fresh TCP connection per request, and over one kept-alive connection."""
+    judge(checks.pinned_however_connected, history)
+
+
+@requirement("AFF-03")
+def test_parallel_requests_of_a_session_share_its_pod(history, judge):
+    """Requests of one session that are under way at the same time all reach its pod."""
+    judge(checks.parallel_requests_share_a_pod, history)
+
+
+@requirement("AFF-04")
+def test_session_keeps_its_pod_across_methods_and_paths(history, judge):
+    """GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS on several paths all reach the session's pod."""
+    judge(checks.every_method_and_path_is_pinned, history)
+
+
+@requirement("AFF-05")
+def test_a_crowd_of_sessions_keeps_its_pods(history, judge):
+    """Of 120 sessions open at the same time each keeps its pod, and every ready pod holds some."""
+    judge(checks.crowd_keeps_its_pods, history)
+
+
+@requirement("AFF-06")
+def test_cookie_pins_wherever_it_stands(history, judge):
+    """The cookie pins first, in the middle and last among others, and in split Cookie fields over HTTP/2."""
+    judge(checks.cookie_pins_wherever_it_stands, history)
+
+
+@requirement("AFF-09")
+def test_sessions_stay_while_others_come_and_go(history, judge):
+    """Sessions do not move while 100 other clients open sessions and leave."""
+    judge(checks.residents_stay_while_others_come_and_go, history)

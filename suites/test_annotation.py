@@ -1,0 +1,28 @@
+"""The annotation on the Service is what switches stickiness on."""
+
+import pytest
+
+from stickyconf import checks
+from stickyconf.cases import requirement
+from stickyconf.scenarios import Topology, attach_the_policy_under_traffic
+
+
+@pytest.fixture(scope="module")
+def history(record):
+    return record(
+        "annotation",
+        attach_the_policy_under_traffic(sessions=12, requests=6),
+        topology=Topology(attached=False),
+    )
+
+
+@requirement("API-09")
+def test_annotation_switches_stickiness_on(history, judge):
+    """Before the annotation no cookie and a spread; after it a cookie that pins; nothing else was changed."""
+    judge(checks.annotation_switches_stickiness_on, history)
+
+
+@requirement("SPR-04")
+def test_without_the_policy_nothing_is_sticky(history, judge):
+    """Without the policy no cookie of its name is set, and the requests of one client spread."""
+    judge(checks.without_policy_traffic_is_unsticky, history)

@@ -1,0 +1,18 @@
+"""One pod ends while sessions are pinned to it, drain support being off, as it is by default."""
+
+import pytest
+
+from stickyconf import checks
+from stickyconf.cases import requirement
+from stickyconf.scenarios import Topology, drain_one_pod
+
+
+@pytest.fixture(scope="module")
+def history(record):
+    return record("drain-off", drain_one_pod(by="delete"), topology=Topology(hold=True, drain=False))
+
+
+@requirement("DRN-08")
+def test_terminating_pod_leaves_the_pool_at_once(history, judge):
+    """The pod leaves the pool while it still serves; its sessions move once, with a new cookie; new ones avoid it."""
+    judge(checks.pod_leaves_the_pool_at_once, history)

@@ -1,0 +1,130 @@
+"""The documentation's own commands, run as a reader would run them."""
+
+
+from stickyconf import checks
+from stickyconf.cases import requirement
+from stickyconf.scenarios import Policy, Topology, follow_page
+from stickyconf.scenarios.pages import Step, missing_tools
+
+WAIT_FOR_PODS = "kubectl rollout status -n kong deployment echo --timeout=60s"
+
+# https://developer.konghq.com/kubernetes-ingress-controller/sticky-sessions/
+STICKY_SESSIONS = (
+    Step("scale-up", "kubectl scale -n kong --replicas 3 deployment echo"),
+    Step("wait", WAIT_FOR_PODS, verbatim=False),
+    Step("pods", "kubectl get pods -n kong -l app=echo"),
+    Step(
+        "policy",
+        """
+echo '
+apiVersion: configuration.konghq.com/v1beta1
+kind: KongUpstreamPolicy
+metadata:
+  name: sticky-session-policy
+  namespace: kong
+spec:
+  algorithm: "sticky-sessions"
+  hashOn:
+    input: "none"
+  stickySessions:
+    cookie: "session_id"
+    cookiePath: "/"
+' | kubectl apply -f -
+""",
+    ),
+    Step("annotate", "kubectl annotate -n kong service echo konghq.com/upstream-policy=sticky-session-policy"),
+    Step(
+        "check-annotation",
+        r"kubectl get service echo -n kong -o jsonpath='{.metadata.annotations.konghq\.com/upstream-policy}'",
+    ),
+    Step("initial-request", "curl -v $PROXY_IP/echo", until="sticky"),
+    Step(
+        "repeat-requests",
+        r"""
+COOKIE=$(curl -s -D - $PROXY_IP/echo | grep -i 'set-cookie:' | sed 's/.*session_id=\([^;]*\).*/\1/')
+
+for i in {1..5}; do
+  curl -s -H "Cookie: session_id=$COOKIE" $PROXY_IP/echo | grep "Running on Pod"
+done
+""",
+    ),
+    Step(
+        "without-cookie",
+        """
+for i in {1..5}; do
+  curl -s $PROXY_IP/echo | grep "Running on Pod"
+done
+""",
+    ),
+    Step("spread", 'for i in {1..35}; do curl -s $PROXY_IP/echo | grep "Running on Pod"; done', verbatim=False),
+)
+
+# https://developer.konghq.com/kubernetes-ingress-controller/sticky-sessions-with-drain-support/
+DRAIN_SUPPORT = (
+    Step("scale-up", "kubectl scale -n kong --replicas 3 deployment echo"),
+    Step("wait", WAIT_FOR_PODS, verbatim=False),
+    Step(
+        "policy",
+        """
+echo '
+apiVersion: configuration.konghq.com/v1beta1
+kind: KongUpstreamPolicy
+metadata:
+  name: sticky-session-policy
+  namespace: kong
+spec:
+  algorithm: sticky-sessions
+  hashOn:
+    input: "none"
+  stickySessions:
+    cookie: "session-id"
+    cookiePath: "/"
+  ' | kubectl apply -f -
+""",
+    ),
+    Step(
+        "annotate",
+        "kubectl annotate -n kong service echo konghq.com/upstream-policy=sticky-session-policy --overwrite",
+    ),
+    Step("request", 'curl -i "$PROXY_IP/echo"', until="sticky"),
+    Step(
+        "open-sessions",
+        'for i in {1..24}; do echo "s$i $(curl -s -c jar$i $PROXY_IP/echo | grep "Running on Pod")"; done',
+        verbatim=False,
+    ),
+    Step("scale-down", "kubectl scale -n kong --replicas 2 deployment echo"),
+    Step("request-again", 'curl -i "$PROXY_IP/echo"'),
+    Step(
+        "terminating",
+        "kubectl get pods -n kong -l app=echo --no-headers | grep Terminating",
+        verbatim=False,
+        until="weight 0",
+    ),
+    Step(
+        "continue-sessions",
+        'for i in {1..24}; do echo "s$i $(curl -s -b jar$i $PROXY_IP/echo | grep "Running on Pod")"; done',
+        verbatim=False,
+    ),
+    Step("new-sessions", 'for i in {1..35}; do curl -s $PROXY_IP/echo | grep "Running on Pod"; done', verbatim=False),
+)
+
+
+def follow(record, judge, name, steps, cookie, check, **topology):
+    missing = missing_tools()
+    if missing:
+        judge.not_applicable(f"the page's commands need {', '.join(missing)}, which this machine does not have")
+        return
+    stage = Topology(replicas=0, policy=Policy(cookie=cookie), **topology)
+    judge(check, record(name, follow_page(steps, cookie=cookie), topology=stage))
+
+
+@requirement("DOC-01")
+def test_sticky_sessions_page(record, judge):
+    """The commands of "Manage sticky sessions with KongUpstreamPolicy" give what the page says they give."""
+    follow(record, judge, "page-sticky", STICKY_SESSIONS, "session_id", checks.sticky_page_holds)
+
+
+@requirement("DOC-02")
+def test_drain_support_page(record, judge):
+    """The commands of "Configure sticky sessions with drain support" give what the page says they give."""
+    follow(record, judge, "page-drain", DRAIN_SUPPORT, "session-id", checks.drain_page_holds, hold=True, drain=True)
