@@ -15,8 +15,14 @@ import httpx2
 import yaml
 from lightkube import ApiError, AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
+from lightkube.core.generic_client import BasicRequest
 from lightkube.core.resource import ApiInfo, ResourceDef
-from lightkube.generic_resource import GenericGlobalStatus, create_global_resource, create_namespaced_resource
+from lightkube.generic_resource import (
+    GenericGlobalStatus,
+    GenericNamespacedStatus,
+    create_global_resource,
+    create_namespaced_resource,
+)
 from lightkube.types import CascadeType, PatchType
 
 Object = dict[str, Any]
@@ -41,12 +47,22 @@ CustomResourceDefinition = create_global_resource(
 GatewayClass = create_global_resource("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses")
 Gateway = create_namespaced_resource("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
 HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
-ReferenceGrant = create_namespaced_resource(
-    "gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants"
-)
+ReferenceGrant = create_namespaced_resource("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants")
 KongUpstreamPolicy = create_namespaced_resource(
     "configuration.konghq.com", "v1beta1", "KongUpstreamPolicy", "kongupstreampolicies"
 )
+
+
+class PodBinding(GenericNamespacedStatus):
+    """``/api/v1/namespaces/NAMESPACE/pods/NAME/binding``: how a scheduler gives a pod to a node."""
+
+    _api_info = ApiInfo(
+        ResourceDef("", "v1", "Binding"),
+        "pods",
+        ["post"],
+        parent=ResourceDef("", "v1", "Pod"),
+        action="binding",
+    )
 
 
 class NamespaceFinalize(GenericGlobalStatus):
@@ -62,7 +78,15 @@ class NamespaceFinalize(GenericGlobalStatus):
 
 
 class ApiClient(AsyncClient):
-    """A lightkube client that can also delete one particular object, and merge a status."""
+    """A lightkube client that can also read discovery, delete one particular object, and merge a status."""
+
+    async def read(self, path: str) -> Object:
+        """What the server has at *path*, such as ``apis`` or ``version``. Raises ``ApiError``."""
+        anything: Any = dict
+        request = BasicRequest("GET", path, response_type=anything)
+        response = await self._client.send(self._client.build_adapter_request(request))  # type: ignore[no-untyped-call]
+        read: Object = self._client.handle_response("get", response, request)
+        return read
 
     async def remove(
         self, obj: Object, *, grace_period: int | None = None, cascade: CascadeType | None = None
@@ -103,7 +127,7 @@ class ApiClient(AsyncClient):
     async def merge_status(self, obj: Object, status: Object) -> Object:
         """Merge *status* into the object's ``status`` subresource; lists are replaced. Raises ``ApiError``.
 
-        Answers 404 when the object's name has gone to an object with another uid meanwhile.
+        A conflict (409) says that the name belongs to another object by now.
         """
         metadata = obj["metadata"]
         patch = {"metadata": {"uid": metadata["uid"]}, "status": status}

@@ -168,9 +168,7 @@ class WorkQueue(Generic[K]):
     the key comes back with growing pauses: 5 ms, doubled up to 5 s.
     """
 
-    def __init__(
-        self, name: str, reconcile: Callable[[K], Awaitable[float | None]], *, workers: int = 8
-    ) -> None:
+    def __init__(self, name: str, reconcile: Callable[[K], Awaitable[float | None]], *, workers: int = 8) -> None:
         """*name* stands in log lines; at most *workers* keys are reconciled at a time."""
         self._name = name
         self._reconcile = reconcile
