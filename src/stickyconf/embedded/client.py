@@ -130,15 +130,16 @@ class ApiClient(AsyncClient):
         A conflict (409) says that the name belongs to another object by now.
         """
         metadata = obj["metadata"]
-        patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
-        merged: Object = await self.patch(
-            type(obj).Status,  # type: ignore[attr-defined]
+        resource: Any = type(obj)
+        merged = await self.patch(
+            resource.Status,
             metadata["name"],
-            patch,
+            {"metadata": {"uid": metadata["uid"]}, "status": status},
             namespace=metadata.get("namespace"),
             patch_type=PatchType.MERGE,
         )
-        return merged
+        whole: Object = resource(merged)  # the subresource answers with the object, not with the status alone
+        return whole
 
 
 def add_kubeconfig_argument(parser: argparse.ArgumentParser) -> None:

@@ -108,7 +108,8 @@ class Informer:
                 log.warning("watch of %s: %s", self._plural, error)
             except httpx2.HTTPError as error:
                 self._failures += 1
-                log.info("watch of %s: %s; connecting again", self._plural, error or type(error).__name__)
+                if self._failures == 1:
+                    log.info("watch of %s: %s; connecting again", self._plural, error or type(error).__name__)
             await asyncio.sleep(_backoff(self._failures, longest=5.0))
 
     async def _list(self) -> None:

@@ -114,7 +114,7 @@ class Observers:
             now = {} if kind == "DELETED" else dict(_conditions(item))
             for pod, conditions in now.items():
                 if before.get(pod) != conditions:
-                    self._recorder.event(Happening.ENDPOINT, pod, **conditions)
+                    self._recorder.event(Happening.ENDPOINT, pod, None, **conditions)
             for pod in before.keys() - now.keys():
                 self._recorder.event(Happening.ENDPOINT_REMOVED, pod)
             known[slice_name] = now

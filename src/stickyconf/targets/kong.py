@@ -130,7 +130,7 @@ async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str
 
     def done(deployment: dict[str, Any]) -> bool:
         status, wanted = deployment.get("status", {}), deployment.get("spec", {}).get("replicas")
-        return (
+        return bool(
             status.get("observedGeneration", 0) >= deployment.get("metadata", {}).get("generation", 1)
             and status.get("updatedReplicas", 0) == wanted
             and status.get("replicas", 0) == wanted

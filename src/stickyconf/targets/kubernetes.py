@@ -131,7 +131,7 @@ class KubernetesCluster:
     async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
         try:
-            response = await self._core.read_namespaced_pod_log(pod, namespace, follow=True, _preload_content=False)
+            response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, follow=True)
         except ApiException as error:
             raise HarnessError(
                 f"the log of pod {namespace}/{pod} cannot be followed: {error.status} {error.reason}"
@@ -167,7 +167,7 @@ class _NotFound(HarnessError):
 
 def _translated(error: DynamicApiError) -> Exception:
     try:
-        status = json.loads(error.body)
+        status = json.loads(error.body or "")
     except (TypeError, ValueError):
         status = {"reason": error.reason, "message": str(error.body)}
     message = str(status.get("message", error.reason))

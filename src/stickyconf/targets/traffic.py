@@ -33,14 +33,9 @@ class HttpTraffic:
         """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
         limits = httpx.Limits(max_keepalive_connections=0) if fresh else httpx.Limits(keepalive_expiry=None)
         async with httpx.AsyncClient(
-            limits=limits,
-            timeout=self._timeout,
-            verify=self._tls,
-            http1=not http2,
-            http2=http2,
-            trust_env=False,
+            limits=limits, verify=self._tls, http1=not http2, http2=http2, trust_env=False
         ) as http:
-            yield HttpLine(http, self._base, self._in_flight)
+            yield HttpLine(http, self._base, self._timeout, self._in_flight)
 
 
 class HttpLine:

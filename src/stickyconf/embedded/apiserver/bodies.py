@@ -29,7 +29,11 @@ async def read_object(request: web.Request, kind: Kind) -> JsonObject:
     media = _media_type(request)
     if media not in ("", *_OBJECTS):
         raise unsupported_media_type(media, _OBJECTS)
-    value = _parse(await request.read(), media)
+    return check_object(_parse(await request.read(), media), kind)
+
+
+def check_object(value: Any, kind: Kind) -> JsonObject:
+    """*value* as an object of *kind*, whose ``kind`` and ``apiVersion`` may be left out. Raises ``ApiError`` 400."""
     if not isinstance(value, dict):
         raise bad_request("the body of the request is not an object")
     given = value.setdefault("kind", kind.name), value.setdefault("apiVersion", kind.api_version)
@@ -41,7 +45,7 @@ async def read_object(request: web.Request, kind: Kind) -> JsonObject:
             )
         raise bad_request(f'{given[0]} in version "{version}" cannot be handled as a {kind.name}')
     if not isinstance(value.setdefault("metadata", {}), dict):
-        raise bad_request(_undecodable(kind, "metadata is not an object"))
+        raise bad_request(f"metadata is not an object: {value['metadata']!r}")
     return value
 
 
@@ -74,23 +78,6 @@ async def read_delete_options(request: web.Request) -> DeleteOptions:
     except ValueError:
         raise bad_request(f"invalid gracePeriodSeconds {grace!r}") from None
     return DeleteOptions(seconds, propagation, preconditions.get("uid"), preconditions.get("resourceVersion"))
-
-
-def check_fields(request: web.Request, kind: Kind, unknown: list[str]) -> list[str]:
-    """Deal with unknown fields as the request's ``fieldValidation`` asks; returns warnings. Raises ``ApiError`` 400."""
-    how = request.query.get("fieldValidation") or "Warn"
-    if how not in ("Ignore", "Warn", "Strict"):
-        raise bad_request(f"fieldValidation: Unsupported value: {how!r}: supported values: Ignore, Strict, Warn")
-    if not unknown or how == "Ignore":
-        return []
-    found = [f'unknown field "{path}"' for path in unknown]
-    if how == "Strict":
-        raise bad_request(_undecodable(kind, f"strict decoding error: {', '.join(found)}"))
-    return found
-
-
-def _undecodable(kind: Kind, why: str) -> str:
-    return f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {why}'
 
 
 def is_dry_run(request: web.Request) -> bool:

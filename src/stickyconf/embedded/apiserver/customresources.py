@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from . import schema as structural
+from .jsonpath import compile_path
 from .kinds import Kind
 from .status import FieldError
 
+if TYPE_CHECKING:
+    from .cel import RuleBook
+
 JsonObject = dict[str, Any]
+
+
+# Errors after which an object is too wrong for rules to be evaluated on it.
+_BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+_UNCHECKED = FieldError.invalid(
+    "<nil>",
+    "null",
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +42,7 @@ class CustomVersion:
     """What one served version of a definition says about its objects."""
 
     schema: structural.Schema
+    rules: RuleBook | None
     has_status: bool
     columns: tuple[JsonObject, ...]
     scale: JsonObject | None
@@ -32,7 +58,12 @@ class CustomVersion:
 
     def validate(self, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
         """What the schema has against *obj*; *old* is its stored state, None at creation."""
-        return structural.validate(self.schema, obj)
+        errors = structural.validate(self.schema, obj)
+        if self.rules is None:
+            return errors
+        if any(error.reason in _BLOCKING for error in errors):
+            return [*errors, _UNCHECKED]
+        return errors + self.rules.errors(obj, old)
 
 
 def kinds_of(definition: JsonObject) -> list[Kind]:
@@ -44,6 +75,7 @@ def kinds_of(definition: JsonObject) -> list[Kind]:
         if not version.get("served"):
             continue
         subresources = version.get("subresources") or {}
+        schema, rules = _compiled(json.dumps((version.get("schema") or {}).get("openAPIV3Schema") or {}))
         kinds.append(
             Kind(
                 group=spec["group"],
@@ -59,7 +91,8 @@ def kinds_of(definition: JsonObject) -> list[Kind]:
                 singular=names.get("singular", ""),
                 list_name=names.get("listKind", ""),
                 custom=CustomVersion(
-                    schema=(version.get("schema") or {}).get("openAPIV3Schema") or {},
+                    schema=schema,
+                    rules=rules,
                     has_status="status" in subresources,
                     columns=tuple(version.get("additionalPrinterColumns") or ()),
                     scale=subresources.get("scale"),
@@ -70,6 +103,17 @@ def kinds_of(definition: JsonObject) -> list[Kind]:
             )
         )
     return kinds
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> tuple[structural.Schema, RuleBook | None]:
+    """A schema, from its JSON text, and its CEL rules if it has any. Raises ``ValueError`` for a bad rule."""
+    schema: structural.Schema = json.loads(text)
+    if '"x-kubernetes-validations"' not in text:
+        return schema, None
+    from .cel import RuleBook  # cel-python takes a while to import, and many clusters have no rules
+
+    return schema, RuleBook(schema)
 
 
 def establish(definition: JsonObject, now: str) -> None:
@@ -134,4 +178,21 @@ def definition_errors(definition: JsonObject) -> list[FieldError]:
             errors.append(FieldError.required(f"{path}.name"))
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
             errors.append(FieldError.required(f"{path}.schema.openAPIV3Schema", "schemas are required"))
+    return errors or _schema_errors(definition)
+
+
+def _schema_errors(definition: JsonObject) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, version in enumerate(definition["spec"]["versions"]):
+        path = f"spec.versions[{index}]"
+        try:
+            _compiled(json.dumps(version["schema"]["openAPIV3Schema"]))
+        except (ValueError, re.error) as error:
+            errors.append(FieldError.invalid(f"{path}.schema", "openAPIV3Schema", str(error)))
+        for at, column in enumerate(version.get("additionalPrinterColumns") or []):
+            try:
+                compile_path(column.get("jsonPath", ""))
+            except ValueError as error:
+                where = f"{path}.additionalPrinterColumns[{at}].jsonPath"
+                errors.append(FieldError.invalid(where, column.get("jsonPath"), str(error)))
     return errors

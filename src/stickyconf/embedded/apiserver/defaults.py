@@ -6,6 +6,7 @@ of each strategy under ``pkg/registry``.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +152,10 @@ def _namespace(namespace: JsonObject) -> None:
 
 def _secret(secret: JsonObject) -> None:
     secret.setdefault("type", "Opaque")
+    texts = secret.pop("stringData", None) or {}
+    if texts:
+        encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
+        secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
 def _endpoint_slice(endpoint_slice: JsonObject) -> None:

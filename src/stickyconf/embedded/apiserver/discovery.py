@@ -71,16 +71,16 @@ def resources(catalog: Catalog, group: str, version: str) -> JsonObject | None:
         if kind.categories:
             entry["categories"] = list(kind.categories)
         listed.append(entry)
-        for name in sorted(kind.subresources):
-            listed.append(
-                {
-                    "name": f"{kind.plural}/{name}",
-                    "singularName": "",
-                    "namespaced": kind.namespaced,
-                    "verbs": list(_subresource_verbs(name)),
-                    **_subresource_kind(kind, name),
-                }
-            )
+        listed += [
+            {
+                "name": f"{kind.plural}/{name}",
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "verbs": list(_subresource_verbs(name)),
+                **_subresource_kind(kind, name),
+            }
+            for name in sorted(kind.subresources)
+        ]
     api_version = kinds[0].api_version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": listed}
 

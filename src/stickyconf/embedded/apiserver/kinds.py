@@ -154,11 +154,13 @@ class Catalog:
     """The kinds served at this moment, found by group, version and plural."""
 
     def __init__(self) -> None:
+        """Begin with the built-in kinds."""
         self._kinds: dict[tuple[str, str, str], Kind] = {}
         for kind in BUILT_IN:
             self.add(kind)
 
     def __iter__(self) -> Iterator[Kind]:
+        """Every kind in every version."""
         return iter(self._kinds.values())
 
     def add(self, kind: Kind) -> None:

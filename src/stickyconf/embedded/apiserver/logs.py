@@ -21,6 +21,7 @@ class LogProxy:
     """Fetches container logs from kubelets (``GET /containerLogs/NAMESPACE/POD/CONTAINER``)."""
 
     def __init__(self, registry: Registry) -> None:
+        """*registry* says where pods and their nodes are."""
         self._registry = registry
         self._session: aiohttp.ClientSession | None = None
 

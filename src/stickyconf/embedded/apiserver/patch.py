@@ -164,7 +164,7 @@ def merge_key(field: str, *lists: list[Any]) -> str | None:
 
 
 def strategic_merge_patch(current: JsonObject, patch: JsonObject) -> JsonObject:
-    """Kubernetes' own patch for built-in kinds: as a merge patch, but lists with a merge key are merged item by item."""
+    """Kubernetes' own patch for built-in kinds: a merge patch that merges lists with a merge key item by item."""
     directive = patch.get("$patch")
     if directive == "replace":
         return {k: clone(v) for k, v in patch.items() if k != "$patch"}

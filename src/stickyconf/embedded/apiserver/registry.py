@@ -47,6 +47,7 @@ class Registry:
     """The objects of the cluster, and the rules for changing them."""
 
     def __init__(self) -> None:
+        """Begin as a fresh cluster does: with its first namespaces."""
         self.store = Store()
         self.catalog = Catalog()
         for name in FIRST_NAMESPACES:
@@ -215,6 +216,8 @@ class Registry:
             metadata.pop(key, None)
             if key in old["metadata"]:
                 metadata[key] = old["metadata"][key]
+        if "managedFields" in old["metadata"]:
+            metadata.setdefault("managedFields", clone(old["metadata"]["managedFields"]))
         merged["metadata"] = metadata
         if "status" in kind.subresources:
             merged.pop("status", None)

@@ -28,6 +28,7 @@ class AsObject:
     """The object itself."""
 
     def __init__(self, kind: Kind) -> None:
+        """For objects of *kind*, in its version."""
         self._kind = kind
 
     def one(self, entry: Entry) -> bytes:
@@ -66,6 +67,7 @@ class AsTable:
     """Columns and cells computed by the server. Rows carry the object's metadata, or what *include* says."""
 
     def __init__(self, kind: Kind, include: str) -> None:
+        """*include* is the request's ``includeObject``: ``Metadata`` (also for ""), ``Object`` or ``None``."""
         self._kind = kind
         self._include = include
         self._headed = False

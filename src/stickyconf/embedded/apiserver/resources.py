@@ -7,19 +7,21 @@ from typing import Any
 from aiohttp import web
 
 from . import patch as patches
+from .apply import apply
 from .bodies import (
     APPLY_PATCH,
     JSON_PATCH,
     STRATEGIC_PATCH,
-    check_fields,
+    check_object,
     is_dry_run,
     read_delete_options,
     read_object,
     read_patch,
 )
+from .decoding import decode
 from .kinds import ACCESS_REVIEWS, CLUSTER, POD, Kind
 from .logs import LogProxy
-from .registry import Registry, shown
+from .registry import Registry, now, shown
 from .representation import Representation, negotiate
 from .requests import ResourcePath, is_true, verb_of
 from .scale import scale_of, scaled
@@ -28,6 +30,7 @@ from .status import (
     bad_request,
     method_not_allowed,
     no_such_path,
+    not_found,
     unsupported_media_type,
 )
 from .store import Entry, clone, encode
@@ -42,6 +45,7 @@ class Resources:
     """Serves everything below ``/api/v1`` and ``/apis/GROUP/VERSION``."""
 
     def __init__(self, registry: Registry) -> None:
+        """Serve what is in *registry*."""
         self._registry = registry
         self._logs = LogProxy(registry)
 
@@ -131,16 +135,34 @@ class Resources:
 
     async def _patch(self, request: web.Request, kind: Kind, target: ResourcePath, part: str = "") -> web.Response:
         media, content = await read_patch(request)
+        if media == APPLY_PATCH:
+            return self._apply(request, kind, target, content, part)
         current = shown(kind, self._registry.get(kind, target.namespace, target.name).obj)
         new = clone(_patched(kind, current, media, content))
         warnings = self._decode(request, kind, new)
         entry = self._registry.update(kind, target.namespace, target.name, new, part=part, dry_run=is_dry_run(request))
         return self._reply(request, kind, entry, warnings=warnings)
 
+    def _apply(self, request: web.Request, kind: Kind, target: ResourcePath, content: Any, part: str) -> web.Response:
+        applied = check_object(content, kind)
+        stored = self._registry.store.get(kind.storage, target.namespace, target.name)
+        if stored is None and part:
+            raise not_found(kind, target.name)
+        current = shown(kind, stored.obj) if stored is not None else None
+        applied["metadata"].setdefault("name", target.name)
+        new = apply(kind, current, applied, request.query.get("fieldManager", ""), now(), part)
+        warnings = self._decode(request, kind, new)
+        dry_run = is_dry_run(request)
+        if stored is None:
+            return self._reply(
+                request, kind, self._registry.create(kind, target.namespace, new, dry_run=dry_run), 201, warnings
+            )
+        entry = self._registry.update(kind, target.namespace, target.name, new, part=part, dry_run=dry_run)
+        return self._reply(request, kind, entry, warnings=warnings)
+
     def _decode(self, request: web.Request, kind: Kind, obj: JsonObject) -> list[str]:
         """Drop unknown fields; returns what to warn of."""
-        unknown = kind.custom.prune(obj) if kind.custom is not None else []
-        return check_fields(request, kind, unknown)
+        return decode(kind, obj, request.query.get("fieldValidation", ""))
 
     async def _delete(self, request: web.Request, kind: Kind, namespace: str, name: str) -> web.Response:
         options = await read_delete_options(request)

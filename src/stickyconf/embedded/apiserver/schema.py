@@ -27,7 +27,10 @@ _INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
 def prune(schema: Schema, value: Any, path: str = "", *, root: bool = True) -> list[str]:
-    """Drop from *value*, in place, every field the schema does not know; returns their paths (``spec.a[0].b``)."""
+    """Drop from *value*, in place, every field the schema does not know; returns their paths (``spec.a[0].b``).
+
+    At the *root* of an object, ``apiVersion``, ``kind`` and ``metadata`` are always known, and left alone.
+    """
     dropped: list[str] = []
     if isinstance(value, list):
         items = schema.get("items")

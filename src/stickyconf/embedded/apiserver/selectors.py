@@ -72,13 +72,14 @@ _REQUIREMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects a list or watch is about. Calling it with an object says whether it is one of them."""
+    """Which objects a list or watch is about."""
 
     namespace: str | None = None
     labels: Predicate | None = None
     fields: Predicate | None = None
 
     def __call__(self, obj: JsonObject) -> bool:
+        """Whether *obj* is one of them."""
         if self.namespace is not None and obj["metadata"].get("namespace", "") != self.namespace:
             return False
         if self.labels is not None and not self.labels(obj["metadata"].get("labels") or {}):

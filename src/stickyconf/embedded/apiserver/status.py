@@ -21,6 +21,7 @@ class ApiError(Exception):
     """A request that failed; ``status`` is the ``Status`` object and ``code`` the HTTP status to answer with."""
 
     def __init__(self, code: int, reason: str, message: str, details: JsonObject | None = None) -> None:
+        """*reason* is one of Kubernetes' StatusReasons, "" for the unnamed one."""
         super().__init__(message)
         self.code = code
         self.status: JsonObject = {
@@ -46,6 +47,7 @@ class FieldError:
     message: str
 
     def __str__(self) -> str:
+        """``PATH: MESSAGE``."""
         return f"{self.path}: {self.message}"
 
     @classmethod

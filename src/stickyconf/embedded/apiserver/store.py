@@ -40,6 +40,7 @@ class Entry:
     __slots__ = ("_texts", "obj", "revision")
 
     def __init__(self, obj: JsonObject, revision: int) -> None:
+        """*revision* is the one that stored *obj*, which nobody changes from now on."""
         self.obj = obj
         self.revision = revision
         self._texts: dict[str, bytes] = {}
@@ -70,6 +71,7 @@ class Watcher:
     """The unread changes of one watch."""
 
     def __init__(self) -> None:
+        """Begin with none."""
         self._unread: deque[Change] = deque()
         self._wake = asyncio.Event()
         self.ended = False  # no more changes will come: the server stops, or the reader was too slow
@@ -115,6 +117,7 @@ class Store:
     """All collections, by group and plural."""
 
     def __init__(self) -> None:
+        """Begin empty, at revision 1: 0 means "any" in requests."""
         self.revision = 1
         self._collections: dict[tuple[str, str], Collection] = {}
 

@@ -13,6 +13,7 @@ from typing import Any
 from . import jsonpath, podtable
 from .durations import age, since
 from .kinds import Kind
+from .store import encode
 
 JsonObject = dict[str, Any]
 Cells = Callable[[JsonObject], list[Any]]
@@ -64,7 +65,7 @@ def _custom_cell(values: list[Any], kind: str) -> Any:
     if kind == "date":
         return since(str(values[0]))
     if kind == "string":
-        return ",".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+        return " ".join(value if isinstance(value, str) else encode(value).decode() for value in values)
     return values[0]
 
 

@@ -200,7 +200,8 @@ class Envoy:
     def _write_endpoints(self, endpoints: list[Json]) -> None:
         for endpoint in endpoints:
             name = endpoint["cluster_name"]
-            self._write(endpoint_file(name), "endpoint.v3.ClusterLoadAssignment", [endpoint], _cluster_statistics(name))
+            # A colon would end the name of a statistic.
+            self._write(endpoint_file(name), _ENDPOINTS, [endpoint], f"cluster.{name.replace(':', '_')}")
 
     def _forget_endpoints(self, xds: Xds) -> None:
         """Remove the files of clusters that *xds* does not have."""

@@ -177,7 +177,7 @@ class Agent:
         if node is None:
             labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": _arch()}
             try:
-                node = await self._client.create(Node.from_dict({"metadata": {"name": name, "labels": labels}}))
+                node = await self._client.create(Node.from_dict({"metadata": {"name": name, "labels": labels}, "spec": {}}))
             except ApiError as error:
                 if error.status.code != 409:
                     raise
@@ -189,7 +189,7 @@ class Agent:
 def _fits(pod: Object, node: Object) -> bool:
     labels = node["metadata"].get("labels") or {}
     wanted = pod["spec"].get("nodeSelector") or {}
-    return not node["spec"].get("unschedulable") and wanted.items() <= labels.items()
+    return not node.get("spec", {}).get("unschedulable") and wanted.items() <= labels.items()
 
 
 def _addresses(network: ipaddress.IPv4Network) -> Iterator[str]:
