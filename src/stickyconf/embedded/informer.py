@@ -108,7 +108,7 @@ class Informer:
                 log.warning("watch of %s: %s", self._plural, error)
             except httpx2.HTTPError as error:
                 self._failures += 1
-                if self._failures == 1:
+                if self._failures == 1 and self.synced.is_set():  # before that, the server may be still starting
                     log.info("watch of %s: %s; connecting again", self._plural, error or type(error).__name__)
             await asyncio.sleep(_backoff(self._failures, longest=5.0))
 

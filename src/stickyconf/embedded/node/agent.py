@@ -177,7 +177,9 @@ class Agent:
         if node is None:
             labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": _arch()}
             try:
-                node = await self._client.create(Node.from_dict({"metadata": {"name": name, "labels": labels}, "spec": {}}))
+                node = await self._client.create(
+                    Node.from_dict({"metadata": {"name": name, "labels": labels}, "spec": {}})
+                )
             except ApiError as error:
                 if error.status.code != 409:
                     raise
