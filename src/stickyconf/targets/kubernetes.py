@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp
 from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 from kubernetes.aio.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
@@ -130,12 +129,10 @@ class KubernetesCluster:
 
     async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
-        try:
-            response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, follow=True)
-        except ApiException as error:
-            raise HarnessError(
-                f"the log of pod {namespace}/{pod} cannot be followed: {error.status} {error.reason}"
-            ) from error
+        response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, follow=True)
+        if response.status != 200:
+            said = (await response.read()).decode(errors="replace")
+            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be followed: {response.status} {said}")
         async for line in _lines(response):
             yield line.decode(errors="replace")
 
