@@ -1,0 +1,461 @@
+"""The Kong stand-in as its clients see it: a real process with a real Envoy."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.embedded.gateway_process import (
+    COOKIE,
+    Gateway,
+    Pod,
+    eventually,
+    running_gateway,
+    running_pods,
+    session_of,
+    start,
+    sticky,
+)
+
+
+@pytest.fixture(scope="module")
+def pods() -> Iterator[list[Pod]]:
+    with running_pods() as three:
+        yield three
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    with running_gateway() as running:
+        yield running
+
+
+def test_gateway_is_ready_once_a_configuration_is_in_force(pods: list[Pod]) -> None:
+    """Before the first one it answers 503 to the probe, all zeros as hash, and 404 to every request."""
+    with running_gateway() as gateway:
+        assert httpx.get(f"{gateway.status}/status/ready").status_code == 503
+        assert gateway.admin.get("/status").json()["configuration_hash"] == "0" * 32
+        assert gateway.get().json() == {"message": "no Route matched with those values"}
+        assert gateway.push(sticky(pods)).status_code == 201
+        assert httpx.get(f"{gateway.status}/status/ready").status_code == 200
+        assert gateway.get().status_code == 200
+
+
+def test_sessions_are_spread_and_keep_their_pod(gateway: Gateway, pods: list[Pod]) -> None:
+    """Cookieless requests reach all pods alike; a session's reach one, over kept and fresh connections."""
+    gateway.push(sticky(pods))
+    assert gateway.spread(300) == {pod.name: 100 for pod in pods}
+    for pod, cookie in gateway.open_sessions(pods).items():
+        for number in range(20):
+            answer = gateway.get(f"/{number}", cookie=cookie, fresh=number % 2 == 0, method="POST", content=b"x")
+            assert (answer.json()["pod"], session_of(answer)) == (pod, None)
+
+
+def test_the_cookie_is_the_configured_one_and_the_applications_own_survives(gateway: Gateway, pods: list[Pod]) -> None:
+    """Name and path as in the upstream, no lifetime; outside its path no cookie is set."""
+    gateway.push(sticky(pods, sticky_sessions_cookie_path="/app"))
+    theirs, ours = gateway.get("/app/x").headers.get_list("set-cookie")
+    assert theirs == "theme=dark"
+    assert ours.startswith(f"{COOKIE}=")
+    assert "Path=/app" in ours
+    assert "max-age" not in ours.lower()
+    assert "expires" not in ours.lower()
+    assert session_of(gateway.get("/elsewhere")) is None
+
+
+def test_weight_zero_drains(gateway: Gateway, pods: list[Pod]) -> None:
+    """A target of weight 0 keeps its sessions and gets no new ones; the weights of the others hold."""
+    gateway.push(sticky(pods))
+    sessions = gateway.open_sessions(pods)
+    gateway.push(sticky(pods, [100, 0, 300]))
+    assert gateway.spread(40) == {"pod-0": 10, "pod-2": 30}
+    answer = gateway.get(cookie=sessions["pod-1"])
+    assert (answer.json()["pod"], session_of(answer)) == ("pod-1", None)
+
+
+def test_all_targets_draining(gateway: Gateway, pods: list[Pod]) -> None:
+    """Sessions go on; a new client gets Kong's words for having no peer."""
+    gateway.push(sticky(pods))
+    sessions = gateway.open_sessions(pods)
+    gateway.push(sticky(pods, [0, 0, 0]))
+    assert gateway.get(cookie=sessions["pod-2"]).json()["pod"] == "pod-2"
+    refused = gateway.get()
+    assert (refused.status_code, refused.json()["message"]) == (503, "failure to get a peer from the ring-balancer")
+
+
+def test_sessions_of_a_removed_target_move_once(gateway: Gateway, pods: list[Pod]) -> None:
+    """They get another target and a new cookie, and that one pins."""
+    gateway.push(sticky(pods))
+    sessions = gateway.open_sessions(pods)
+    gateway.push(sticky(pods, [100, None, 100]))
+    moved = gateway.get(cookie=sessions["pod-1"])
+    assert moved.json()["pod"] != "pod-1"
+    assert {gateway.get(cookie=session_of(moved)).json()["pod"] for _ in range(10)} == {moved.json()["pod"]}
+    assert gateway.get(cookie=sessions["pod-0"]).json()["pod"] == "pod-0"
+
+
+def test_a_target_that_refuses_connections_costs_no_request(gateway: Gateway, pods: list[Pod]) -> None:
+    """Before the controller has noticed a dead pod, its sessions are served elsewhere."""
+    with running_pods(1) as doomed:
+        everyone = [*pods, *doomed]
+        doomed[0].name = "doomed"
+        gateway.push(sticky(everyone))
+        cookie = gateway.open_sessions(everyone)["doomed"]
+    assert {gateway.get(cookie=cookie).status_code for _ in range(10)} == {200}
+    assert {gateway.get().status_code for _ in range(20)} == {200}
+
+
+def test_without_the_policy_nothing_is_sticky(gateway: Gateway, pods: list[Pod]) -> None:
+    """Round-robin sets no cookie of that name, and one from before no longer pins."""
+    gateway.push(sticky(pods))
+    cookie = gateway.open_sessions(pods)["pod-0"]
+    gateway.push(sticky(pods, algorithm="round-robin"))
+    answers = [gateway.get(cookie=cookie) for _ in range(9)]
+    assert {answer.json()["pod"] for answer in answers} == {pod.name for pod in pods}
+    assert {session_of(answer) for answer in answers} == {None}
+
+
+def test_consistent_hashing_follows_its_input(gateway: Gateway, pods: list[Pod]) -> None:
+    """Equal values of the header lead to one target, many values to all."""
+    gateway.push(sticky(pods, algorithm="consistent-hashing", hash_on="header", hash_on_header="x-user"))
+    reached = {user: {gateway.get(headers={"x-user": str(user)}).json()["pod"] for _ in range(3)} for user in range(40)}
+    assert all(len(targets) == 1 for targets in reached.values())
+    assert set.union(*reached.values()) == {pod.name for pod in pods}
+
+
+def test_configuration_changes_fail_no_request(gateway: Gateway, pods: list[Pod]) -> None:
+    """While targets drain and return and routes come and go, a session is answered by its pod all the time."""
+    gateway.push(sticky(pods))
+    cookie = gateway.open_sessions(pods)["pod-0"]
+    stop, wrong = threading.Event(), []
+
+    def visit() -> None:
+        with httpx.Client() as client:
+            while not stop.is_set():
+                answer = client.get(gateway.proxy, headers={"Cookie": f"{COOKIE}={cookie}"})
+                if answer.status_code != 200 or answer.json()["pod"] != "pod-0":
+                    wrong.append(answer.text)
+
+    visitors = [threading.Thread(target=visit) for _ in range(3)]
+    for visitor in visitors:
+        visitor.start()
+    for number in range(40):
+        config = sticky(pods, [100, number % 2, 100])
+        if number % 3:
+            config["services"].append(
+                {"name": "other", "host": pods[0].target.split(":")[0], "port": pods[0].server_port}
+            )
+            config["services"][1]["routes"] = [{"paths": ["/other"]}]
+        assert gateway.push(config).status_code == 201
+    stop.set()
+    for visitor in visitors:
+        visitor.join()
+    assert not wrong
+
+
+def test_two_services_never_mix(gateway: Gateway, pods: list[Pod]) -> None:
+    """A cookie of one upstream presented to another leads to the other's targets, and is replaced."""
+    config = sticky(pods[:2])
+    config["services"].append({"name": "b", "host": "b", "routes": [{"paths": ["/b"], "strip_path": False}]})
+    policy = {"algorithm": "sticky-sessions", "sticky_sessions_cookie": COOKIE}
+    config["upstreams"].append({"name": "b", **policy, "targets": [{"target": pods[2].target}]})
+    gateway.push(config)
+    first = session_of(gateway.get("/"))
+    answer = gateway.get("/b", cookie=first)
+    assert answer.json()["pod"] == "pod-2"
+    assert session_of(answer)
+
+
+def test_http2_and_websockets_are_sticky_too(gateway: Gateway, pods: list[Pod]) -> None:
+    """HTTP/2 by prior knowledge, and the 101 of an upgrade, follow and set the cookie."""
+    gateway.push(sticky(pods))
+    sessions = gateway.open_sessions(pods)
+    with httpx.Client(http1=False, http2=True) as client:
+        for pod, cookie in sessions.items():
+            answer = client.get(gateway.proxy, headers={"Cookie": f"{COOKIE}={cookie}"})
+            assert (answer.http_version, answer.json()["pod"]) == ("HTTP/2", pod)
+    host, port = gateway.proxy.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        head = sock.recv(4096)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert f"set-cookie: {COOKIE}=".encode() in head
+        sock.sendall(b"through the tunnel\n")
+        assert sock.recv(4096) == b"through the tunnel\n"
+
+
+ROUTES = [
+    {"name": "fallback", "paths": ["/"]},
+    {"name": "prefix", "paths": ["/echo/"], "strip_path": True},
+    {"name": "longer", "paths": ["/echo/deep"], "strip_path": True},
+    {"name": "exact", "paths": ["~/echo$"], "strip_path": False},
+    {"name": "regex", "paths": [r"~/item/(?<id>\d+)"], "strip_path": True},
+    {"name": "urgent", "paths": [r"~/item/\d\d"], "regex_priority": 5, "strip_path": False},
+    {"name": "host", "hosts": ["a.example"], "paths": ["/echo/"], "strip_path": False},
+    {"name": "wildcard", "hosts": ["*.example"], "paths": ["/echo/"], "strip_path": False},
+    {"name": "posts", "methods": ["POST"], "paths": ["/echo/"], "strip_path": False},
+    {"name": "beta", "headers": {"x-track": ["beta", "next"]}, "paths": ["/echo/"], "strip_path": False},
+    {"name": "browsers", "headers": {"user-agent": ["~*fire(fox)?"]}, "paths": ["/"], "strip_path": False},
+    {"name": "tls-only", "paths": ["/secure"], "protocols": ["https"]},
+]
+REQUESTS: list[tuple[str, str, dict[str, str], str, str]] = [
+    ("GET", "/other", {}, "fallback", "/base/other"),
+    ("GET", "/echo/x?q=1", {}, "prefix", "/base/x?q=1"),
+    ("GET", "/echo/deep/x", {}, "longer", "/base/x"),
+    ("GET", "/echo", {}, "exact", "/base/echo"),
+    ("GET", "/echo/./y/../x", {}, "prefix", "/base/x"),
+    ("GET", "/item/7/more", {}, "regex", "/base/more"),
+    ("GET", "/item/77", {}, "urgent", "/base/item/77"),
+    ("GET", "/echo/x", {"Host": "A.example:8000"}, "host", "/base/echo/x"),
+    ("GET", "/echo/x", {"Host": "b.c.example"}, "wildcard", "/base/echo/x"),
+    ("GET", "/echo/x", {"Host": "example"}, "prefix", "/base/x"),
+    ("POST", "/echo/x", {}, "posts", "/base/echo/x"),
+    ("GET", "/echo/x", {"X-Track": "Beta"}, "beta", "/base/echo/x"),
+    ("GET", "/any", {"User-Agent": "Mozilla Firefox 1"}, "browsers", "/base/any"),
+]
+
+
+@pytest.fixture(scope="module")
+def routed(gateway: Gateway, pods: list[Pod]) -> Gateway:
+    """The gateway with all of ROUTES, each of which tells its name to the pod."""
+    host, port = pods[0].target.split(":")
+    services = []
+    for route in ROUTES:
+        tell = {"name": "request-transformer", "config": {"add": {"headers": [f"x-route:{route['name']}"]}}}
+        nested = {**route, "plugins": [tell]}
+        services.append({"name": route["name"], "host": host, "port": int(port), "path": "/base/", "routes": [nested]})
+    answer = gateway.push({"_format_version": "3.0", "services": services})
+    assert answer.status_code == 201, answer.text
+    return gateway
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "route", "upstream_path"), REQUESTS)
+def test_routes_match_as_in_kong(
+    routed: Gateway, method: str, path: str, headers: dict[str, str], route: str, upstream_path: str
+) -> None:
+    """More criteria first, plain hosts before wildcards, regexes before prefixes, longer before shorter."""
+    answer = routed.get(path, method=method, headers=headers).json()
+    assert (answer["headers"]["x-route"], answer["path"]) == (route, upstream_path)
+
+
+def test_a_route_for_tls_asks_for_it(routed: Gateway) -> None:
+    """A route with protocol https alone answers 426 on a plain connection."""
+    assert routed.get("/secure").status_code == 426
+
+
+def test_a_bad_configuration_is_refused_field_by_field(gateway: Gateway, pods: list[Pod]) -> None:
+    """Every fault is named with its entity and tags, in Kong's shape, and the old configuration stays in force."""
+    gateway.push(sticky(pods))
+    in_force = gateway.admin.get("/status").json()["configuration_hash"]
+    config = sticky(pods, [70000, 1, 1], sticky_sessions_cookie=None, algorithm="sticky-sessions", hash_on="mood")
+    config["services"][0]["routes"][0]["paths"] = ["echo", "/a//b"]
+    config["services"][0]["colour"] = "red"
+    refused = gateway.push(config)
+    assert refused.status_code == 400
+    body = refused.json()
+    assert (body["code"], body["name"]) == (14, "invalid declarative configuration")
+    found = {
+        (error["entity_type"], error["entity_name"], fault.get("field")): fault["message"]
+        for error in body["flattened_errors"]
+        for fault in error["errors"]
+    }
+    assert found == {
+        ("service", "echo.0", "colour"): "unknown field",
+        ("route", "echo.0.0", "paths"): "should start with: / (fixed path) or ~/ (regex path)",
+        ("upstream", "echo.0", "hash_on"): (
+            "expected one of: none, consumer, ip, header, cookie, path, query_arg, uri_capture"
+        ),
+        ("upstream", "echo.0", "sticky_sessions_cookie"): "required field missing",
+        ("upstream", "echo.0", None): "failed conditional validation given value of field 'algorithm'",
+        ("target", pods[0].target, "weight"): "value should be between 0 and 65535",
+    }
+    assert body["flattened_errors"][0]["entity_tags"] == ["k8s-name:echo"]
+    assert gateway.admin.get("/status").json()["configuration_hash"] == in_force
+    assert gateway.get().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[]", "expected a declarative configuration"),
+        (b"{", "failed parsing declarative configuration"),
+        (b"{}", "_format_version: required field missing"),
+        (b'{"_format_version": "9"}', "_format_version: expected one of"),
+        (b'{"_format_version": "3.0", "gadgets": []}', "gadgets: unknown field"),
+        (b'{"_format_version": "3.0", "services": {}}', "services: expected an array of records"),
+        (b'{"_format_version": "3.0", "routes": [{"paths": ["/"], "service": "x"}]}', "'x' names no entity"),
+        (b'{"_format_version": "3.0", "routes": [{"name": "r"}]}', "must set one of 'methods'"),
+        (b'{"_format_version": "3.0", "routes": [{"paths": ["~/("]}]}', "invalid regex"),
+        (b'{"_format_version": "3.0", "upstreams": [{"name": "u"}, {"name": "u"}]}', "uniqueness violation"),
+        (b'{"_format_version": "3.0", "upstreams": [{"name": "10.0.0.1"}]}', "Invalid name"),
+        (b'{"_format_version": "3.0", "targets": [{"target": "no-port"}]}', "Invalid target"),
+        (b'{"_format_version": "3.0", "upstreams": [{"name": "u", "slots": "many"}]}', "expected an integer"),
+    ],
+)
+def test_a_document_that_is_no_configuration_is_refused(gateway: Gateway, body: bytes, said: str) -> None:
+    """The answer is 400 and its message names what is wrong."""
+    refused = gateway.admin.post("/config", content=body)
+    assert refused.status_code == 400
+    assert said in refused.json()["message"]
+
+
+def test_what_envoy_refuses_changes_nothing(gateway: Gateway, pods: list[Pod]) -> None:
+    """The answer is 500 with Envoy's reason, the old configuration stays, and the next good one is taken."""
+    gateway.push(sticky(pods))
+    cookie = gateway.open_sessions(pods)["pod-1"]
+    config = sticky(pods, [100, 0, 100])
+    config["services"].append({"name": "new", "host": "new", "routes": [{"paths": ["~/ahead(?=of)"]}]})
+    config["upstreams"].append({"name": "new", "targets": [{"target": pods[0].target}]})
+    refused = gateway.push(config)
+    assert refused.status_code == 500
+    assert "(?=" in refused.json()["message"]
+    assert gateway.get(cookie=cookie).json()["pod"] == "pod-1"
+    assert gateway.spread(30) == {pod.name: 10 for pod in pods}
+    config["services"][1]["routes"] = [{"paths": ["/new"]}]
+    assert gateway.push(config).status_code == 201
+    assert gateway.get("/new").json()["pod"] == "pod-0"
+
+
+def test_an_unchanged_configuration_is_not_applied_again(gateway: Gateway, pods: list[Pod]) -> None:
+    """With check_hash=1 the answer is 304; without it the same configuration is taken anew."""
+    gateway.push(sticky(pods))
+    assert gateway.push(sticky(pods)).status_code == 304
+    assert gateway.push(sticky(pods), check_hash=0).status_code == 201
+
+
+def test_admin_api_shows_what_is_in_force(gateway: Gateway, pods: list[Pod]) -> None:
+    """By name and by id, with Kong's defaults filled in, in Kong's list shape."""
+    gateway.push(sticky(pods, [100, 0, 100]))
+    admin = gateway.admin
+    upstream = admin.get("/upstreams/echo.0").json()
+    shown = {key: upstream[key] for key in ("algorithm", "hash_on", "sticky_sessions_cookie_path", "slots")}
+    assert shown == {
+        "algorithm": "sticky-sessions",
+        "hash_on": "none",
+        "sticky_sessions_cookie_path": "/",
+        "slots": 10000,
+    }
+    assert admin.get(f"/upstreams/{upstream['id']}").json() == upstream
+    assert admin.get("/upstreams").json() == {"data": [upstream], "next": None}
+    targets = admin.get("/upstreams/echo.0/targets").json()["data"]
+    assert [(target["target"], target["weight"]) for target in targets] == [
+        (pod.target, weight) for pod, weight in zip(pods, [100, 0, 100], strict=True)
+    ]
+    health = admin.get("/upstreams/echo.0/health").json()["data"]
+    assert [target["health"] for target in health] == ["HEALTHY", "HEALTHCHECKS_OFF", "HEALTHY"]
+    route = admin.get("/services/echo.0/routes").json()["data"][0]
+    assert admin.get("/routes/echo.0.0").json() == route
+    assert route["service"] == {"id": admin.get("/services/echo.0").json()["id"]}
+    missing = admin.get("/upstreams/nobody")
+    assert (missing.status_code, missing.json()) == (404, {"message": "Not found"})
+
+
+def test_root_names_the_stand_in_and_its_envoy(gateway: Gateway) -> None:
+    """Clients read a version of at least 3.11; nobody takes it for Kong Gateway."""
+    root = gateway.admin.get("/").json()
+    assert root["version"].startswith("3.11.0")
+    assert root["edition"] == "embedded"
+    assert root["envoy_version"] == "1.40.0"
+    assert root["configuration"]["database"] == "off"
+
+
+def test_posted_yaml_is_understood(gateway: Gateway) -> None:
+    """As Kong takes it: text in the field ``config``."""
+    text = "_format_version: '3.0'\nupstreams:\n- name: from-yaml\n"
+    assert gateway.admin.post("/config", json={"config": text}).status_code == 201
+    assert gateway.admin.get("/upstreams/from-yaml").status_code == 200
+
+
+def test_sigterm_lets_requests_in_flight_complete(pods: list[Pod]) -> None:
+    """The process ends with status 0, its Envoy with it, after the last answer."""
+    with running_gateway() as gateway:
+        gateway.push(sticky(pods[:1]))
+        envoy, answered = gateway.envoy(), []
+        visitor = threading.Thread(target=lambda: answered.append(gateway.get("/slow").status_code))
+        visitor.start()
+        assert pods[0].entered.wait(5)
+        gateway.process.send_signal(signal.SIGTERM)
+        eventually("the proxy accepts nothing new", lambda: _refuses(gateway.proxy))
+        pods[0].release.set()
+        visitor.join()
+        assert answered == [200]
+        assert gateway.process.wait(5) == 0
+        assert not _alive(envoy)
+
+
+def test_kill_leaves_no_envoy_behind() -> None:
+    """Envoy does not outlive a gateway that is killed."""
+    with running_gateway() as gateway:
+        envoy = gateway.envoy()
+        gateway.process.kill()
+        gateway.process.wait(5)
+        eventually("Envoy is gone", lambda: not _alive(envoy))
+
+
+def test_gateway_does_not_outlive_its_envoy() -> None:
+    """When Envoy ends by itself the gateway ends too, with status 1, so that it is started anew."""
+    with running_gateway() as gateway:
+        os.kill(gateway.envoy(), signal.SIGKILL)
+        assert gateway.process.wait(5) == 1
+
+
+@pytest.mark.parametrize("listen", ["PROXY", "ADMIN", "STATUS"])
+def test_a_port_that_is_taken_gets_one_clear_line(listen: str) -> None:
+    """It is named, and the exit status is 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = _refused(**{f"KONG_{listen}_LISTEN": f"127.0.0.1:{port}"})
+    assert f"127.0.0.1:{port}" in said
+    assert "in use" in said
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"KONG_ADMIN_LISTEN": "everywhere"}, "KONG_ADMIN_LISTEN must be ADDR:PORT, not 'everywhere'"),
+        ({"EMBEDDED_HOOK": "no.such:thing"}, "EMBEDDED_HOOK 'no.such:thing' names no MODULE:FUNCTION"),
+        ({"EMBEDDED_HOOK": "os:sep"}, "EMBEDDED_HOOK 'os:sep' is not a function"),
+    ],
+)
+def test_wrong_settings_get_one_clear_line(environment: dict[str, str], said: str) -> None:
+    """They are named, and the exit status is 2."""
+    assert said in _refused(**environment)
+
+
+def test_a_platform_without_envoy_gets_one_clear_line() -> None:
+    """The wheel exists for some platforms only."""
+    hidden = "import sys; sys.modules['envoy'] = None; import stickyconf.embedded.gateway.__main__ as gateway"
+    hidden += "; sys.exit(gateway.main())"
+    ended = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, timeout=10, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("gateway: no Envoy for ")
+    assert ended.stderr.count("\n") == 1
+
+
+def _refused(**environment: str) -> str:
+    process, _ = start(**environment)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 2, said
+    (line,) = [line for line in said.splitlines() if line.startswith("gateway: ")]
+    assert "Traceback" not in said
+    return line
+
+
+def _refuses(url: str) -> bool:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as sock:
+        return sock.connect_ex((host, int(port))) != 0
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - a pathlib detour says no more
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
