@@ -28,7 +28,7 @@ def reset_for_create(kind: Kind, obj: JsonObject) -> None:
         obj["status"] = {"phase": "Active"}
         obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
     elif kind.storage == ("", "pods"):
-        obj["status"] = {"phase": "Pending", "qosClass": _qos_class(obj["spec"])}
+        obj["status"] = {"phase": "Pending", "qosClass": _qos_class(obj.get("spec") or {})}
     elif kind.storage == ("", "services"):
         obj["status"] = {"loadBalancer": {}}
     elif "status" in kind.subresources and kind.storage != ("", "nodes"):  # kubelets register with a status

@@ -89,8 +89,8 @@ class Registry:
         metadata.pop("generation", None)
         if kind.counts_generation:
             metadata["generation"] = 1
-        self._complete(kind, obj)
         defaults.reset_for_create(kind, obj)
+        self._complete(kind, obj)
         self._validate(kind, obj, None)
         if self.store.get(kind.storage, namespace, metadata["name"]) is not None:
             raise already_exists(kind, metadata["name"])

@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; the limit of kube-apiserver
 KEEP_ALIVE = 300.0  # seconds an idle connection stays open: longer than any client keeps one
 _HEALTH = ("/livez", "/readyz", "/healthz")
-_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
 
 class ApiServer:
@@ -113,7 +112,7 @@ class ApiServer:
             case ["openapi", "v2"]:
                 if "protobuf" in accept and "application/json" not in accept:
                     # No bytes at all are a valid, empty protobuf message: a document that describes nothing.
-                    return web.Response(body=b"", headers={"Content-Type": _PROTOBUF})
+                    return web.Response(body=b"", content_type="application/octet-stream")
                 document = discovery.openapi_v2()
             case ["openapi", "v3"]:
                 document = discovery.openapi_index(catalog)
