@@ -20,6 +20,7 @@ from stickyconf.model import Catalogue, History, Requirement, Verdict
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.model.storage import HistoryFileError, read_history
+from stickyconf.mutants import MUTANTS
 from stickyconf.progress import Progress
 from stickyconf.reporting import allure, conformance, terminal
 from stickyconf.reporting.layout import RunDirectory
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--rejudge", type=Path, metavar="PATH", help="judge the histories stored by an earlier run, without a cluster")
     add("--budget", action="append", default=[], metavar="NAME=SECONDS", help="change how long a wait may take")
     add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
+    add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
 
 
@@ -88,6 +90,8 @@ class ConformanceRun:
             self.budgets = Budgets.of(dict(Budgets.parse(text) for text in option.budget))
         except UnknownBudget as error:
             raise pytest.UsageError(str(error)) from error
+        if option.mutant:
+            _known("mutant", [option.mutant], tuple(MUTANTS))
         self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
         for name in ("proxy_url", "admin_url"):
             if getattr(option, name) and not option.rejudge:
@@ -249,6 +253,7 @@ class ConformanceRun:
             budgets=dict(self.budgets.seconds),
             alpha=dict(ALPHA),
             cases=tuple(self.cases),
+            mutant=option.mutant or "",
         )
 
     @pytest.hookimpl(trylast=True)

@@ -1,0 +1,74 @@
+"""Bad input gets one clear line, saying what is wrong and what to do, and status 2 or 4; never a traceback."""
+
+import json
+import socket
+
+import pytest
+
+from tests.whole.runs import run_suite
+
+BAD = {
+    "profile": (["--profile", "corr"], "no profile is called 'corr'; there are: "),
+    "profile without cases": (["--profile", "upgrade"], "no case belongs to the profile upgrade yet"),
+    "requirement": (["--requirement", "AFF-99"], "no requirement is called 'AFF-99'"),
+    "requirement without a case": (
+        ["--requirement", "LIF-10"],
+        "LIF-10 is in the catalogue, but no case proves it yet",
+    ),
+    "target": (["--target", "minikube"], "no target is called 'minikube'; there are: embedded"),
+    "budget": (["--budget", "patience=3"], "no budget is called 'patience'; there are: "),
+    "budget's form": (["--budget", "programmed"], "budget 'programmed' is not NAME=SECONDS"),
+    "budget's value": (["--budget", "programmed=-1"], "give a number of seconds above 0"),
+    "mutant": (["--mutant", "explodes"], "no mutant is called 'explodes'"),
+    "histories": (["--rejudge", "/nowhere"], "/nowhere: cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD.values(), ids=BAD)
+def test_refused_in_one_line(arguments, said, tmp_path):
+    """Nothing is started for what cannot be."""
+    result = run_suite(tmp_path, *arguments)
+    assert result.status == 4
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert len([line for line in result.output.splitlines() if line.strip()]) <= 2, result.output
+
+
+def test_proxy_that_nobody_answers(tmp_path):
+    """The address is named, and no cluster is started."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        result = run_suite(tmp_path, "--proxy-url", url)
+    assert result.status == 4
+    assert f"--proxy-url {url}: nobody answers there" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_truncated_history(tmp_path):
+    """A history without its last line is not judged."""
+    (tmp_path / "cut.jsonl").write_text(json.dumps({"format": "stickyconf-history/1", "setup": {}}) + "\n")
+    result = run_suite(tmp_path / "out", "--rejudge", str(tmp_path / "cut.jsonl"))
+    assert result.status == 4
+    assert "cut.jsonl: truncated" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_history_of_another_version(tmp_path):
+    """A history of another format version is not judged."""
+    (tmp_path / "old.jsonl").write_text(json.dumps({"format": "stickyconf-history/0"}) + "\n")
+    result = run_suite(tmp_path / "out", "--rejudge", str(tmp_path))
+    assert result.status == 4
+    assert "written as stickyconf-history/0, this version reads stickyconf-history/1" in result.output
+
+
+def test_platform_without_envoy(tmp_path, monkeypatch):
+    """Without the Envoy wheel the run says so and ends."""
+    shadow = tmp_path / "shadow" / "envoy"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").write_text("raise ImportError('no wheel for this platform')\n")
+    monkeypatch.setenv("PYTHONPATH", str(shadow.parent))
+    result = run_suite(tmp_path / "out", "--requirement", "API-01")
+    assert result.status in (2, 4), result.output
+    assert "Envoy" in result.output
+    assert "Traceback" not in result.output

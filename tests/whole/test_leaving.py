@@ -1,0 +1,78 @@
+"""Nothing is left behind, however a run ends; two runs do not disturb each other; histories can be judged again."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.whole.runs import ROOT, command, run_suite
+
+GONE_SECONDS = 10
+
+
+def started(out: Path) -> tuple[subprocess.Popen, list[psutil.Process]]:
+    """Start a run and return it with every process it has once the gateway serves."""
+    process = subprocess.Popen(
+        command(out, "--requirement", "DRN-01"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    root = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        family = root.children(recursive=True)
+        if sum("echo.py" in " ".join(_command(one)) for one in family) >= 3:
+            return process, family
+        psutil.wait_procs(family, timeout=0.1)
+    process.kill()
+    pytest.fail("the run did not come up")
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
+def test_nothing_survives(how, tmp_path):
+    """After Ctrl-C, kill -9 or kill of pytest no process of the run is alive 10 s later."""
+    process, family = started(tmp_path)
+    assert any("envoy" in one.name() for one in family)
+    os.kill(process.pid, how)
+    process.wait(60)
+    _, alive = psutil.wait_procs(family, timeout=GONE_SECONDS)
+    assert not alive
+
+
+def test_two_runs_at_once(tmp_path):
+    """Two runs on one machine share neither ports, addresses nor directories."""
+    selection = ("--requirement", "AFF-01", "--requirement", "CKE-01")
+    other = subprocess.Popen(
+        command(tmp_path / "a", *selection), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    result = run_suite(tmp_path / "b", *selection)
+    output, _ = other.communicate(timeout=120)
+    assert result.status == 0, result.output
+    assert other.returncode == 0, output
+
+
+def test_histories_are_judged_again(tmp_path):
+    """The verdicts of a run can be had again from its histories, without a cluster."""
+    first = run_suite(tmp_path / "first", "--requirement", "AFF-01", "--requirement", "AFF-05")
+    again = run_suite(
+        tmp_path / "again", "--requirement", "AFF-01", "--requirement", "AFF-05", "--rejudge", str(first.directory)
+    )
+    assert first.status == again.status == 0, first.output + again.output
+    assert first.status_of("AFF-01") == again.status_of("AFF-01") == "CONFORMS"
+
+
+def test_pages_need_kubectl(tmp_path):
+    """Without kubectl the pages' cases are NOT_APPLICABLE with that reason, and the run passes."""
+    result = run_suite(tmp_path, "--profile", "docs", path="/nonexistent")
+    assert result.status == 0, result.output
+    assert result.status_of("DOC-01") == "NOT_APPLICABLE"
+    assert "kubectl" in result.output
