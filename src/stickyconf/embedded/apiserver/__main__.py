@@ -53,6 +53,7 @@ async def _serve(options: argparse.Namespace) -> None:
         ApiServer(token, audit).application(),
         access_log=None,
         keepalive_timeout=KEEP_ALIVE,
+        handler_cancellation=True,  # ends a watch, or a log that is followed, when its client goes
         shutdown_timeout=_SHUTDOWN,
     )
     await runner.setup()

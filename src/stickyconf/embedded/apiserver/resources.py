@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
@@ -111,11 +112,10 @@ class Resources:
         )
         selection = _selection(request, kind, target)
         render = _representation(request, kind).one
-        events = stream(self._registry.store, kind, selection, options, render)
         response = web.StreamResponse(headers={"Content-Type": _JSON})
-        await response.prepare(request)
-        async for chunk in events:
-            if chunk:
+        async with aclosing(stream(self._registry.store, kind, selection, options, render)) as events:
+            await response.prepare(request)
+            async for chunk in events:
                 await response.write(chunk)
         return response
 

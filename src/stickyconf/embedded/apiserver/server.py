@@ -51,6 +51,8 @@ class ApiServer:
             return await self._dispatch(request)
         except ApiError as error:
             return _json(error.status, error.code)
+        except ConnectionResetError:
+            raise  # the client has gone: nothing to tell it, and no fault of ours
         except web.HTTPRequestEntityTooLarge:
             message = f"Request entity too large: limit is {LARGEST_BODY}"
             return _json(ApiError(413, "RequestEntityTooLarge", message).status, 413)

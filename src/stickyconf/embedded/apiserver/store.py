@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 JsonObject = dict[str, Any]
 Key = tuple[str, str]  # namespace ("" for cluster-scoped objects) and name
+Selection = Callable[[JsonObject], bool]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 HISTORY = 5_000  # changes remembered per collection; a watch that starts before them is told 410 Gone
@@ -70,19 +71,28 @@ class Change:
 class Watcher:
     """The unread changes of one watch."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, selection: Selection) -> None:
+        """Begin with none. Only changes of objects that *selection* holds for, before or after, are kept."""
+        self._selection = selection
         self._unread: deque[Change] = deque()
         self._wake = asyncio.Event()
         self.ended = False  # no more changes will come: the server stops, or the reader was too slow
 
     def push(self, change: Change) -> None:
-        """Add a change; with BACKLOG unread ones the watch ends instead."""
+        """Add a change, if it is selected; with BACKLOG unread ones the watch ends instead."""
+        if not self.concerns(change):
+            return
         if len(self._unread) >= BACKLOG:
             self.ended = True
         else:
             self._unread.append(change)
         self._wake.set()
+
+    def concerns(self, change: Change) -> bool:
+        """Whether the change is one of an object that is, or was, selected."""
+        if self._selection(change.entry.obj):
+            return True
+        return change.previous is not None and self._selection(change.previous.obj)
 
     def close(self) -> None:
         """End the watch: its reader gets what is unread, then an empty batch."""
@@ -159,8 +169,10 @@ class Store:
         self._publish(collection, Change("DELETED", entry, previous))
         return entry
 
-    def watch(self, storage: tuple[str, str], after: int) -> tuple[Watcher, list[Change]]:
-        """A watcher, and the changes since revision *after* that it has missed.
+    def watch(
+        self, storage: tuple[str, str], after: int, selection: Selection
+    ) -> tuple[Watcher, list[Change]]:
+        """A watcher of the objects *selection* holds for, and the changes since revision *after* that it has missed.
 
         Raises ``LookupError`` when they are no longer known (or *after* lies in the future). The caller hands the
         watcher back through :meth:`unwatch`.
@@ -168,9 +180,10 @@ class Store:
         collection = self.collection(storage)
         if after < collection.forgotten or after > self.revision:
             raise LookupError(collection.forgotten)
-        watcher = Watcher()
+        watcher = Watcher(selection)
         collection.watchers.add(watcher)
-        return watcher, [change for change in collection.history if change.revision > after]
+        missed = (change for change in collection.history if change.revision > after)
+        return watcher, [change for change in missed if watcher.concerns(change)]
 
     def unwatch(self, storage: tuple[str, str], watcher: Watcher) -> None:
         """The watcher wants no more changes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 from .kinds import Kind
@@ -31,7 +31,7 @@ class WatchOptions:
 
 async def stream(
     store: Store, kind: Kind, selection: Selection, options: WatchOptions, render: Render
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The chunks of a watch response, each one or more whole lines; *render* makes the JSON of an object.
 
     A start that is too old is reported inside the stream, as an ERROR event with a 410 ``Status``: that is how
@@ -42,7 +42,7 @@ async def stream(
         raise bad_request(f'invalid resource version "{options.after}": not a number')
     after = store.revision if from_state else int(options.after)
     try:
-        watcher, missed = store.watch(kind.storage, after)
+        watcher, missed = store.watch(kind.storage, after, selection)
     except LookupError:
         oldest = store.collection(kind.storage).forgotten
         yield _event("ERROR", encode(expired(after, oldest).status))
