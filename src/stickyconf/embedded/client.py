@@ -9,7 +9,7 @@ an object have one shape. It also saves the import of the models in every proces
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import yaml
@@ -79,6 +79,10 @@ class NamespaceFinalize(GenericGlobalStatus):
 
 class ApiClient(AsyncClient):
     """A lightkube client that can also read discovery, delete one particular object, and merge a status."""
+
+    async def __aenter__(self) -> Self:
+        """The client; it is closed at the end of the context."""
+        return self
 
     async def read(self, path: str) -> Object:
         """What the server has at *path*, such as ``apis`` or ``version``. Raises ``ApiError``."""

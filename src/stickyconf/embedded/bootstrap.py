@@ -1,0 +1,208 @@
+"""Brings a bare cluster to the state that people ask for: definitions, controller and gateway, all of them working."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import httpx2
+import yaml
+from lightkube.codecs import from_dict
+
+from .client import ApiClient, CustomResourceDefinition, Deployment, EndpointSlice, Gateway, Object, Pod
+from .informer import Informer, Key, key_of
+from .objects import condition
+from .parts import NotComing
+
+_DEPLOYMENTS = (Key("kong", "kong-controller"), Key("kong", "kong-gateway"))
+_GATEWAY = Key("kong", "kong")
+_STARTING = 0.02  # seconds between two looks whether the API server is there
+_SHOWN = 12  # last lines of its log
+_CRASHES = 3  # a container of ours that has been restarted this often will not come up
+
+Say = Callable[[str], None]
+"""Tells a person what is being waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person who starts the cluster wants of its gateway and its controller."""
+
+    sync_period: float
+    drain_support: bool
+    gateway_replicas: int
+    hooks: Mapping[str, str]
+    """``MODULE:FUNCTION`` by ``gateway`` or ``controller``."""
+    ports: Mapping[str, int]
+    """Port by its name in the gateway's Deployment: proxy, kong-admin, status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the gateway is: base URLs of one of its replicas."""
+
+    proxy_url: str
+    admin_url: str
+
+
+async def server_version(client: ApiClient) -> str:
+    """Wait until the API server answers: its version. The caller sets the limit."""
+    while True:
+        try:
+            return str((await client.read("version"))["gitVersion"])
+        except httpx2.ConnectError:
+            await asyncio.sleep(_STARTING)
+
+
+async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
+    """Create the definitions and the objects of ``crds/`` and ``manifests/``, and wait until all of them work.
+
+    Raises :class:`NotComing`, or ``ApiError`` when the server refuses an object.
+    """
+    definitions, objects = list(_load("crds")), list(_load("manifests"))
+    for obj in objects:
+        if obj["kind"] == "Deployment":
+            _adapt(obj, wishes)
+    namespaces = [obj for obj in objects if obj["kind"] == "Namespace"]
+    custom = [obj for obj in objects if obj["apiVersion"].startswith("gateway.networking.k8s.io/")]
+    rest = [obj for obj in objects if obj not in namespaces and obj not in custom]
+    say("the API server to take definitions and manifests")
+
+    async def define() -> None:
+        await _create(client, definitions)
+        await _established(client, [key_of(obj) for obj in definitions], say)
+        await _create(client, custom)
+
+    async def deploy() -> None:
+        await _create(client, namespaces)
+        await _create(client, rest)
+
+    await asyncio.gather(define(), deploy())
+    return await _working(client, wishes, say)
+
+
+def _load(folder: str) -> Iterator[Object]:
+    """The objects of a folder of YAML files in this package."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where PyYAML was built with it
+    for file in sorted(resources.files(__package__).joinpath(folder).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            yield from filter(None, yaml.load_all(file.read_text(encoding="utf-8"), loader))
+
+
+def _adapt(deployment: Object, wishes: Wishes) -> None:
+    """Write *wishes* into one of our two Deployments."""
+    role = deployment["metadata"]["name"].removeprefix("kong-")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    values = {
+        "CONTROLLER_ENABLE_DRAIN_SUPPORT": str(wishes.drain_support).lower(),
+        "CONTROLLER_PROXY_SYNC_SECONDS": f"{wishes.sync_period:g}",
+        "EMBEDDED_HOOK": wishes.hooks.get(role, ""),
+    }
+    if role == "gateway":
+        deployment["spec"]["replicas"] = wishes.gateway_replicas
+        for port in container["ports"]:
+            port["containerPort"] = wishes.ports[port["name"]]
+        for name, port in (("PROXY", "proxy"), ("ADMIN", "kong-admin"), ("STATUS", "status")):
+            values[f"KONG_{name}_LISTEN"] = f"$(POD_IP):{wishes.ports[port]}"
+    for variable in container["env"]:
+        if variable["name"] in values:
+            variable["value"] = values[variable["name"]]
+
+
+async def _create(client: ApiClient, objects: list[Object]) -> None:
+    creations: list[Any] = [from_dict(obj) for obj in objects]
+    await asyncio.gather(*(client.create(creation) for creation in creations))
+
+
+async def _established(client: ApiClient, names: list[Key], say: Say) -> None:
+    definitions = Informer(client, CustomResourceDefinition)
+
+    def missing() -> str:
+        for name in names:
+            if not _is(definitions.get(name), "Established"):
+                return f"CustomResourceDefinition {name.name} to be established"
+        return ""
+
+    await _until([definitions], missing, say)
+
+
+async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
+    deployments, gateways, slices, pods = informers = [
+        Informer(client, resource, namespace="kong") for resource in (Deployment, Gateway, EndpointSlice, Pod)
+    ]
+    crashing: list[tuple[Object, str]] = []
+
+    def missing() -> str:
+        crashing.extend(_crashing(pods))
+        if crashing:
+            return ""
+        for key in _DEPLOYMENTS:
+            deployment = deployments.get(key)
+            if not _is(deployment, "Available") or not _is_complete(deployment):
+                return f"Deployment {key.namespace}/{key.name} to be available"
+        if not _is(gateways.get(_GATEWAY), "Programmed"):
+            return f"Gateway {_GATEWAY.namespace}/{_GATEWAY.name} to be programmed"
+        if not _ready_address(slices):
+            return "an EndpointSlice to name a ready gateway"
+        return ""
+
+    await _until(informers, missing, say)
+    for pod, container in crashing:
+        raise NotComing(await _obituary(client, pod, container))
+    address = _ready_address(slices)
+    return Endpoints(
+        proxy_url=f"http://{address}:{wishes.ports['proxy']}",
+        admin_url=f"http://{address}:{wishes.ports['kong-admin']}",
+    )
+
+
+async def _until(informers: Sequence[Informer], missing: Callable[[], str], say: Say) -> None:
+    """Wait until nothing is *missing*; it says what is, or "", and is asked again after every change."""
+    changed = asyncio.Event()
+    for informer in informers:
+        informer.on_change(lambda _: changed.set())
+    tasks = [asyncio.create_task(informer.run()) for informer in informers]
+    try:
+        await asyncio.gather(*(informer.synced.wait() for informer in informers))
+        while what := missing():
+            say(what)
+            await changed.wait()
+            changed.clear()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _is(obj: Object | None, kind: str) -> bool:
+    found = condition(obj, kind) if obj else None
+    return found is not None and found["status"] == "True"
+
+
+def _is_complete(deployment: Object | None) -> bool:
+    wanted = deployment["spec"].get("replicas", 1) if deployment else 0
+    return deployment is not None and deployment["status"].get("availableReplicas", 0) == wanted
+
+
+def _ready_address(slices: Informer) -> str:
+    """The address of a gateway that serves, "" when there is none."""
+    for found in slices.objects():
+        if found["metadata"]["labels"].get("kubernetes.io/service-name") == "kong-gateway-proxy":
+            for endpoint in found["endpoints"]:
+                if endpoint["conditions"]["ready"]:
+                    return str(endpoint["addresses"][0])
+    return ""
+
+
+def _crashing(pods: Informer) -> Iterator[tuple[Object, str]]:
+    for pod in pods.objects():
+        for status in pod.get("status", {}).get("containerStatuses") or []:
+            if status["restartCount"] >= _CRASHES:
+                yield pod, status["name"]
+
+
+async def _obituary(client: ApiClient, pod: Object, container: str) -> str:
+    metadata = pod["metadata"]
+    lines = client.log(metadata["name"], namespace=metadata["namespace"], container=container, tail_lines=_SHOWN)
+    said = [line.rstrip() async for line in lines]
+    return "\n  ".join([f"pod {metadata['name']} keeps ending; its last words:", *said])

@@ -1,0 +1,145 @@
+"""What a cluster needs of the machine: addresses of its own, free ports, a directory, credentials."""
+
+import base64
+import contextlib
+import errno
+import json
+import random
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_NETWORKS = range(2, 255)  # 127.0 and 127.1 are what people use by hand
+
+
+class Unavailable(Exception):
+    """The machine does not have what the cluster needs; the message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A ``127.A.0.0/16`` that belongs to this cluster and to no other on this machine."""
+
+    a: int
+
+    @property
+    def network(self) -> str:
+        """The network in CIDR notation."""
+        return f"127.{self.a}.0.0/16"
+
+    @property
+    def api_server(self) -> str:
+        """Address of the API server."""
+        return f"127.{self.a}.0.1"
+
+    @property
+    def node(self) -> str:
+        """Address of the node agent."""
+        return f"127.{self.a}.0.2"
+
+
+@contextlib.contextmanager
+def claim() -> Iterator[Claim]:
+    """A network that no other cluster has, for the time of the context, or until this process ends however it ends.
+
+    Two clusters must differ even when other programs force them off the usual ports, so it is not a port that decides
+    but a name: an abstract Unix socket (unix(7)), which the kernel gives to one process of a network namespace.
+    Raises :class:`Unavailable`.
+    """
+    candidates = random.sample(_NETWORKS, len(_NETWORKS))
+    for a in candidates:
+        with socket.socket(socket.AF_UNIX) as name:
+            try:
+                name.bind(f"\0stickyconf-embedded-127.{a}")
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise Unavailable(f"cannot claim 127.{a}.0.0/16: {error.strerror}") from error
+            yield Claim(a)
+            return
+    raise Unavailable(f"all {len(_NETWORKS)} loopback networks are taken by running embedded clusters")
+
+
+def port(address: str, preferred: int) -> int:
+    """*preferred*, or a free port when something has it on all addresses. Raises :class:`Unavailable`."""
+    for candidate in (preferred, 0):
+        try:
+            with socket.create_server((address, candidate)) as listener:
+                return int(listener.getsockname()[1])
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise Unavailable(f"cannot listen on {address}:{candidate}: {error.strerror}") from error
+    raise Unavailable(f"no port is free on {address}")
+
+
+@contextlib.contextmanager
+def directory(chosen: Path | None) -> Iterator[Path]:
+    """*chosen*, made if needed and left behind, or else a temporary one that is removed in the end; private either way.
+
+    Raises :class:`Unavailable`.
+    """
+    if chosen is None:
+        with tempfile.TemporaryDirectory(prefix="stickyconf-", ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary)
+        return
+    try:
+        chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+        chosen.chmod(0o700)
+    except OSError as error:
+        raise Unavailable(f"cannot use directory {chosen}: {error.strerror}") from error
+    yield chosen.resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Files that let the API server prove who it is, and its clients who they are."""
+
+    certificate: Path
+    key: Path
+    token: Path
+    kubeconfig: Path
+
+
+def credentials(where: Path, server: str, server_port: int) -> Credentials:
+    """Make a certificate for *server*, a token, and a kubeconfig that holds them, in directory *where*."""
+    import trustme
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert(server)
+    files = Credentials(where / "apiserver.crt", where / "apiserver.key", where / "token", where / "kubeconfig")
+    token = secrets.token_urlsafe(32)
+    _write(files.certificate, b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    _write(files.key, certificate.private_key_pem.bytes())
+    _write(files.token, token.encode())
+    _write(files.kubeconfig, _kubeconfig(f"https://{server}:{server_port}", authority.cert_pem.bytes(), token).encode())
+    return files
+
+
+def _kubeconfig(server: str, authority: bytes, token: str) -> str:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "embedded",
+                "cluster": {
+                    "server": server,
+                    "certificate-authority-data": base64.b64encode(authority).decode(),
+                },
+            }
+        ],
+        "users": [{"name": "embedded", "user": {"token": token}}],
+        "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "embedded"}}],
+        "current-context": "embedded",
+    }
+    return json.dumps(config, indent=2)  # which is YAML as well
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file that nobody else can read, from its first moment on."""
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_bytes(content)
