@@ -152,6 +152,8 @@ class ConformanceRun:
         if dropped:
             self.config.hook.pytest_deselected(items=dropped)
             items[:] = chosen
+        for item in chosen:
+            allure.describe(item, subjects[item], self.catalogue)
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
 
     def _names_files(self) -> bool:
@@ -281,7 +283,8 @@ class ConformanceRun:
 @pytest.fixture
 def judge(request: pytest.FixtureRequest) -> Judge:
     """Give a case its judge: ``judge(check, history, ...)``, as often as the requirement has parts."""
-    return request.node.stash[_JUDGE]
+    given: Judge = request.node.stash[_JUDGE]
+    return given
 
 
 def _catalogue(path: Path) -> Catalogue:
