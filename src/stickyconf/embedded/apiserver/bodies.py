@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from . import protobuf
 from .kinds import Kind
 from .registry import DeleteOptions
 from .requests import is_true
@@ -20,7 +21,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _YAML = ("application/yaml", APPLY_PATCH)
-_OBJECTS = ("application/json", "application/yaml")
+_OBJECTS = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 _PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
@@ -93,6 +94,11 @@ def _media_type(request: web.Request) -> str:
 
 
 def _parse(content: bytes, media: str) -> Any:
+    if media == protobuf.MEDIA_TYPE:
+        try:
+            return protobuf.decode(content)
+        except ValueError as error:
+            raise bad_request(f"error decoding the body of the request: {error}") from None
     try:
         return json.loads(content)
     except ValueError as error:

@@ -169,9 +169,7 @@ class Store:
         self._publish(collection, Change("DELETED", entry, previous))
         return entry
 
-    def watch(
-        self, storage: tuple[str, str], after: int, selection: Selection
-    ) -> tuple[Watcher, list[Change]]:
+    def watch(self, storage: tuple[str, str], after: int, selection: Selection) -> tuple[Watcher, list[Change]]:
         """A watcher of the objects *selection* holds for, and the changes since revision *after* that it has missed.
 
         Raises ``LookupError`` when they are no longer known (or *after* lies in the future). The caller hands the
