@@ -1,0 +1,175 @@
+"""What a run comes to: each requirement's standing, each profile's result. Every report is written from this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stickyconf.model import Catalogue, Finding, Level, Requirement, Status, Verdict
+from stickyconf.model.run import CaseOutcome, CaseResult, Run
+from stickyconf.reporting.implementation import Implementation
+
+
+class Standing(StrEnum):
+    """How a requirement came out of a run: as judged, measured (OBSERVE is never passed or failed), or not judged."""
+
+    CONFORMS = "CONFORMS"
+    VIOLATES = "VIOLATES"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    UNJUDGED = "UNJUDGED"
+    MEASURED = "MEASURED"
+
+
+class Result(StrEnum):
+    """What a profile, or a whole run, comes to."""
+
+    CONFORMANT = "conformant"
+    PARTIAL = "partial"
+    NOT_CONFORMANT = "not conformant"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """One requirement in one run.
+
+    ``binds`` tells whether a profile's result depends on it: MUST always, SHOULD in a strict run, OBSERVE never.
+    ``reason`` says why it is UNJUDGED, and is "" otherwise.
+    """
+
+    requirement: Requirement
+    standing: Standing
+    verdict: Verdict | None
+    cases: tuple[CaseResult, ...]
+    binds: bool
+    reason: str = ""
+
+    @property
+    def weight(self) -> str:
+        """The level, and whether it counts in this run."""
+        counts = self.binds or self.requirement.level is Level.OBSERVE
+        return self.requirement.level.value if counts else f"{self.requirement.level}, counts under --strict only"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Counter-examples and doubts, none where no case gave a verdict."""
+        return self.verdict.findings if self.verdict else ()
+
+    @property
+    def broken(self) -> tuple[CaseResult, ...]:
+        """The cases that ended in an error of ours."""
+        return tuple(case for case in self.cases if case.outcome is CaseOutcome.HARNESS_ERROR)
+
+    @property
+    def duration(self) -> float:
+        """Seconds all its cases took."""
+        return sum(case.duration for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One profile: its result and its requirements in the catalogue's order."""
+
+    name: str
+    result: Result
+    rows: tuple[Assessed, ...]
+
+    def of(self, standing: Standing, *levels: Level) -> tuple[Assessed, ...]:
+        """Return the requirements of this standing; only those of some levels where any is named."""
+        return tuple(
+            row for row in self.rows if row.standing is standing and (not levels or row.requirement.level in levels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A whole run: its result, its profiles, and every requirement of them (or judged beside them) once."""
+
+    implementation: Implementation
+    notices: tuple[str, ...]
+    result: Result
+    profiles: tuple[Profile, ...]
+    rows: tuple[Assessed, ...]
+
+    def of(self, standing: Standing) -> tuple[Assessed, ...]:
+        """Return the requirements of this standing, in the catalogue's order."""
+        return tuple(row for row in self.rows if row.standing is standing)
+
+
+def assess(run: Run, catalogue: Catalogue) -> Assessment:
+    """Take a run's results and say what they come to.
+
+    A profile is not conformant when a requirement that binds it is violated, conformant when each of them conforms, and
+    partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold. MUST binds;
+    SHOULD does when the run is strict; OBSERVE never does.
+    """
+    verdicts = run.verdicts()
+    touched = {case.requirement for case in run.cases}
+    rows = {
+        requirement.id: _assessed(requirement, run, verdicts.get(requirement.id))
+        for requirement in catalogue
+        if requirement.id in touched or set(requirement.profiles) & set(run.profiles)
+    }
+    profiles = []
+    for name in run.profiles:
+        of_profile = tuple(rows[requirement.id] for requirement in run.of_profile(catalogue, name))
+        profiles.append(Profile(name, _result(of_profile), of_profile))
+    implementation = Implementation.of(run)
+    return Assessment(
+        implementation,
+        tuple(_notices(run, implementation)),
+        _overall(profile.result for profile in profiles),
+        tuple(profiles),
+        tuple(rows.values()),
+    )
+
+
+def cited(finding: Finding, most: int = 6) -> str:
+    """Say where to look in the run's directory: the history, and the numbers of the exchanges that prove it."""
+    where = f"histories/{finding.place}.jsonl" if finding.place else ""
+    numbers = [f"#{number}" for number in finding.exchanges[:most]]
+    if len(finding.exchanges) > most:
+        numbers.append(f"and {len(finding.exchanges) - most} more")
+    return " ".join(part for part in (where, ", ".join(numbers)) if part) or "the case itself"
+
+
+def _assessed(requirement: Requirement, run: Run, verdict: Verdict | None) -> Assessed:
+    cases = tuple(case for case in run.cases if case.requirement == requirement.id)
+    binds = requirement.level is Level.MUST or (run.strict and requirement.level is Level.SHOULD)
+    broken = next((case for case in cases if case.outcome is CaseOutcome.HARNESS_ERROR), None)
+    if verdict is None or (broken and verdict.status in (Status.CONFORMS, Status.NOT_APPLICABLE)):
+        reason = broken.error if broken else _why_no_case(run)
+        return Assessed(requirement, Standing.UNJUDGED, verdict, cases, binds, reason)
+    if requirement.level is Level.OBSERVE and verdict.status in (Status.CONFORMS, Status.VIOLATES):
+        return Assessed(requirement, Standing.MEASURED, verdict, cases, binds)
+    return Assessed(requirement, Standing(verdict.status.value), verdict, cases, binds)
+
+
+def _why_no_case(run: Run) -> str:
+    return "no case in this run, which was filtered" if run.filtered else "no case yet"
+
+
+def _result(rows: Iterable[Assessed]) -> Result:
+    standings = {row.standing for row in rows if row.binds}
+    if Standing.VIOLATES in standings:
+        return Result.NOT_CONFORMANT
+    return Result.CONFORMANT if standings == {Standing.CONFORMS} else Result.PARTIAL
+
+
+def _overall(results: Iterable[Result]) -> Result:
+    found = set(results)
+    if Result.NOT_CONFORMANT in found:
+        return Result.NOT_CONFORMANT
+    return Result.CONFORMANT if found == {Result.CONFORMANT} else Result.PARTIAL
+
+
+def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
+    if implementation.disclaimer:
+        yield implementation.disclaimer
+    if run.mutant:
+        yield f"A deliberate fault was in force: {run.mutant}. What was judged is the fault, not the implementation."
+    if run.rejudged:
+        yield f"No cluster was used: this run judged stored histories again ({run.rejudged})."
+    if run.filtered:
+        yield "Some cases were left out on purpose, so no profile can be conformant on the strength of this run alone."

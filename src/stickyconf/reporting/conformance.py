@@ -1,0 +1,182 @@
+"""The conformance report: conformance.yaml for machines, conformance.md for people, both of one assessment."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stickyconf.model import Catalogue, Finding, Level, Measure
+from stickyconf.model.run import CaseResult, Run
+from stickyconf.ports import HarnessError
+from stickyconf.reporting import markdown
+from stickyconf.reporting.assessment import Assessed, Profile, Standing, assess
+from stickyconf.reporting.redaction import redact, redact_data
+
+API_VERSION, KIND = "stickyconf/v1", "ConformanceReport"
+SCHEMA = "conformance.schema.json"
+"""Beside this module, so that an installed package has it too; reports/schema/ links to it."""
+
+_JUDGED = (
+    Standing.CONFORMS,
+    Standing.VIOLATES,
+    Standing.INCONCLUSIVE,
+    Standing.NOT_APPLICABLE,
+    Standing.UNJUDGED,
+)
+_MEASURED = (Standing.MEASURED, Standing.INCONCLUSIVE, Standing.NOT_APPLICABLE, Standing.UNJUDGED)
+
+
+def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
+    """Return the report as plain data, its keys and lists in an order that depends on the run and catalogue alone.
+
+    Durations are seconds. Credentials are taken out.
+    """
+    assessment = assess(run, catalogue)
+    alpha = {identifier: run.alpha[identifier] for identifier in sorted(run.alpha)}
+    report = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "notices": list(assessment.notices),
+        "result": assessment.result.value,
+        "implementation": {
+            "name": assessment.implementation.told,
+            "kind": assessment.implementation.kind,
+            "says_something_about_kong": not (run.embedded or run.mutant),
+            "target": run.target,
+            "versions": dict(sorted(run.versions.items())),
+        },
+        "run": {
+            "id": run.id,
+            "started": run.started,
+            "duration": round(run.duration, 1),
+            "suite": run.suite,
+            "profiles": list(run.profiles),
+            "strict": run.strict,
+            "filtered": run.filtered,
+            "rejudged": run.rejudged,
+            "mutant": run.mutant,
+            "seed": run.seed,
+            "requests": run.requests,
+        },
+        "reproduce": {"command": run.command, "seed": run.seed, "suite": run.suite},
+        "profiles": [_profile(profile) for profile in assessment.profiles],
+        "requirements": [_requirement(row) for row in assessment.rows],
+        "error_budget": {"sum": sum(alpha.values()), "alpha": alpha},
+        "budgets": {name: run.budgets[name] for name in sorted(run.budgets)},
+    }
+    clean: dict[str, Any] = redact_data(report)
+    return clean
+
+
+def write(run: Run, catalogue: Catalogue, directory: Path) -> Path:
+    """Write conformance.yaml and conformance.md into a directory and return the first one's path.
+
+    Raises HarnessError, and writes nothing, where the report would break its own schema.
+    """
+    report = build(run, catalogue)
+    _validate(report)
+    said = "".join(f"# {notice}\n" for notice in report["notices"])
+    text = yaml.dump(report, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+    path = directory / "conformance.yaml"
+    _write(path, said + text)
+    _write(path.with_suffix(".md"), redact(markdown.render(run, assess(run, catalogue))))
+    return path
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema every report is checked against."""
+    text = resources.files("stickyconf.reporting").joinpath(SCHEMA).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _validate(report: dict[str, Any]) -> None:
+    import jsonschema  # 0.1 s that only a run that reports should pay
+
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(report))
+    if error is not None:
+        raise HarnessError(f"the report would break its own schema at {error.json_path}: {error.message}")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    binding = (Level.MUST, Level.SHOULD)
+    counts = {
+        level.value: {
+            standing.value.lower(): len(profile.of(standing, level))
+            for standing in (_MEASURED if level is Level.OBSERVE else _JUDGED)
+        }
+        for level in Level
+    }
+    return {
+        "name": profile.name,
+        "result": profile.result.value,
+        "statistics": counts,
+        "violated": _ids(profile.of(Standing.VIOLATES, *binding)),
+        "inconclusive": _ids(profile.of(Standing.INCONCLUSIVE, *binding)),
+        "not_applicable": _ids(profile.of(Standing.NOT_APPLICABLE, *binding)),
+        "unjudged": _ids(profile.of(Standing.UNJUDGED, *binding)),
+    }
+
+
+def _ids(rows: tuple[Assessed, ...]) -> list[str]:
+    return [row.requirement.id for row in rows]
+
+
+def _requirement(row: Assessed) -> dict[str, Any]:
+    requirement = row.requirement
+    return {
+        "id": requirement.id,
+        "level": requirement.level.value,
+        "title": requirement.title,
+        "profiles": list(requirement.profiles),
+        "status": row.standing.value,
+        "reason": row.reason,
+        "duration": round(row.duration, 2),
+        "findings": [_finding(finding) for finding in row.findings],
+        "measures": [_measure(measure) for measure in (row.verdict.measures if row.verdict else ())],
+        "histories": [name for name in (row.verdict.histories if row.verdict else ()) if name],
+        "cases": [_case(case) for case in row.cases],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "place": {"history": finding.place, "exchanges": list(finding.exchanges)},
+    }
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    return {"name": measure.name, "value": measure.value, "unit": measure.unit}
+
+
+def _case(case: CaseResult) -> dict[str, Any]:
+    return {
+        "node": case.node,
+        "title": case.title,
+        "outcome": case.outcome.value,
+        "status": case.verdict.status.value if case.verdict else "",
+        "error": case.error,
+        "duration": round(case.duration, 2),
+    }
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what is there, without anchors and references: a reader should not have to look one up."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Never refer back."""
+        return True

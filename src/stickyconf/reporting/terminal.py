@@ -1,0 +1,90 @@
+"""The end of the terminal's output: what was tested, what it comes to, and what is wrong where."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from stickyconf.model import Catalogue, Level
+from stickyconf.model.run import Run
+from stickyconf.reporting.assessment import Assessed, Assessment, Profile, Standing, assess, cited
+from stickyconf.reporting.redaction import redact
+from stickyconf.reporting.tables import aligned
+
+WIDTH = 100
+MOST_FINDINGS = 3
+_COUNTED = (
+    (Standing.CONFORMS, "conforms"),
+    (Standing.VIOLATES, "violates"),
+    (Standing.INCONCLUSIVE, "inconclusive"),
+    (Standing.NOT_APPLICABLE, "not applicable"),
+    (Standing.UNJUDGED, "unjudged"),
+)
+
+
+def lines(run: Run, catalogue: Catalogue) -> list[str]:
+    """Return the summary, no line longer than WIDTH columns, nothing told by colour."""
+    assessment = assess(run, catalogue)
+    blocks: list[list[str]] = [
+        _wrapped(f"implementation under test: {assessment.implementation.told}", "  "),
+        [line for notice in assessment.notices for line in _wrapped(notice, "")],
+        _table(assessment.profiles),
+        *(_ruling(row) for row in assessment.of(Standing.VIOLATES)),
+        *(_ruling(row) for row in assessment.of(Standing.INCONCLUSIVE)),
+        *(_harness_errors(row) for row in assessment.rows if row.broken),
+        _not_judged(assessment),
+        _wrapped(f"{run.requests} requests in {run.duration:.0f} s, seed {run.seed}", ""),
+    ]
+    return [redact(line) for line in _spaced(block for block in blocks if block)]
+
+
+def _table(profiles: Iterable[Profile]) -> list[str]:
+    rows = [["profile", *(heading for _, heading in _COUNTED), "measured", "result"]]
+    for profile in profiles:
+        counts = [str(len(profile.of(standing, Level.MUST, Level.SHOULD))) for standing, _ in _COUNTED]
+        rows.append([profile.name, *counts, str(len(profile.of(Standing.MEASURED))), profile.result.value])
+    return aligned(rows)
+
+
+def _ruling(row: Assessed) -> list[str]:
+    block = _wrapped(f"{row.standing} {row.requirement.id} ({row.weight}) {row.requirement.title}", "  ")
+    for finding in row.findings[:MOST_FINDINGS]:
+        block += _wrapped(f"  expected  {finding.expected}", " " * 12)
+        block += _wrapped(f"  saw       {finding.actual}", " " * 12)
+        block += _wrapped(f"  at        {cited(finding)}", " " * 12)
+    if len(row.findings) > MOST_FINDINGS:
+        block.append(f"  and {len(row.findings) - MOST_FINDINGS} more findings in the report")
+    return block
+
+
+def _harness_errors(row: Assessed) -> list[str]:
+    block = [f"HARNESS ERROR {row.requirement.id} ({row.weight}): this says nothing about what was tested"]
+    for case in row.broken:
+        block += _wrapped(f"  {case.error}", " " * 4)
+        block += _wrapped(f"  at        {case.node}", " " * 12)
+    return block
+
+
+def _not_judged(assessment: Assessment) -> list[str]:
+    block = []
+    for row in assessment.of(Standing.NOT_APPLICABLE):
+        block += _wrapped(f"not applicable: {row.requirement.id}: {row.findings[0].actual}", "  ")
+    reasons: dict[str, list[str]] = {}
+    for row in assessment.of(Standing.UNJUDGED):
+        if not row.broken:
+            reasons.setdefault(row.reason, []).append(row.requirement.id)
+    for reason, identifiers in reasons.items():
+        block += _wrapped(f"unjudged ({reason}): {', '.join(identifiers)}", "  ")
+    return block
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    # Hyphens stand in ids and pod names, which must stay whole to be found again.
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _spaced(blocks: Iterable[list[str]]) -> Iterator[str]:
+    for place, block in enumerate(blocks):
+        if place:
+            yield ""
+        yield from block
