@@ -10,7 +10,7 @@ from typing import Any
 JsonObject = dict[str, Any]
 
 # events.k8s.io/v1 -> core/v1; the fields not named are called the same in both.
-_NAMES = {
+CORE_NAMES = {
     "regarding": "involvedObject",
     "note": "message",
     "reportingController": "reportingComponent",
@@ -19,14 +19,14 @@ _NAMES = {
     "deprecatedLastTimestamp": "lastTimestamp",
     "deprecatedCount": "count",
 }
-_BACK = {core: new for new, core in _NAMES.items()}
+_BACK = {core: new for new, core in CORE_NAMES.items()}
 
 
 def to_core(event: JsonObject) -> JsonObject:
     """A core/v1 Event of one in either version."""
     if event.get("apiVersion") != "events.k8s.io/v1":
         return event
-    return {_NAMES.get(key, key): value for key, value in event.items()} | {"apiVersion": "v1"}
+    return {CORE_NAMES.get(key, key): value for key, value in event.items()} | {"apiVersion": "v1"}
 
 
 def from_core(event: JsonObject) -> JsonObject:

@@ -1,8 +1,9 @@
 """Field numbers of the Kubernetes messages that :mod:`.protobuf` reads, from the API's ``generated.proto`` files.
 
 Each message is ``NUMBER NAME[:TYPE]``, separated by commas; TYPE is a message, ``int``, ``bool``, ``bytes``,
-``map-TYPE`` or, when left out, a string. ``?`` marks what Go has a pointer for, ``*`` what is repeated; a field without a name is
-embedded. Only what ``kubectl create`` and controllers send is here: a message or number that is not gets an error.
+``map-TYPE`` or, when left out, a string. ``?`` marks what Go has a pointer for, ``*`` what is repeated; a field without
+a name is embedded. Only what ``kubectl create`` and controllers send is here: a message or number that is not gets an
+error.
 """
 
 MESSAGES: dict[str, str] = {

@@ -71,6 +71,7 @@ class Registry:
 
     def create(self, kind: Kind, namespace: str, obj: JsonObject, *, dry_run: bool = False) -> Entry:
         """Store a new object (taking ownership of *obj*). Raises ``ApiError``."""
+        obj = events.to_core(obj)
         metadata = obj.setdefault("metadata", {})
         _settle_namespace(kind, namespace, metadata)
         if metadata.get("resourceVersion"):
@@ -159,6 +160,7 @@ class Registry:
         """
         entry = self.get(kind, namespace, name)
         old = entry.obj
+        new = {**events.to_core(new), "apiVersion": old["apiVersion"]}  # whichever version the client speaks
         self._check_identity(kind, namespace, name, new, old)
         new = self._merged(kind, new, old, part)
         metadata = new["metadata"]

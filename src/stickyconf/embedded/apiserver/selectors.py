@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .events import CORE_NAMES
 from .kinds import Kind
 from .status import bad_request
 
@@ -156,7 +157,8 @@ def _field_selector(kind: Kind, text: str) -> Predicate:
         path, op, value = match.groups()
         if path not in allowed:
             raise bad_request(f"field label not supported: {path}")
-        tests.append((path.split("."), op != "!=", value))
+        first, *rest = path.split(".")
+        tests.append(([CORE_NAMES.get(first, first), *rest], op != "!=", value))
 
     def predicate(obj: JsonObject) -> bool:
         return all((_field(obj, path) == value) is wanted for path, wanted, value in tests)
