@@ -1,7 +1,12 @@
-"""Histories on disk: JSON Lines, one header, one line a fact, and a last line that proves the file is whole."""
+"""Histories on disk: JSON Lines, one header, one line a fact, and a last line that proves the file is whole.
+
+That line has the number of facts and the SHA-256 of every line before it. A history is evidence: one that was cut,
+changed or spoilt is refused, and never judged as if it had been seen like that.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,14 +30,23 @@ class HistoryFileError(ValueError):
 
 def write_history(history: History, path: Path) -> None:
     """Write a history to ``path``, complete or not at all (written beside it, then renamed)."""
+    lines = [_encode(row) for row in _rows(history)]
+    lines.append(_encode({"end": len(lines) - 1, "sha256": _checksum(lines)}))
     beside = path.with_suffix(".partial")
-    with beside.open("w", encoding="utf-8") as file:
-        for line in _lines(history):
-            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+    beside.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     beside.replace(path)
 
 
-def _lines(history: History) -> Iterator[dict[str, Any]]:
+def _encode(row: dict[str, Any]) -> str:
+    # Escaped to ASCII: a header may hold U+0085 or U+2028, which end a line for some readers and not for others.
+    return json.dumps(row, separators=(",", ":"))
+
+
+def _checksum(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _rows(history: History) -> Iterator[dict[str, Any]]:
     yield {"format": FORMAT, "setup": asdict(history.setup)}
     for exchange in history.exchanges:
         kind = next(name for name, cls in _OUTCOMES.items() if isinstance(exchange.outcome, cls))
@@ -41,34 +55,37 @@ def _lines(history: History) -> Iterator[dict[str, Any]]:
         yield {"event": asdict(event)}
     for sighting in history.sightings:
         yield {"sighting": asdict(sighting)}
-    yield {"end": len(history.exchanges) + len(history.events) + len(history.sightings)}
 
 
 def read_history(path: Path) -> History:
     """Read a history back, equal to the one written.
 
-    Raises HistoryFileError for a file that is truncated, of another format version, or not a history at all.
+    Raises HistoryFileError for a file that is truncated, changed, of another format version, or no history at all.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise HistoryFileError(f"{path}: cannot be read: {error}") from error
-    rows = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
-    if not rows or "format" not in rows[0]:
+    header = _decode(path, 1, lines[0]) if lines else {}
+    if "format" not in header:
         raise HistoryFileError(
             f"{path}: not a history (its first line has no format); give a file written by this suite"
         )
-    if rows[0]["format"] != FORMAT:
+    if header["format"] != FORMAT:
         raise HistoryFileError(
-            f"{path}: written as {rows[0]['format']}, this version reads {FORMAT}; judge it with the one that wrote it"
+            f"{path}: written as {header['format']}, this version reads {FORMAT}; judge it with the one that wrote it"
         )
-    if rows[-1].get("end") != len(rows) - 2:
+    last = _decode(path, len(lines), lines[-1])
+    if last.get("end") != len(lines) - 2:
         raise HistoryFileError(
-            f"{path}: truncated: its last line does not close it ({len(rows)} lines read); record it again"
+            f"{path}: truncated: its last line does not close it ({len(lines)} lines read); record it again"
         )
+    if last.get("sha256") != _checksum(lines[:-1]):
+        raise HistoryFileError(f"{path}: damaged: its lines are not the ones that were written; record it again")
+    rows = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
     exchanges, events, sightings = [], [], []
     try:
-        setup = rows[0]["setup"]
+        setup = header["setup"]
         for number, row in enumerate(rows[1:-1], start=2):
             match row:
                 case {"exchange": data}:
@@ -90,8 +107,8 @@ def read_history(path: Path) -> History:
 def _decode(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise HistoryFileError(f"{path}:{number}: truncated or damaged ({error.msg}); record it again") from error
+    except (ValueError, RecursionError) as error:  # not JSON, a number too long to read, or nested too deep
+        raise HistoryFileError(f"{path}:{number}: truncated or damaged ({error}); record it again") from error
     if not isinstance(row, dict):
         raise HistoryFileError(f"{path}:{number}: not a history line")
     return row
