@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 
 # RFC 6265, section 4.1.1: a cookie-value is cookie-octets, optionally inside one pair of double quotes.
-_COOKIE_VALUE = re.compile(
-    r'^(?:"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"|[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*)$'
-)
+_COOKIE_VALUE = re.compile(r'"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"|[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*')
+_WHITE_SPACE = " \t"  # all that section 5.2 trims; other characters that look like space belong to the value
 
 KNOWN_ATTRIBUTES = frozenset(
     {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority"}
@@ -42,21 +41,22 @@ class SetCookie:
     @property
     def legal_value(self) -> bool:
         """Whether the value is made of cookie-octets only (RFC 6265, section 4.1.1)."""
-        return bool(_COOKIE_VALUE.match(self.value))
+        return bool(_COOKIE_VALUE.fullmatch(self.value))
 
 
 def parse_set_cookie(field: str) -> SetCookie | None:
     """Read one Set-Cookie field value; None where a user agent would ignore it (no "=", or no name)."""
     pair, *rest = field.split(";")
     name, equals, value = pair.partition("=")
-    if not equals or not name.strip():
+    name = name.strip(_WHITE_SPACE)
+    if not equals or not name:
         return None
     attributes = []
     for part in rest:
         spelt, _, text = part.partition("=")
-        if spelt.strip():
-            attributes.append((spelt.strip(), text.strip()))
-    return SetCookie(name.strip(), value.strip(), tuple(attributes))
+        if spelt.strip(_WHITE_SPACE):
+            attributes.append((spelt.strip(_WHITE_SPACE), text.strip(_WHITE_SPACE)))
+    return SetCookie(name, value.strip(_WHITE_SPACE), tuple(attributes))
 
 
 def path_matches(request_path: str, cookie_path: str) -> bool:
