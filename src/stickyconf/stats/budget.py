@@ -15,6 +15,7 @@ ALPHA: dict[str, float] = {
     "SPR-04": 1e-7,  # traffic without the policy looks pinned although it is spread
     "API-09": 1e-7,  # the same, before the annotation is set
     "AFF-05": 1e-7,  # a ready pod holds no session although each is as likely
+    "DOC-01": 1e-7,  # the page's requests without a cookie all fall on one pod although each is as likely
     "DRN-02": 0.0,  # one new session on the draining pod is a fact
 }
 

@@ -31,7 +31,7 @@ def witness_sample_size(rate: float, miss: float) -> int:
     """Return how many requests show a fault of this ``rate`` at least once, but for a probability of ``miss``."""
     _check_probability(rate)
     _check_probability(miss)
-    return math.ceil(math.log(miss) / math.log(1 - rate))
+    return math.ceil(math.log(miss) / math.log1p(-rate))
 
 
 def unseen_probability(samples: int, rate: float) -> float:
