@@ -103,8 +103,10 @@ class Waiter:
     ) -> T:
         """Look again and again until ``holds`` says so, and return what was seen then.
 
-        ``every`` is the pause between two looks in seconds. Raises WaitFailed when the budget is used up.
+        ``every`` is the pause between two looks in seconds. Raises WaitFailed when the budget is used up, be it in the
+        middle of a look that does not return; UnknownBudget for a budget that does not exist.
         """
+        limit = asyncio.timeout(self.budgets[budget].total_seconds())
         began = time.monotonic()
         seen: list[T] = []
 
@@ -116,13 +118,14 @@ class Waiter:
             return seen[0]
 
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_delay(self.budgets[budget]),
-            wait=tenacity.wait_fixed(every),
-            retry=tenacity.retry_if_exception_type(tenacity.TryAgain),
+            wait=tenacity.wait_fixed(every), retry=tenacity.retry_if_exception_type(tenacity.TryAgain)
         )
         try:
-            return await retrying(attempt)
-        except tenacity.RetryError as error:
+            async with limit:
+                return await retrying(attempt)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # the look's own
             raise WaitFailed(what, budget, time.monotonic() - began, str(seen[0]) if seen else "nothing") from error
 
     @contextmanager
