@@ -9,12 +9,14 @@ from stickyconf.checks.evidence import (
     could_have_strayed,
     incomplete,
     pods_reached,
+    served_sessions,
     strays,
+    tested_too_little,
     unconverged,
     unknown_outcomes,
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import alpha, miss_probability
+from stickyconf.stats import alpha, reach_sample_size
 
 CONTROL = "control"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -23,7 +25,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 def one_pod_per_session(history: History) -> Ruling:
     """Every answered request of a session reaches the pod that opened it.
 
-    Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests.
+    Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests, and enough of
+    them with the cookie that a gateway which pins nobody would have been seen.
     """
     return _affinity(history, "pinned").ruling()
 
@@ -36,6 +39,7 @@ def _affinity(history: History, *arms: str) -> Evidence:
         [
             *could_have_strayed(history, CONTROL),
             *incomplete(history, arms),
+            *tested_too_little(history, arms),
             *unknown_outcomes(exchanges),
             *unconverged(history),
         ],
@@ -90,15 +94,16 @@ def every_method_and_path_is_pinned(history: History) -> Ruling:
 def crowd_keeps_its_pods(history: History) -> Ruling:
     """Of at least 100 sessions open at the same time each keeps its pod, and every ready pod holds some."""
     evidence = _affinity(history, "crowd")
-    sessions = history.sessions("crowd")
+    sessions, pods = history.sessions("crowd"), history.setup.pods
     evidence.doubts += _together(sessions, at_least=100)
-    held = pods_reached(exchanges[0] for exchanges in sessions.values())
-    chance = miss_probability(len(sessions), len(history.setup.pods))
-    evidence.broken += [
-        Finding(f"{pod} to hold some of {len(sessions)} sessions", f"none (by chance: probability {chance:.0e})")
-        for pod in history.setup.pods
-        if pod not in held and chance <= alpha("AFF-05")
-    ]
+    held = pods_reached(exchanges[0] for exchanges in served_sessions(history, "crowd").values())
+    needed = reach_sample_size(len(pods), alpha("AFF-05"))
+    if held.total() < needed:
+        evidence.doubts.append(Finding(f"{needed} sessions, so that no pod stays empty by chance", f"{held.total()}"))
+    else:
+        evidence.broken += [
+            Finding(f"{pod} to hold some of {held.total()} sessions", "none") for pod in pods if pod not in held
+        ]
     evidence.measures += [Measure(f"sessions on {pod}", held[pod]) for pod in sorted(held)]
     return evidence.ruling()
 
@@ -127,18 +132,31 @@ def cookie_pins_wherever_it_stands(history: History) -> Ruling:
         arms.append("cookie-split")
     evidence = _affinity(history, *arms)
     for arm in arms:
-        carried = [exchange for exchange in history.arm(arm) if exchange.carried(history.setup.cookie)]
-        among = [exchange for exchange in carried if len(";".join(exchange.cookie_fields).split(";")) > 1]
-        if len(among) < len(carried) or not carried:
-            evidence.doubts.append(Finding(f"requests of {arm} to carry the cookie among others", f"{len(among)} did"))
+        carrying = [exchange for exchange in history.arm(arm) if exchange.carried(history.setup.cookie)]
+        placed = sum(_stands(exchange, arm, history.setup.cookie) for exchange in carrying)
+        if placed < len(carrying) or not carrying:
+            evidence.doubts.append(
+                Finding(f"requests of {arm} to carry the cookie there among others", f"{placed} of {len(carrying)} did")
+            )
     split = "not judged: " + refused[0].detail["reason"] if refused else "judged"
     evidence.measures.append(Measure("split Cookie fields over HTTP/2", split))
     return evidence.ruling()
 
 
+def _stands(exchange: Exchange, arm: str, cookie: str) -> bool:
+    """Whether the cookie stands among others where the arm's name says."""
+    own = [pair.startswith(f"{cookie}=") for pair in exchange.cookie_pairs]
+    if len(own) < 2 or own.count(True) != 1:
+        return False
+    if arm == "cookie-split":
+        return exchange.protocol == "HTTP/2" and len(exchange.cookie_fields) == len(own)
+    place = own.index(True)
+    return {"cookie-first": place == 0, "cookie-middle": 0 < place < len(own) - 1, "cookie-last": own[-1]}[arm]
+
+
 def residents_stay_while_others_come_and_go(history: History) -> Ruling:
     """Sessions do not move while other clients open sessions and leave."""
-    passersby = history.sessions("passerby")
+    passersby = served_sessions(history, "passerby")
     residents = history.arm("resident")
     first, last = (residents[0].sent, residents[-1].sent) if residents else (0.0, 0.0)
     between = sum(first < exchanges[0].sent and exchanges[-1].received < last for exchanges in passersby.values())

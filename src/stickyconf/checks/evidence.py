@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Unknown
+from stickyconf.stats import witness_sample_size
 
 MOST_FINDINGS = 20
 """Counter-examples kept in a ruling; their number is kept as a measure."""
+
+MISSED_AFFINITY = 1e-6
+"""The probability with which a gateway that pins nobody may pass for one that does."""
 
 
 @dataclass
@@ -22,6 +27,8 @@ class Evidence:
 
     def ruling(self) -> Ruling:
         """Rule on what was gathered."""
+        if len(self.broken) > MOST_FINDINGS:
+            self.measures.append(Measure("counter-examples in all", len(self.broken)))
         return Ruling.of(self.broken[:MOST_FINDINGS], self.doubts[:MOST_FINDINGS], self.measures)
 
 
@@ -59,17 +66,17 @@ def unconverged(history: History) -> list[Finding]:
 
 
 def incomplete(history: History, arms: Sequence[str]) -> list[Finding]:
-    """Return a doubt for each arm that has fewer answered requests than were planned beforehand."""
+    """Return a doubt for each arm in which pods served fewer requests than were planned beforehand."""
     doubts = []
     for arm in arms:
         sessions = history.sessions(arm)
         planned = history.setup.plan.get(f"{arm}.sessions", 1) * history.setup.plan.get(f"{arm}.requests", 1)
-        answered = sum(exchange.answer is not None for exchange in history.arm(arm))
-        if answered < planned:
+        served = sum(exchange.pod is not None for exchange in history.arm(arm))
+        if served < planned:
             doubts.append(
                 Finding(
-                    f"{planned:g} answered requests in the arm {arm}, as planned",
-                    f"{answered} in {len(sessions)} sessions",
+                    f"{planned:g} requests served by pods in the arm {arm}, as planned",
+                    f"{served} in {len(sessions)} sessions",
                 )
             )
     return doubts
@@ -79,15 +86,70 @@ def could_have_strayed(history: History, control: str) -> list[Finding]:
     """Return a doubt where no session could have been seen to move: one pod only, or a control that did not spread."""
     if len(history.setup.pods) < 2:
         return [Finding("at least 2 ready pods", f"{len(history.setup.pods)}: nothing could have strayed")]
-    reached = pods_reached(history.arm(control))
+    cookieless = [exchange for exchange in history.arm(control) if not exchange.carried(history.setup.cookie)]
+    reached = pods_reached(cookieless)
     if len(reached) < 2:
         return [
             Finding(
                 f"cookieless control requests on at least 2 of {len(history.setup.pods)} pods",
-                f"{len(history.arm(control))} control requests reached {len(reached)}: nothing could have strayed",
+                f"{len(cookieless)} control requests reached {len(reached)}: nothing could have strayed",
             )
         ]
     return []
+
+
+def tested_too_little(history: History, arms: Sequence[str]) -> list[Finding]:
+    """Return a doubt for each arm in which a gateway that pins nobody could have passed for one that does.
+
+    A request tests the cookie when it carries it, and when a gateway that deals requests to its pods in turn would
+    have dealt this one to another pod than the session's last: a multiple of the pods' number of clients in lockstep
+    come back to the same pod each time without any affinity.
+    """
+    pods, doubts = len(history.setup.pods), []
+    needed = witness_sample_size(1 - 1 / pods, MISSED_AFFINITY) if pods > 1 else 1
+    for arm in arms:
+        later = [exchange for exchanges in served_sessions(history, arm).values() for exchange in exchanges[1:]]
+        carrying = [exchange for exchange in later if exchange.carried(history.setup.cookie)]
+        if len(carrying) < len(later):
+            doubts.append(
+                Finding(
+                    f"every request of the arm {arm} after a session's first to carry {history.setup.cookie}",
+                    f"{len(carrying)} of {len(later)} did",
+                )
+            )
+        telling = sum(exchange.carried(history.setup.cookie) for exchange in dealt_elsewhere(history, arm))
+        if telling < needed:
+            doubts.append(
+                Finding(
+                    f"at least {needed} requests of the arm {arm} that only a cookie can have kept on their pod",
+                    f"{telling} of {len(later)}",
+                )
+            )
+    return doubts
+
+
+def dealt_elsewhere(history: History, arm: str) -> list[Exchange]:
+    """Return those later requests of an arm's sessions that dealing in turn would bring to another pod than before.
+
+    ``Dealing in turn`` gives the requests of the whole history, in the order sent, to one pod after the other.
+    """
+    turn = {exchange.seq: number for number, exchange in enumerate(e for e in history.exchanges if e.pod)}
+    pods = max(1, len(history.setup.pods))
+    return [
+        exchange
+        for exchanges in served_sessions(history, arm).values()
+        for before, exchange in pairwise(exchanges)
+        if (turn[exchange.seq] - turn[before.seq]) % pods
+    ]
+
+
+def served_sessions(history: History, *arms: str) -> dict[str, list[Exchange]]:
+    """Return the exchanges of these arms that a pod served, by session; sessions without any are left out."""
+    sessions = {
+        session: [exchange for exchange in exchanges if exchange.pod]
+        for session, exchanges in history.sessions(*arms).items()
+    }
+    return {session: exchanges for session, exchanges in sessions.items() if exchanges}
 
 
 def pods_reached(exchanges: Iterable[Exchange]) -> Counter[str]:
@@ -101,12 +163,15 @@ def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
 
 
 def strays(sessions: dict[str, list[Exchange]]) -> list[Finding]:
-    """Return a counter-example for each exchange that did not reach the pod that opened its session."""
+    """Return a counter-example for each exchange that did not reach the pod that opened its session.
+
+    One that failed did not reach it, nor did one that the gateway answered by itself once the session was open.
+    """
     found = []
     for session, exchanges in sessions.items():
         first = opener(exchanges)
         for exchange in exchanges:
-            if exchange.failed:
+            if exchange.failed or (exchange.unserved and first and exchange.sent > first.sent):
                 found.append(
                     Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))
                 )

@@ -78,9 +78,21 @@ class Exchange:
             return self.outcome.pod is None and self.outcome.status >= 500
         return isinstance(self.outcome, Refused)
 
-    def carried(self, cookie: str) -> bool:
-        """Whether a cookie of that name went with the request."""
-        return any(pair.strip().startswith(f"{cookie}=") for field in self.cookie_fields for pair in field.split(";"))
+    @property
+    def unserved(self) -> bool:
+        """Whether no pod served it, definitely: it failed, or the gateway answered by itself."""
+        return self.pod is None and not isinstance(self.outcome, Unknown)
+
+    @property
+    def cookie_pairs(self) -> tuple[str, ...]:
+        """Every "name=value" that went with the request, in order, from all its Cookie fields."""
+        return tuple(pair.strip(" \t") for field in self.cookie_fields for pair in field.split(";"))
+
+    def carried(self, cookie: str, value: str | None = None) -> bool:
+        """Whether a cookie of that name went with the request; with exactly that value where one is given."""
+        if value is not None:
+            return f"{cookie}={value}" in self.cookie_pairs
+        return any(pair.startswith(f"{cookie}=") for pair in self.cookie_pairs)
 
     def told(self) -> str:
         """Say the exchange in a few words for a message."""

@@ -18,7 +18,7 @@ class Happening(StrEnum):
     ANNOTATED = "annotated"
     DELETED = "deleted"  # we asked for the deletion
     SCALED = "scaled"
-    RAN = "ran"  # a command; detail: command, exit, stdout, stderr
+    RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr
     RESTARTED = "restarted"  # subject: what was restarted
     # Seen through the Kubernetes API.
     TERMINATING = "terminating"  # deletionTimestamp seen on the pod
