@@ -9,9 +9,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from stickyconf.checks.evidence import MOST_FINDINGS, Evidence, incomplete, opener, unconverged, unknown_outcomes
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, SetCookie
+from stickyconf.checks.evidence import (
+    MISSED_AFFINITY,
+    MOST_FINDINGS,
+    Evidence,
+    incomplete,
+    opener,
+    pods_reached,
+    unconverged,
+    unknown_outcomes,
+)
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, SetCookie, Unknown
 from stickyconf.model.cookies import path_matches
+from stickyconf.stats import witness_sample_size
+
+STATUSES = (200, 204, 302, 401, 404, 500)
+"""What a workload may answer a first request with; the cookie has to come with each."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -19,18 +32,18 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def first_response_sets_one_cookie(history: History) -> Ruling:
     """The response to a request without the cookie carries exactly one Set-Cookie of the configured name."""
     firsts = _first_answers(history, "visitor")
-    broken = []
+    evidence = Evidence(doubts=_doubts(history, "visitor"), measures=[Measure("first responses", len(firsts))])
     for exchange in firsts:
         count = len(_issued(exchange, history))
         if count != 1:
-            broken.append(
+            evidence.broken.append(
                 Finding(
                     f"exactly one Set-Cookie {history.setup.cookie} on a first response",
                     f"{count} on {exchange.told()}",
                     (exchange.seq,),
                 )
             )
-    return Ruling.of(broken[:MOST_FINDINGS], _doubts(history, "visitor"), [Measure("first responses", len(firsts))])
+    return evidence.ruling()
 
 
 def path_is_the_configured_one(history: History) -> Ruling:
@@ -72,13 +85,15 @@ def value_survives_a_jar(history: History) -> Ruling:
         if not path_matches(urlsplit(exchanges[1].path).path, issued[0].attribute("path") or "/"):
             doubts.append(Finding("the cookie's Path to cover the request", f"{issued[0].attribute('path')}"))
             continue
-        pair = f"{issued[0].name}={issued[0].value}"
-        if pair in (part.strip() for field in exchanges[1].cookie_fields for part in field.split(";")):
+        name, value = issued[0].name, issued[0].value
+        if exchanges[1].carried(name, value):
             kept += 1
-        else:
-            sent = "; ".join(exchanges[1].cookie_fields) or "nothing"
-            cited = (exchanges[0].seq, exchanges[1].seq)
-            broken.append(Finding(f"a jar to send back {pair}", f"it sent {sent}", cited))
+            continue
+        sent = "; ".join(exchanges[1].cookie_fields) or "nothing"
+        told = Finding(f"a jar to send back {name}={value}", f"it sent {sent}", (exchanges[0].seq, exchanges[1].seq))
+        # A jar keeps a Secure cookie from plain HTTP (section 5.4): that it stayed away says nothing of its value.
+        withheld = issued[0].attribute("secure") is not None and not exchanges[1].carried(name)
+        (doubts if withheld else broken).append(told)
     if not history.arm("library-jar"):
         doubts.append(Finding("sessions with a library's jar", "none"))
     evidence.measures.append(Measure("values a library's jar kept", kept))
@@ -86,56 +101,80 @@ def value_survives_a_jar(history: History) -> Ruling:
 
 
 def cookie_names_the_pod_that_served(history: History) -> Ruling:
-    """The request after the one that got the cookie, carrying it, reaches the same pod."""
-    broken, doubts, followed = [], _doubts(history, "visitor"), 0
+    """The request after the one that got the cookie, carrying it, reaches the same pod.
+
+    Exposure: the cookies came from at least 2 pods, and so many were followed that ones which name any pod would show.
+    """
+    evidence, openers, followed = Evidence(doubts=_doubts(history, "visitor")), [], 0
     for session, exchanges in history.sessions("visitor").items():
         first = opener(exchanges)
-        second = next((e for e in exchanges if first and e.sent > first.sent and e.pod), None)
+        second = next((exchange for exchange in exchanges if first and exchange.sent > first.sent), None)
         if first is None or second is None or not second.carried(history.setup.cookie):
-            doubts.append(Finding(f"session {session} to come back with its cookie", "it did not"))
+            evidence.doubts.append(Finding(f"session {session} to come back with its cookie", "it did not"))
             continue
+        if isinstance(second.outcome, Unknown):
+            continue  # one of the doubts already
+        openers.append(first)
         followed += 1
         if second.pod != first.pod:
-            broken.append(
+            evidence.broken.append(
                 Finding(f"the cookie set by {first.pod} to lead back to it", second.told(), (first.seq, second.seq))
             )
-    return Ruling.of(broken[:MOST_FINDINGS], doubts[:MOST_FINDINGS], [Measure("cookies followed", followed)])
+    pods = max(2, len(history.setup.pods))
+    needed = witness_sample_size(1 - 1 / pods, MISSED_AFFINITY)
+    if len(pods_reached(openers)) < 2 or followed < needed:
+        evidence.doubts.append(
+            Finding(f"{needed} cookies, set by at least 2 pods", f"{followed}, set by {len(pods_reached(openers))}")
+        )
+    evidence.measures.append(Measure("cookies followed", followed))
+    return evidence.ruling()
 
 
 def application_cookies_survive(history: History) -> Ruling:
-    """The application's own Set-Cookie fields all arrive, unchanged and in order, beside the gateway's."""
-    broken, beside = [], 0
+    """The application's own Set-Cookie fields all arrive, unchanged and in order, beside the gateway's.
+
+    Fields that the request did not ask for, such as those of a plugin, are nobody's loss.
+    """
+    evidence, beside = Evidence(doubts=_doubts(history, "application")), 0
     for exchange in history.arm("application"):
         if exchange.answer is None or exchange.pod is None:
             continue
         wanted = [value for name, value in parse_qsl(urlsplit(exchange.path).query) if name == "set-cookie"]
-        fields = [value for name, value in exchange.answer.headers if name.lower() == "set-cookie"]
-        own = [field for field in fields if not field.startswith(f"{history.setup.cookie}=")]
-        beside += bool(wanted) and len(own) < len(fields)
-        if own != wanted:
-            broken.append(
-                Finding(f"the application's cookies {wanted}", f"{own} on {exchange.told()}", (exchange.seq,))
+        names = {_name(field) for field in wanted}
+        arrived = [
+            value
+            for name, value in exchange.answer.headers
+            if name.lower() == "set-cookie" and (value in wanted or _name(value) in names)
+        ]
+        beside += bool(wanted) and bool(_issued(exchange, history))
+        if arrived != wanted:
+            evidence.broken.append(
+                Finding(f"the application's cookies {wanted}", f"{arrived} on {exchange.told()}", (exchange.seq,))
             )
-    doubts = _doubts(history, "application")
     if not beside:
-        doubts.append(Finding("responses with the gateway's cookie beside the application's", "none"))
-    return Ruling.of(broken[:MOST_FINDINGS], doubts, [Measure("responses with cookies of both", beside)])
+        evidence.doubts.append(Finding("responses with the gateway's cookie beside the application's", "none"))
+    evidence.measures.append(Measure("responses with cookies of both", beside))
+    return evidence.ruling()
 
 
 def cookie_is_set_on_every_status(history: History) -> Ruling:
     """A first response carries the cookie whatever status the workload answers with."""
-    broken, doubts, seen = [], _doubts(history, "status"), Counter[int]()
+    evidence, seen = Evidence(doubts=_doubts(history, "status")), Counter[int]()
     for exchange in _first_answers(history, "status"):
-        wanted = int(dict(parse_qsl(urlsplit(exchange.path).query))["status"])
-        if exchange.answer is None or exchange.answer.status != wanted:
-            doubts.append(Finding(f"the workload's {wanted} to arrive", exchange.told(), (exchange.seq,)))
+        wanted = dict(parse_qsl(urlsplit(exchange.path).query)).get("status")
+        if exchange.answer is None or str(exchange.answer.status) != wanted:
+            evidence.doubts.append(Finding(f"the workload's {wanted} to arrive", exchange.told(), (exchange.seq,)))
             continue
-        seen[wanted] += 1
+        seen[exchange.answer.status] += 1
         if not _issued(exchange, history):
-            broken.append(Finding(f"the cookie {history.setup.cookie} on a first {wanted}", "none", (exchange.seq,)))
-    return Ruling.of(
-        broken[:MOST_FINDINGS], doubts, [Measure(f"first responses {s}", n) for s, n in sorted(seen.items())]
-    )
+            evidence.broken.append(
+                Finding(f"the cookie {history.setup.cookie} on a first {wanted}", "none", (exchange.seq,))
+            )
+    evidence.doubts += [
+        Finding(f"a first response with the status {status}", "none") for status in STATUSES if not seen[status]
+    ]
+    evidence.measures += [Measure(f"first responses {status}", count) for status, count in sorted(seen.items())]
+    return evidence.ruling()
 
 
 def reissue_observed(history: History) -> Ruling:
@@ -147,9 +186,7 @@ def reissue_observed(history: History) -> Ruling:
                 asked += 1
                 issued = _issued(exchange, history)
                 again += bool(issued)
-                same += any(
-                    exchange.cookie_fields and f"{c.name}={c.value}" in exchange.cookie_fields[0] for c in issued
-                )
+                same += any(exchange.carried(cookie.name, cookie.value) for cookie in issued)
     return _observed(
         asked,
         Measure("responses to a valid cookie", asked),
@@ -195,7 +232,7 @@ def value_format_observed(history: History) -> Ruling:
         else "mixed"
     )
     lengths = sorted({len(value) for value in values})
-    addresses = {event.detail.get("address", "") for event in history.happened(Happening.TARGET)} - {""}
+    addresses = {_host(event.detail.get("address", "")) for event in history.happened(Happening.TARGET)} - {""}
     return _observed(
         len(values),
         Measure("values seen", len(values)),
@@ -215,7 +252,16 @@ def _discloses(value: str, addresses: Iterable[str]) -> bool:
         texts.append(decoded.decode("latin-1"))
     except (binascii.Error, ValueError):
         texts.append("")  # not base64: nothing more to look at
-    return any(address.partition(":")[0] in text for address in addresses for text in texts)
+    return any(address in text for address in addresses for text in texts)
+
+
+def _host(address: str) -> str:
+    """Return the host of "ip:port" or "[ip]:port"."""
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _name(field: str) -> str:
+    return field.partition("=")[0].strip()
 
 
 def _issued(exchange: Exchange, history: History) -> tuple[SetCookie, ...]:
