@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from stickyconf.checks.evidence import (
-    MOST_FINDINGS,
     Evidence,
+    dealt_elsewhere,
     incomplete,
     pods_reached,
+    served_sessions,
     strays,
+    tested_too_little,
     unconverged,
     unknown_outcomes,
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import alpha, miss_probability, reach_sample_size, share_test
+from stickyconf.stats import alpha, reach_sample_size, share_sample_size, share_test, witness_sample_size
 
 CONTROL = "control"
+
+STARVED = 0.25
+"""The effect SPR-02 is asked to show: a pod that gets this share of what its weight makes."""
+
+POWER = 0.999
+"""The probability with which it shows it."""
 
 
 def every_ready_pod_is_reached(history: History) -> Ruling:
@@ -22,11 +32,29 @@ def every_ready_pod_is_reached(history: History) -> Ruling:
 
     The number of sessions is fixed so that chance alone misses a pod at most as often as this check's alpha allows.
     """
-    return _reach(history, CONTROL, "SPR-01").ruling()
+    evidence = _arm(history, CONTROL)
+    pods, reached = history.setup.pods, pods_reached(_openings(history, CONTROL))
+    needed = reach_sample_size(len(pods), alpha("SPR-01"))
+    missed = [
+        Finding(f"{pod} to serve some of {reached.total()} requests without the cookie", "none")
+        for pod in pods
+        if pod not in reached
+    ]
+    if len(pods) < 2:
+        evidence.doubts.append(Finding("at least 2 ready pods", f"{len(pods)}"))
+    elif reached.total() < needed:
+        evidence.doubts += [Finding(f"at least {needed} sessions", f"{reached.total()}"), *missed]
+    else:
+        evidence.broken += missed
+    evidence.measures.append(Measure("pods reached", len(reached)))
+    return evidence.ruling()
 
 
 def placement_follows_the_weights(history: History) -> Ruling:
-    """New sessions are placed by the targets' weights: an exact test, at the declared alpha, of each pod's count."""
+    """New sessions are placed by the targets' weights: an exact test, at the declared alpha, of each pod's count.
+
+    Exposure: so many sessions that the test shows a pod which gets a quarter of its share (STARVED, POWER).
+    """
     evidence = _arm(history, CONTROL)
     counts = pods_reached(_openings(history, CONTROL))
     weights = _weights(history)
@@ -38,6 +66,10 @@ def placement_follows_the_weights(history: History) -> Ruling:
         evidence.doubts.append(Finding("every pod that served to be a known target", f"{', '.join(strangers)} is not"))
         return evidence.ruling()
     test = share_test(counts, weights)
+    smallest = ceil(sum(weights.values()) / min(weights.values()))  # the smallest share is one in so many
+    needed = share_sample_size(smallest, STARVED, alpha("SPR-02"), POWER)
+    if test.samples < needed:
+        evidence.doubts.append(Finding(f"at least {needed} sessions", f"{test.samples}"))
     evidence.measures += [
         Measure("sessions placed", test.samples),
         Measure("p-value", test.p_value),
@@ -56,29 +88,37 @@ def placement_follows_the_weights(history: History) -> Ruling:
 
 def without_policy_traffic_is_unsticky(history: History) -> Ruling:
     """Without the policy no cookie of its name is set, and the requests of one client spread over the pods."""
-    return _unsticky(history, "before").ruling()
+    return _unsticky(history, "before", "SPR-04").ruling()
 
 
 def annotation_switches_stickiness_on(history: History) -> Ruling:
     """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed."""
-    before, after = _unsticky(history, "before"), _arm(history, "after")
+    evidence, after = _unsticky(history, "before", "API-09"), _arm(history, "after")
     sessions = history.sessions("after")
-    after.broken += strays(sessions)
+    evidence.broken += strays(sessions)
     for session, exchanges in sessions.items():
         answer = exchanges[0].answer
         if answer and exchanges[0].pod and not answer.set_cookies(history.setup.cookie):
-            after.broken.append(
+            evidence.broken.append(
                 Finding(
                     f"session {session} to get the cookie {history.setup.cookie} once the annotation is set",
                     "none",
                     (exchanges[0].seq,),
                 )
             )
-    if not history.happened(Happening.ANNOTATED):
-        after.doubts.append(Finding("the annotation to be set", "it was not"))
-    return Ruling.of(
-        (before.broken + after.broken)[:MOST_FINDINGS], before.doubts + after.doubts, before.measures + after.measures
-    )
+    evidence.doubts += [*after.doubts, *tested_too_little(history, ["after"]), *_annotated_between(history)]
+    evidence.measures += after.measures
+    return evidence.ruling()
+
+
+def _annotated_between(history: History) -> list[Finding]:
+    """Return a doubt where the annotation was not what lay between the two visits."""
+    moments = [event.when for event in history.happened(Happening.ANNOTATED)]
+    last = max((exchange.received for exchange in history.arm("before")), default=0.0)
+    first = min((exchange.sent for exchange in history.arm("after")), default=last)
+    if any(last <= moment <= first for moment in moments):
+        return []
+    return [Finding("the annotation to be set after the visits before it and before those after it", "it was not")]
 
 
 def _arm(history: History, arm: str) -> Evidence:
@@ -89,32 +129,12 @@ def _arm(history: History, arm: str) -> Evidence:
 
 
 def _openings(history: History, arm: str) -> list[Exchange]:
-    return [exchanges[0] for exchanges in history.sessions(arm).values()]
+    """Return what opened an arm's sessions: their first request, without the cookie, where a pod served it."""
+    first = [exchanges[0] for exchanges in history.sessions(arm).values()]
+    return [exchange for exchange in first if exchange.pod and not exchange.carried(history.setup.cookie)]
 
 
-def _reach(history: History, arm: str, requirement: str) -> Evidence:
-    """Look whether an arm's sessions were opened on every ready pod, as far as their number can tell."""
-    evidence = _arm(history, arm)
-    pods, openings = history.setup.pods, [exchange for exchange in _openings(history, arm) if exchange.pod]
-    reached, needed = pods_reached(openings), reach_sample_size(len(pods), alpha(requirement))
-    chance = miss_probability(len(openings), len(pods))
-    missed = [
-        Finding(
-            f"{pod} to serve some of {len(openings)} requests without the cookie", f"none (by chance: {chance:.0e})"
-        )
-        for pod in pods
-        if pod not in reached
-    ]
-    if len(openings) >= needed:
-        evidence.broken += missed
-    else:
-        evidence.doubts += missed
-        evidence.doubts.append(Finding(f"at least {needed} sessions", f"{len(openings)}"))
-    evidence.measures.append(Measure("pods reached", len(reached)))
-    return evidence
-
-
-def _unsticky(history: History, arm: str) -> Evidence:
+def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
     """Look whether an arm shows no trace of stickiness: no cookie of the name, and clients that do not stay."""
     evidence = _arm(history, arm)
     for exchange in history.arm(arm):
@@ -122,22 +142,23 @@ def _unsticky(history: History, arm: str) -> Evidence:
             evidence.broken.append(
                 Finding(f"no cookie {history.setup.cookie} without the policy", exchange.told(), (exchange.seq,))
             )
-    sessions = [[e for e in exchanges if e.pod] for exchanges in history.sessions(arm).values()]
-    stayed = [exchanges for exchanges in sessions if len(pods_reached(exchanges)) == 1]
     pods = len(history.setup.pods)
     if pods < 2:
         evidence.doubts.append(Finding("at least 2 ready pods", f"{pods}"))
         return evidence
-    # Each request after a session's first falls on the same pod with probability 1/k where traffic spreads.
-    chance = pods ** -float(sum(max(0, len(exchanges) - 1) for exchanges in sessions))
-    if chance > alpha("SPR-04"):
+    came_back = [exchanges for exchanges in served_sessions(history, arm).values() if len(exchanges) > 1]
+    stayed = [exchanges for exchanges in came_back if len(pods_reached(exchanges)) == 1]
+    # Where traffic spreads by chance each later request falls on the same pod with probability 1/k; where it is dealt
+    # in turn, those that the turn brings elsewhere never do.
+    telling, needed = len(dealt_elsewhere(history, arm)), witness_sample_size(1 - 1 / pods, alpha(requirement))
+    if telling < needed:
         evidence.doubts.append(
-            Finding("enough requests to tell spread from stickiness", f"chance explains them: {chance:.0e}")
+            Finding(f"{needed} requests that tell spread from stickiness in the arm {arm}", f"{telling}")
         )
-    elif len(stayed) == len(sessions):
+    elif len(stayed) == len(came_back):
         cited = tuple(exchange.seq for exchange in stayed[0][:2])
         evidence.broken.append(
-            Finding("the requests of a client to spread", f"all {len(sessions)} clients stayed", cited)
+            Finding("the requests of a client to spread", f"all {len(stayed)} clients stayed", cited)
         )
     evidence.measures.append(Measure(f"clients that stayed on one pod {arm}", len(stayed)))
     return evidence
@@ -145,5 +166,10 @@ def _unsticky(history: History, arm: str) -> Evidence:
 
 def _weights(history: History) -> dict[str, float]:
     """Return pod -> weight as the Admin API showed it last, without weight 0: such a target gets no new session."""
-    shown = {event.subject: float(event.detail["weight"]) for event in history.happened(Happening.TARGET)}
+    shown: dict[str, float] = {}
+    for event in history.events:
+        if event.what is Happening.TARGET:
+            shown[event.subject] = float(event.detail["weight"])
+        elif event.what is Happening.TARGET_REMOVED:
+            shown.pop(event.subject, None)
     return {pod: weight for pod, weight in shown.items() if weight > 0}
