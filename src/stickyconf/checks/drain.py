@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import dropwhile, groupby, pairwise
 
-from stickyconf.checks.ending import Ending, everywhere, newcomers, read_ending, residents
-from stickyconf.checks.evidence import Evidence, strays, unconverged, unknown_outcomes
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import reach_sample_size
+from stickyconf.checks.ending import Ending, newcomers, read_ending, residents
+from stickyconf.checks.evidence import Evidence, served_sessions, strays, unconverged, unknown_outcomes
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling, Unknown
+from stickyconf.stats import witness_sample_size
 
 MISSED_NEWCOMERS = 1e-6
 """The probability with which a pod that still gets new sessions may stay unnoticed."""
+
+LONGEST_GAP = 1.0
+"""Seconds for which a drain may go without a request sent: a failure shorter than that could stay unseen."""
+
+TRAFFIC = ("resident", "newcomer", "in-flight")
+"""The arms of a drain. What probed the gateway before it, while it was still being set up, is no part of it."""
 
 
 def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
@@ -18,16 +24,18 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
 
     Exposure: every pod held a session before, and the victim served requests after the gateway had settled.
     """
-    ending, evidence = _begin(history)
+    ending, evidence = _begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
-    evidence.doubts += _every_pod_holds_a_session(history)
-    served_late = 0
+    evidence.doubts += _every_pod_holds_a_session(history, ending)
+    served_late, doubtful = 0, []
     for session, exchanges in residents(history, on=ending.pod).items():
         for exchange in exchanges:
+            if exchange.sent < ending.held_until and isinstance(exchange.outcome, Unknown):
+                doubtful.append(exchange)
             if exchange.received >= ending.held_until:
-                break
-            if exchange.pod != ending.pod and (exchange.pod or exchange.failed):
+                continue
+            if exchange.unserved or exchange.pod not in (None, ending.pod):
                 evidence.broken.append(
                     Finding(
                         f"session {session} to stay on {ending.pod}, terminating but serving",
@@ -36,6 +44,7 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
                     )
                 )
             served_late += exchange.pod == ending.pod and exchange.sent > max(ending.terminating, ending.settled)
+    evidence.doubts += unknown_outcomes(doubtful)
     if not served_late:
         evidence.doubts.append(Finding(f"pinned requests on {ending.pod} once the gateway had settled", "none"))
     evidence.measures.append(Measure("pinned requests on the settled victim", served_late))
@@ -47,13 +56,18 @@ def draining_pod_gets_no_new_session(history: History) -> Ruling:
 
     Exposure: so many new sessions while it was still serving that a pod in the rotation would have got one.
     """
-    ending, evidence = _begin(history)
+    ending, evidence = _begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
+    _judge_newcomers(history, ending, evidence)
+    return evidence.ruling()
+
+
+def _judge_newcomers(history: History, ending: Ending, evidence: Evidence) -> None:
     late = [exchange for exchange in newcomers(history) if exchange.sent > ending.settled]
     evidence.broken += [
         Finding(
-            f"no new session on {ending.pod} once it drains",
+            f"no new session on {ending.pod} once it is out of the rotation",
             f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after the gateway had settled",
             (exchange.seq,),
         )
@@ -62,22 +76,30 @@ def draining_pod_gets_no_new_session(history: History) -> Ruling:
     ]
     while_serving = sum(exchange.sent < ending.held_until for exchange in late)
     # A deleted pod is replaced: its share may be one of one pod more.
-    needed = reach_sample_size(len(history.setup.pods) + 1, MISSED_NEWCOMERS)
+    needed = witness_sample_size(1 / (len(history.setup.pods) + 1), MISSED_NEWCOMERS)
     if while_serving < needed:
-        evidence.doubts.append(Finding(f"{needed} new sessions while {ending.pod} drained", f"{while_serving}"))
-    evidence.measures.append(Measure("new sessions while it drained", while_serving))
-    return evidence.ruling()
+        evidence.doubts.append(
+            Finding(f"{needed} new sessions while {ending.pod} was out of the rotation but serving", f"{while_serving}")
+        )
+    evidence.measures.append(Measure("new sessions while it ended", while_serving))
 
 
 def other_sessions_are_untouched(history: History) -> Ruling:
-    """A session on another pod stays there throughout."""
+    """A session on another pod stays there throughout.
+
+    Exposure: every pod held a session before, and those on the others visited during the drain and after it.
+    """
     ending, evidence = _begin(history)
     if ending is None:
         return evidence.ruling()
     others = residents(history, not_on=ending.pod)
+    visits = [exchange for exchanges in others.values() for exchange in exchanges]
     evidence.broken += strays(others)
-    evidence.doubts += _every_pod_holds_a_session(history)
-    evidence.doubts += unknown_outcomes(exchange for exchanges in others.values() for exchange in exchanges)
+    evidence.doubts += [*_every_pod_holds_a_session(history, ending), *unknown_outcomes(visits)]
+    if not any(ending.terminating < exchange.sent < ending.held_until for exchange in visits):
+        evidence.doubts.append(Finding("visits of sessions on other pods during the drain", "none"))
+    if ending.gone is None or not any(exchange.sent > ending.gone for exchange in visits):
+        evidence.doubts.append(Finding(f"visits of sessions on other pods after {ending.pod} was gone", "none"))
     evidence.measures.append(Measure("sessions on other pods", len(others)))
     return evidence.ruling()
 
@@ -92,21 +114,37 @@ def moved_sessions_move_once(history: History) -> Ruling:
 
 
 def no_request_fails(history: History) -> Ruling:
-    """No request fails throughout; one whose outcome nobody knows is a doubt."""
+    """No request fails throughout; one whose outcome nobody knows is a doubt.
+
+    Exposure: pinned and new requests were sent from before the deletion until the pod was gone from cluster and
+    gateway, never longer than LONGEST_GAP apart.
+    """
     ending, evidence = _begin(history)
     if ending is None:
         return evidence.ruling()
+    exchanges = history.arm(*TRAFFIC)
     evidence.broken += [
         Finding("every request to be served through the drain", exchange.told(), (exchange.seq,))
-        for exchange in history.exchanges
-        if exchange.failed or (exchange.answer and exchange.answer.status >= 500)
+        for exchange in exchanges
+        if exchange.unserved or (exchange.answer and exchange.answer.status >= 500)
     ]
-    evidence.doubts += unknown_outcomes(history.exchanges)
-    during = sum(exchange.sent > ending.terminating for exchange in history.exchanges)
-    if not during:
-        evidence.doubts.append(Finding("requests during the drain", "none"))
+    evidence.doubts += unknown_outcomes(exchanges)
+    over = [moment for moment in (ending.sigterm, ending.gone, ending.removed) if moment is not None]
+    until = max(over, default=ending.held_until)
+    for arm in ("resident", "newcomer"):
+        gap = _longest_gap([exchange.sent for exchange in history.arm(arm)], ending.acted, until)
+        if gap > LONGEST_GAP:
+            often = f"a request of the arm {arm} every {LONGEST_GAP:g} s through the drain"
+            evidence.doubts.append(Finding(often, f"none for {gap:.2f} s"))
+    during = sum(ending.acted < exchange.sent for exchange in exchanges)
     evidence.measures.append(Measure("requests during and after the drain", during))
     return evidence.ruling()
+
+
+def _longest_gap(moments: list[float], since: float, until: float) -> float:
+    """Return the longest time between two of these moments, as far as it lies between ``since`` and ``until``."""
+    marks = [since, *(moment for moment in moments if since < moment < until), until]
+    return max(later - earlier for earlier, later in pairwise(marks))
 
 
 def in_flight_request_completes(history: History) -> Ruling:
@@ -114,19 +152,19 @@ def in_flight_request_completes(history: History) -> Ruling:
     ending, evidence = _begin(history)
     if ending is None:
         return evidence.ruling()
-    across = 0
+    across, until = 0, ending.sigterm or ending.held_until
     for session, exchanges in history.sessions("in-flight").items():
         if exchanges[0].pod != ending.pod:
             continue
         for exchange in exchanges[1:]:
-            if exchange.sent > ending.terminating:
+            if exchange.sent >= ending.acted:
                 continue
-            if exchange.failed or (exchange.answer and exchange.pod != ending.pod):
+            if exchange.unserved or exchange.pod not in (None, ending.pod):
                 cited = (exchanges[0].seq, exchange.seq)
                 evidence.broken.append(
                     Finding(f"the request under way on {ending.pod} to complete there", exchange.told(), cited)
                 )
-            across += exchange.received > ending.held_until and exchange.answer is not None
+            across += exchange.received > until and exchange.pod is not None
             evidence.doubts += unknown_outcomes([exchange])
             evidence.measures.append(
                 Measure(f"under way in {session}", round(exchange.received - exchange.sent, 3), "s")
@@ -138,59 +176,80 @@ def in_flight_request_completes(history: History) -> Ruling:
 
 def terminating_target_has_weight_zero(history: History) -> Ruling:
     """Drain on: every replica's Admin API lists the terminating target with weight 0, the others with their weights."""
-    ending, evidence = _begin(history)
+    ending, evidence = _begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
     for gateway in history.setup.gateways:
         shown = [
             event
             for event in history.events
-            if event.what in (Happening.TARGET, Happening.TARGET_REMOVED)
-            and event.detail["gateway"] == gateway
-            and ending.acted <= event.when < ending.held_until
+            if event.what in (Happening.TARGET, Happening.TARGET_REMOVED) and event.detail["gateway"] == gateway
         ]
-        own = [event for event in shown if event.subject == ending.pod]
-        if not any(event.detail.get("weight") == "0" for event in own):
-            said = "removed from the upstream" if own else "unchanged"
+        before = [event for event in shown if event.subject == ending.pod and event.when < ending.acted]
+        if not before or not _weighs(before[-1]):
+            evidence.doubts.append(
+                Finding(f"{ending.pod} with a weight above 0 on {gateway} before its deletion", "it was not shown so")
+            )
+            continue
+        held = [event for event in shown if ending.acted <= event.when < ending.held_until]
+        own = [event for event in held if event.subject == ending.pod]
+        said = _off_zero(own, ending.acted)
+        if said:
             evidence.broken.append(Finding(f"{ending.pod} at weight 0 on {gateway} while preStop holds", said))
-        elif any(event.what is Happening.TARGET_REMOVED for event in own):
-            evidence.broken.append(
-                Finding(f"{ending.pod} to stay listed on {gateway} while preStop holds", "it was removed")
-            )
         evidence.broken += [
-            Finding(
-                f"{event.subject} to keep its weight on {gateway}",
-                f"{event.what} {event.detail.get('weight', '')}".strip(),
-            )
-            for event in shown
-            if event.subject in history.setup.pods
-            and event.subject != ending.pod
-            and (event.what is Happening.TARGET_REMOVED or event.detail["weight"] == "0")
+            Finding(f"{event.subject} to keep its weight on {gateway}", _shown(event))
+            for event in held
+            if event.subject in history.setup.pods and event.subject != ending.pod and not _weighs(event)
         ]
     if not history.setup.gateways:
         evidence.doubts.append(Finding("an Admin API to look at", "none"))
     return evidence.ruling()
 
 
+def _off_zero(own: list[Event], acted: float) -> str:
+    """Say what a target showed instead of weight 0, which it has to reach and to keep; "" where it did."""
+    since_zero = list(dropwhile(lambda event: event.detail.get("weight") != "0", own)) or own
+    wrong = [event for event in since_zero if event.detail.get("weight") != "0"]
+    if wrong:
+        return f"{_shown(wrong[0])} {wrong[0].when - acted:.2f} s after the deletion"
+    return "" if own else "unchanged"
+
+
+def _shown(event: Event) -> str:
+    return f"at weight {event.detail['weight']}" if event.what is Happening.TARGET else "removed"
+
+
+def _weighs(shown: Event) -> bool:
+    """Whether a target was listed with a weight above 0."""
+    return shown.what is Happening.TARGET and shown.detail["weight"] != "0"
+
+
 def pod_leaves_the_pool_at_once(history: History) -> Ruling:
-    """Drain off: the terminating pod leaves the pool at once; its sessions move once, and new ones avoid it."""
-    ending, evidence = _begin(history)
+    """Drain off: the terminating pod leaves the pool at once; its sessions move once, and new ones avoid it.
+
+    Exposure: its sessions visited, and many new ones were opened, while it was out of the pool but still serving.
+    """
+    ending, evidence = _begin(history, drain=False)
     if ending is None:
         return evidence.ruling()
     if ending.removed is None or ending.removed >= ending.held_until:
         evidence.broken.append(Finding(f"{ending.pod} to leave the upstream while it still serves", "it did not"))
-    if everywhere(history, ending.pod, ending.acted, removed_counts=False) is not None:
+    listed = [e for e in history.happened(Happening.TARGET, ending.pod) if e.when >= ending.acted and not _weighs(e)]
+    if listed:
         evidence.broken.append(
             Finding(f"{ending.pod} to be removed, drain support being off", "it was listed at weight 0")
         )
+    own = [e for exchanges in residents(history, on=ending.pod).values() for e in exchanges if e.sent > ending.settled]
     evidence.broken += [
         Finding(f"no session on {ending.pod} once it left the pool", exchange.told(), (exchange.seq,))
-        for exchange in history.arm("resident", "newcomer")
-        if exchange.pod == ending.pod and exchange.sent > ending.settled
+        for exchange in own
+        if exchange.pod == ending.pod
     ]
-    between = [e for e in history.arm("resident") if ending.settled < e.sent < ending.held_until]
-    if not between:
-        evidence.doubts.append(Finding(f"requests while {ending.pod} was out of the pool but serving", "none"))
+    if not any(exchange.pod and exchange.sent < ending.held_until for exchange in own):
+        evidence.doubts.append(
+            Finding(f"visits of its sessions while {ending.pod} was out of the pool but serving", "none")
+        )
+    _judge_newcomers(history, ending, evidence)
     _judge_moves(history, ending, evidence)
     return evidence.ruling()
 
@@ -223,15 +282,20 @@ def drain_times_observed(history: History) -> Ruling:
     return evidence.ruling()
 
 
-def _begin(history: History) -> tuple[Ending | None, Evidence]:
+def _begin(history: History, drain: bool | None = None) -> tuple[Ending | None, Evidence]:
+    """Read the pod's end. A history recorded with drain support the other way says nothing: None, with the doubt."""
+    if drain is not None and history.setup.drain is not drain:
+        wanted, was = ("on", "off") if drain else ("off", "on")
+        return None, Evidence(doubts=[Finding(f"drain support {wanted}", f"it was {was}")])
     ending = read_ending(history)
     if isinstance(ending, Finding):
         return None, Evidence(doubts=[ending])
     return ending, Evidence(doubts=[*ending.doubts, *unconverged(history)])
 
 
-def _every_pod_holds_a_session(history: History) -> list[Finding]:
-    holding = {exchanges[0].pod for exchanges in residents(history).values()}
+def _every_pod_holds_a_session(history: History, ending: Ending) -> list[Finding]:
+    openers = [exchanges[0] for exchanges in residents(history).values()]
+    holding = {exchange.pod for exchange in openers if exchange.sent < ending.acted}
     return [
         Finding(f"a session on {pod} before the drain", "none was placed there")
         for pod in history.setup.pods
@@ -241,18 +305,22 @@ def _every_pod_holds_a_session(history: History) -> list[Finding]:
 
 def _judge_moves(history: History, ending: Ending, evidence: Evidence) -> None:
     """Look at each session of the victim: one move, to a pod that was ready, with a new cookie, and visits after it."""
-    sessions = residents(history, on=ending.pod)
+    sessions, visits = residents(history, on=ending.pod), served_sessions(history, "resident")
     if not sessions:
         evidence.doubts.append(Finding(f"sessions on {ending.pod} before it ended", "none"))
     for session, exchanges in sessions.items():
-        served = [exchange for exchange in exchanges if exchange.pod]
+        served = visits[session]
         stays = [(pod, list(group)) for pod, group in groupby(served, key=lambda exchange: exchange.pod)]
-        if len(stays) != 2:
-            route = " -> ".join(str(pod) for pod, _ in stays)
-            cited = tuple(group[0].seq for _, group in stays)
-            evidence.broken.append(Finding(f"session {session} to move from {ending.pod} once", f"{route}", cited))
+        if len(stays) == 2:
+            _judge_move(history, session, stays[0][1][-1], stays[1][1], evidence)
             continue
-        _judge_move(history, session, stays[0][1][-1], stays[1][1], evidence)
+        after = [exchange for exchange in exchanges if exchange.sent > served[-1].sent and exchange.unserved]
+        if len(stays) == 1 and not after:
+            evidence.doubts.append(Finding(f"visits of {session} after {ending.pod} had ended", "none"))
+            continue
+        route = " -> ".join([str(pod) for pod, _ in stays] + ["nowhere"] * bool(after))
+        cited = tuple(exchange.seq for exchange in (*(group[0] for _, group in stays), *after[:1]))
+        evidence.broken.append(Finding(f"session {session} to move from {ending.pod} once", route, cited))
     evidence.measures.append(Measure("sessions of the ended pod", len(sessions)))
 
 
@@ -264,7 +332,7 @@ def _judge_move(history: History, session: str, last: Exchange, after: list[Exch
         evidence.broken.append(
             Finding(f"session {session} to get a new cookie with its move", f"none: {first.told()}", cited)
         )
-    elif any(f"{cookie}={issued[0].value}" in field for field in first.cookie_fields):
+    elif first.carried(cookie, issued[-1].value):
         evidence.broken.append(
             Finding(f"session {session} to get a new cookie with its move", "the old one again", cited)
         )
@@ -274,5 +342,8 @@ def _judge_move(history: History, session: str, last: Exchange, after: list[Exch
     if first.pod not in ready:
         evidence.broken.append(Finding(f"session {session} to move to a ready pod", first.told(), cited))
     planned = history.setup.plan.get("after.requests", 1)
-    if len(after) < planned:
-        evidence.doubts.append(Finding(f"{planned:g} visits of {session} after its move", f"{len(after)}", cited))
+    visits = 1 + sum(exchange.carried(cookie) for exchange in after[1:])
+    if visits < planned:
+        evidence.doubts.append(
+            Finding(f"{planned:g} visits of {session}, its move and those with the new cookie", f"{visits}", cited)
+        )

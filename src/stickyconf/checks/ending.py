@@ -5,7 +5,7 @@
       |----------------|-------------|----- steady drain ----| moment at which preStop certainly still holds
 
 ``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier, and until
-``held_until`` = acted + hold the pod was certainly serving.
+``held_until`` = acted + hold the pod was certainly serving; less where it was seen to end before that.
 """
 
 from __future__ import annotations
@@ -45,27 +45,24 @@ def read_ending(history: History) -> Ending | Finding:
         return Finding("a pod to be ended", "nobody asked for it")
     if len({event.subject for event in ending}) != 1:
         return Finding("one pod to terminate", f"{', '.join(event.subject for event in ending) or 'none'} did")
-    pod, acted = ending[0].subject, acts[0].when
-    held_until = acted + history.setup.tempo["hold"]
-    sigterm = _first(history, Happening.SIGTERM, pod)
+    pod, acted, hold = ending[0].subject, acts[0].when, history.setup.tempo["hold"]
+    sigterm, gone = _first(history, Happening.SIGTERM, pod), _first(history, Happening.POD_GONE, pod)
+    ended = min((moment for moment in (sigterm, gone) if moment is not None), default=None)
     doubts = []
-    if sigterm is not None and sigterm < held_until:
-        doubts.append(
-            Finding(
-                f"preStop to hold {pod} for {history.setup.tempo['hold']:g} s",
-                f"SIGTERM {held_until - sigterm:.2f} s early",
-            )
-        )
+    if ended is None:
+        doubts.append(Finding(f"the end of {pod} to be seen", "neither its SIGTERM nor its going was"))
+    elif ended < acted + hold:
+        doubts.append(Finding(f"preStop to hold {pod} for {hold:g} s", f"it ended {acted + hold - ended:.2f} s early"))
     return Ending(
         pod=pod,
         acted=acted,
         terminating=ending[0].when,
-        held_until=held_until,
-        settled=_settled(history, pod, acted, acted + LATEST_SETTLING * history.setup.tempo["hold"]),
+        held_until=acted + hold if ended is None else min(acted + hold, ended),
+        settled=_settled(history, pod, acted, acted + LATEST_SETTLING * hold),
         weight_zero=everywhere(history, pod, acted, removed_counts=False),
         removed=_removed_everywhere(history, pod, acted),
         sigterm=sigterm,
-        gone=_first(history, Happening.POD_GONE, pod),
+        gone=gone,
         doubts=tuple(doubts),
     )
 
@@ -93,7 +90,9 @@ def everywhere(history: History, pod: str, since: float, *, removed_counts: bool
 
 def newcomers(history: History) -> list[Exchange]:
     """Return the sessions opened during the drain: requests without the cookie that a pod served."""
-    return [exchange for exchange in history.arm("newcomer") if exchange.pod]
+    return [
+        exchange for exchange in history.arm("newcomer") if exchange.pod and not exchange.carried(history.setup.cookie)
+    ]
 
 
 def residents(history: History, *, on: str | None = None, not_on: str | None = None) -> dict[str, list[Exchange]]:
@@ -106,7 +105,7 @@ def residents(history: History, *, on: str | None = None, not_on: str | None = N
 
 
 def _settled(history: History, pod: str, acted: float, latest: float) -> float:
-    """Return when the change had arrived: on every Admin API, then on so many new sessions; ``latest`` at the latest."""
+    """Return when the change had arrived: on every Admin API, then on so many new sessions; at most ``latest``."""
     shown = everywhere(history, pod, acted, removed_counts=True)
     if shown is None:
         return latest
