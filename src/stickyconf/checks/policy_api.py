@@ -14,24 +14,42 @@ LEFT_OUT_PATH = "cookie-path-left-out"
 
 
 def how_to_policy_is_admitted(history: History) -> Ruling:
-    """The how-to's policy is admitted and stored as it was written."""
+    """The how-to's policy is admitted, and what it says is stored; defaults for what it leaves open may stand beside.
+
+    Exposure: the same API server refused another policy.
+    """
     evidence = Evidence()
     stored = _stored(history, HOW_TO, evidence)
     if stored is not None:
         wanted = json.loads(history.happened(Happening.APPLIED, HOW_TO)[0].detail["submitted"])
-        if stored != wanted:
+        if not _contains(stored, wanted):
             evidence.broken.append(Finding(f"the spec stored as written: {wanted}", f"{stored}"))
+    if not history.happened(Happening.REJECTED):
+        evidence.doubts.append(Finding("the API server to refuse policies that break a rule", "it refused none"))
     return evidence.ruling()
 
 
 def left_out_path_is_stored_as_root(history: History) -> Ruling:
-    """A policy without cookiePath is stored with cookiePath "/"."""
+    """A policy without cookiePath is stored with cookiePath "/".
+
+    Exposure: a policy with another cookiePath keeps its own.
+    """
     evidence = Evidence()
     stored = _stored(history, LEFT_OUT_PATH, evidence)
-    if stored is not None:
-        path = stored.get("stickySessions", {}).get("cookiePath")
-        if path != "/":
-            evidence.broken.append(Finding('stickySessions.cookiePath stored as "/"', f"{path!r}"))
+    if stored is not None and _path(stored) != "/":
+        evidence.broken.append(Finding('stickySessions.cookiePath stored as "/"', f"{_path(stored)!r}"))
+    others = []
+    for event in history.happened(Happening.APPLIED):
+        submitted, kept = (_path(json.loads(event.detail[key])) for key in ("submitted", "stored"))
+        if submitted in (None, "/"):
+            continue
+        others.append(event.subject)
+        if kept != submitted:
+            evidence.broken.append(
+                Finding(f"the policy {event.subject} to keep its cookiePath {submitted!r}", f"{kept!r}")
+            )
+    if not others:
+        evidence.doubts.append(Finding("a policy with another cookiePath to be admitted", "none was"))
     return evidence.ruling()
 
 
@@ -42,6 +60,8 @@ def policies_are_refused(history: History, cases: Sequence[str], naming: Sequenc
     policy, from which each case differs in one thing, was admitted in the same history.
     """
     evidence = Evidence(measures=[Measure("policies submitted", len(cases))])
+    if not cases:
+        evidence.doubts.append(Finding("policies to be submitted", "none was named"))
     if not history.happened(Happening.APPLIED, HOW_TO):
         evidence.doubts.append(Finding("the how-to's policy to be admitted", "it was not, so refusing says nothing"))
     for case in cases:
@@ -65,29 +85,38 @@ def policies_are_refused(history: History, cases: Sequence[str], naming: Sequenc
 
 
 def admin_api_shows_the_policy(history: History) -> Ruling:
-    """Every gateway replica's Admin API shows the upstream as the policy asks for it."""
+    """Every gateway replica's Admin API shows the upstream as the policy asks for it.
+
+    Exposure: before the policy was attached, the same upstream was shown with another algorithm.
+    """
     wanted = {
         "algorithm": "sticky-sessions",
         "hash_on": "none",
         "sticky_sessions_cookie": history.setup.cookie,
         "sticky_sessions_cookie_path": history.setup.cookie_path,
     }
-    evidence = Evidence()
-    shown = {event.detail["gateway"]: event for event in history.happened(Happening.UPSTREAM)}
-    if not shown:
-        evidence.doubts.append(Finding("the Admin API to be asked", "it was not"))
-    for replica, event in shown.items():
-        upstream = json.loads(event.detail["upstream"])
-        if upstream is None:
-            evidence.broken.append(Finding(f"upstream {event.subject} on {replica}", "there is none"))
+    evidence = Evidence(doubts=unconverged(history))
+    for replica in history.setup.gateways:
+        shown = [event for event in history.happened(Happening.UPSTREAM) if event.detail["gateway"] == replica]
+        if not shown:
+            evidence.doubts.append(Finding(f"the Admin API of {replica} to be asked", "it was not"))
             continue
-        for field, value in wanted.items():
-            if upstream.get(field) != value:
-                evidence.broken.append(
-                    Finding(f"{field} = {value!r} in upstream {event.subject} on {replica}", f"{upstream.get(field)!r}")
-                )
-    evidence.doubts += unconverged(history)
-    evidence.measures.append(Measure("gateway replicas asked", len(shown)))
+        *before, last = [json.loads(event.detail["upstream"]) for event in shown]
+        if not any(upstream and upstream.get("algorithm") != wanted["algorithm"] for upstream in before):
+            evidence.doubts.append(
+                Finding(f"{replica} to show another algorithm before the policy was attached", "it showed none")
+            )
+        if last is None:
+            evidence.broken.append(Finding(f"upstream {shown[-1].subject} on {replica}", "there is none"))
+            continue
+        evidence.broken += [
+            Finding(f"{field} = {value!r} in upstream {shown[-1].subject} on {replica}", f"{last.get(field)!r}")
+            for field, value in wanted.items()
+            if last.get(field) != value
+        ]
+    if not history.setup.gateways:
+        evidence.doubts.append(Finding("an Admin API to ask", "none"))
+    evidence.measures.append(Measure("gateway replicas asked", len(history.setup.gateways)))
     return evidence.ruling()
 
 
@@ -105,5 +134,16 @@ def _stored(history: History, case: str, evidence: Evidence) -> dict[str, Any] |
     if answer.what is Happening.REJECTED:
         evidence.broken.append(Finding(f"the policy {case} to be admitted", f"refused: {answer.detail['message']}"))
         return None
-    stored: dict[str, Any] = json.loads(answer.detail["stored"])
+    stored: dict[str, Any] = json.loads(answer.detail["stored"]) or {}  # admitted, and stored without a spec
     return stored
+
+
+def _path(spec: dict[str, Any] | None) -> Any:
+    return ((spec or {}).get("stickySessions") or {}).get("cookiePath")
+
+
+def _contains(stored: Any, wanted: Any) -> bool:
+    """Whether all that was written is stored."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return all(key in stored and _contains(stored[key], value) for key, value in wanted.items())
+    return bool(stored == wanted)
