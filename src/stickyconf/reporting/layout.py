@@ -54,4 +54,8 @@ class RunDirectory:
         """
         beside = self.path.with_name(f".{LATEST}-{self.suffix}")
         beside.symlink_to(self.path.name)
-        beside.replace(self.path.with_name(LATEST))
+        try:
+            beside.replace(self.path.with_name(LATEST))
+        except OSError:
+            beside.unlink()
+            raise
