@@ -72,7 +72,7 @@ class Agent:
                 http=http,
                 next_address=_addresses(self._settings.pod_network).__next__,
                 address=self._settings.address,
-                directory=self._settings.directory / "pods",
+                directory=self._settings.directory,
                 kubeconfig=self._settings.kubeconfig,
             )
             try:

@@ -250,7 +250,7 @@ class Container:
     def _start(self, recipe: Recipe, command: list[str], output: Callable[[bytes], None]) -> Process:
         """Start a command in the surroundings of this container. Raises ``OSError``."""
         return self._around.processes.start(
-            resolve_command(command, recipe.variables, recipe.mounts),
+            command,
             environment=recipe.variables,
             directory=recipe.directory,
             output=output,
@@ -258,7 +258,7 @@ class Container:
 
     def _target_of(self, recipe: Recipe) -> Target:
         def start(command: list[str], output: Callable[[bytes], None]) -> Process:
-            return self._start(recipe, command, output)
+            return self._start(recipe, resolve_command(command, recipe.variables, recipe.mounts), output)
 
         return Target(self.spec, self._around.ip, start, self._around.http)
 

@@ -16,7 +16,7 @@ Fetch = Callable[[Any, str, str], Awaitable[Object | None]]
 """Resource class, namespace, name -> the object, or None when it does not exist."""
 
 # From the machine, because the container runs on it: where programs are, and how Python is set up.
-_INHERITED = re.compile(r"PATH|HOME|TMPDIR|LANG|LC_.*|TZ|PYTHON.*")
+_INHERITED = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|PYTHON.*")
 _REFERENCE = re.compile(r"\$(\$)|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 

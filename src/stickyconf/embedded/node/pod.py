@@ -46,13 +46,13 @@ class PodWorker:
     """Runs one pod. :meth:`update` and :meth:`gone` say what has become of its object."""
 
     def __init__(self, pod: Object, host: Host) -> None:
-        """Nothing is started before :meth:`run`."""
-        self.containers: list[Container] = []
-        self.init_containers: list[Container] = []
+        """It has an address from now on. Nothing is started before :meth:`run`."""
         self._pod = pod
         self._host = host
-        self._ip = ""
-        self._directory = host.directory / pod["metadata"]["uid"]
+        self._ip = host.next_address()
+        self._directory = host.directory / "pods" / pod["metadata"]["uid"]
+        # For the containers' TMPDIR. It is short because Unix sockets in it may have 107 characters, not more.
+        self._scratch = host.directory / "tmp" / pod["metadata"]["uid"][:8]
         self._grace: Grace | None = None
         self._deleted = asyncio.Event()
         self._exists = True
@@ -60,6 +60,17 @@ class PodWorker:
         self._changed = asyncio.Event()
         self._reported: Object = {}
         self._reporting = asyncio.Lock()
+        around = Surroundings(
+            processes=host.processes,
+            http=host.http,
+            ip=self._ip,
+            directory=self._directory,
+            grace_period=pod["spec"].get("terminationGracePeriodSeconds", 30),
+            changed=self._changed.set,
+            tell=self._tell,
+        )
+        self.init_containers = [Container(each, around) for each in pod["spec"].get("initContainers") or []]
+        self.containers = [Container(each, around) for each in pod["spec"]["containers"]]
         self.update(pod)
 
     def update(self, pod: Object) -> None:
@@ -79,20 +90,8 @@ class PodWorker:
 
     async def run(self) -> None:
         """Run the pod until it has ended and its object is gone."""
-        self._ip = self._host.next_address()
-        around = Surroundings(
-            processes=self._host.processes,
-            http=self._host.http,
-            ip=self._ip,
-            directory=self._directory,
-            grace_period=self._pod["spec"].get("terminationGracePeriodSeconds", 30),
-            changed=self._changed.set,
-            tell=self._tell,
-        )
-        spec = self._pod["spec"]
-        self._directory.mkdir(mode=0o700, parents=True)
-        self.init_containers = [Container(each, around) for each in spec.get("initContainers") or []]
-        self.containers = [Container(each, around) for each in spec["containers"]]
+        for directory in (self._directory, self._scratch):
+            directory.mkdir(mode=0o700, parents=True)
         self._changed.set()
         reporter = asyncio.create_task(self._keep_reporting())
         try:
@@ -107,7 +106,8 @@ class PodWorker:
             reporter.cancel()
             for each in (*self.init_containers, *self.containers):
                 each.discard_logs()
-            shutil.rmtree(self._directory, ignore_errors=True)
+            for directory in (self._directory, self._scratch):
+                shutil.rmtree(directory, ignore_errors=True)
 
     async def _live(self) -> None:
         """Run the containers until all have ended for good."""
@@ -167,14 +167,16 @@ class PodWorker:
         for spec in (each.spec for each in (*self.init_containers, *self.containers)):
             mounted = mounts(spec, places)
             own = await variables(pod, spec, self._fetch, mounted)
-            every = {**inherited(), "HOSTNAME": pod["metadata"]["name"], **self._credentials(), **own}
+            every = {**inherited(), **self._own_variables(), **own}
             directory = Path(mounted.resolve(spec["workingDir"])) if spec.get("workingDir") else self._directory
             recipes[spec["name"]] = Recipe(command(spec, every, mounted), every, mounted, directory)
         return recipes
 
-    def _credentials(self) -> dict[str, str]:
-        account = self._pod["spec"].get("serviceAccountName", "default")
-        return {} if account == "default" else {"KUBECONFIG": str(self._host.kubeconfig)}
+    def _own_variables(self) -> dict[str, str]:
+        own = {"HOSTNAME": self._pod["metadata"]["name"], "TMPDIR": str(self._scratch)}
+        if self._pod["spec"].get("serviceAccountName", "default") != "default":
+            own["KUBECONFIG"] = str(self._host.kubeconfig)
+        return own
 
     async def _fetch(self, resource: Any, namespace: str, name: str) -> Object | None:
         try:

@@ -1,0 +1,442 @@
+"""The node agent runs pods as a kubelet does, seen through the API of a running cluster."""
+
+import base64
+import json
+import signal
+import textwrap
+import time
+from pathlib import Path
+
+from lightkube.types import PatchType
+
+from stickyconf.embedded.client import ConfigMap, EndpointSlice, Event, Node, Pod, Secret, Service
+from stickyconf.embedded.node.environment import Mounts, expand
+from tests.embedded.conftest import Space, endpoints, eventually, is_alive, seen
+
+SLEEP = ["sleep", "600"]
+PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+# Ready while the file "ready" exists in its directory; SIGTERM makes it end at once.
+SERVER = textwrap.dedent(
+    """
+    import http.server, os, signal, sys
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if os.path.exists("ready") else 503)
+            self.end_headers()
+        def log_message(self, *_): pass
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    open("ready", "w").close()
+    server = http.server.HTTPServer((os.environ["POD_IP"], 8080), Handler)
+    print("listening", flush=True)
+    server.serve_forever()
+    """
+)
+POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+
+
+def serving(**more: object) -> dict[str, object]:
+    """A container that answers on port 8080 and is probed every second."""
+    return {
+        "env": [POD_IP],
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1, "failureThreshold": 1},
+        **more,
+    }
+
+
+def directory(space: Space, name: str) -> Path:
+    """Where the pod's files are on this machine."""
+    pod = space.get(Pod, name)
+    assert pod is not None
+    return Path(space.cluster.said["dir"], "pods", pod["metadata"]["uid"])
+
+
+def process_of(space: Space, name: str) -> int:
+    """The process id that a pod has printed as its first line."""
+    return int(eventually("a line in the log", lambda: space.log(name))[0])
+
+
+def test_variables_come_from_the_pod_configmaps_and_secrets(space):
+    """env, envFrom, fieldRef and key references; a later $(NAME) sees an earlier variable."""
+    space.create(ConfigMap, "settings", data={"COLOUR": "green", "shape": "round"})
+    space.create(Secret, "password", data={"word": base64.b64encode(b"sesame").decode()})
+    space.pod(
+        "vars",
+        ["python3", "-c", PRINT],
+        metadata={"labels": {"app.kubernetes.io/name": "vars"}, "annotations": {"note": "a, b"}},
+        restartPolicy="Never",
+        container={
+            "envFrom": [{"configMapRef": {"name": "settings"}, "prefix": "S_"}],
+            "env": [
+                {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                {
+                    "name": "LABEL",
+                    "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app.kubernetes.io/name']"}},
+                },
+                {"name": "NOTE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['note']"}}},
+                {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+                POD_IP,
+                {"name": "SHAPE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "shape"}}},
+                {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "password", "key": "word"}}},
+                {"name": "ABSENT", "valueFrom": {"secretKeyRef": {"name": "no", "key": "no", "optional": True}}},
+                {"name": "LISTEN", "value": "$(POD_IP):80 $(UNKNOWN) $$(NAME)"},
+            ],
+        },
+    )
+    variables = json.loads(eventually("the output", lambda: space.log("vars"))[0])
+    address = space.status("vars")["podIP"]
+    assert {name: variables.get(name) for name in ("NAME", "LABEL", "NOTE", "NODE", "SHAPE", "WORD")} == {
+        "NAME": "vars",
+        "LABEL": "vars",
+        "NOTE": "a, b",
+        "NODE": "embedded",
+        "SHAPE": "round",
+        "WORD": "sesame",
+    }
+    assert variables["S_COLOUR"] == "green"
+    assert variables["HOSTNAME"] == "vars"
+    assert variables["LISTEN"] == f"{address}:80 $(UNKNOWN) $(NAME)"
+    assert "ABSENT" not in variables
+    assert "KUBECONFIG" not in variables
+
+
+def test_volumes_stand_behind_their_mount_paths(space):
+    """A mountPath at the start of a command, argument or variable is the volume's place on this machine."""
+    space.create(
+        ConfigMap,
+        "code",
+        data={"main.py": "import os, sys; print(open(sys.argv[1]).read(), open(os.environ['F']).read())"},
+    )
+    space.create(Secret, "key", data={"key": base64.b64encode(b"secret").decode()})
+    space.pod(
+        "mounts",
+        ["python3", "/app/main.py", "/etc/key/key"],
+        restartPolicy="Never",
+        container={
+            "env": [{"name": "F", "value": "/etc/pod/labels"}],
+            "volumeMounts": [
+                {"name": "code", "mountPath": "/app"},
+                {"name": "key", "mountPath": "/etc/key"},
+                {"name": "pod", "mountPath": "/etc/pod/"},
+            ],
+        },
+        metadata={"labels": {"app": "mounts"}},
+        volumes=[
+            {"name": "code", "configMap": {"name": "code"}},
+            {"name": "key", "secret": {"secretName": "key"}},
+            {
+                "name": "pod",
+                "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]},
+            },
+        ],
+    )
+    assert eventually("the output", lambda: space.log("mounts"))[0] == 'secret app="mounts"'
+    file = directory(space, "mounts") / "volumes/key/key"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pod_waits_for_what_it_refers_to(space):
+    """A missing ConfigMap keeps the container waiting, with the reason in its status, until it is there."""
+    space.pod("waits", SLEEP, container={"envFrom": [{"configMapRef": {"name": "later"}}]})
+    waiting = eventually(
+        "a reason", lambda: space.status("waits").get("containerStatuses", [{}])[0].get("state", {}).get("waiting")
+    )
+    eventually(
+        "the reason",
+        lambda: (
+            space.status("waits")["containerStatuses"][0]["state"]["waiting"]["reason"] == "CreateContainerConfigError"
+        ),
+    )
+    assert waiting
+    assert space.status("waits")["phase"] == "Pending"
+    space.create(ConfigMap, "later", data={})
+    space.until_ready("waits")
+
+
+def test_a_container_without_command_says_so(space):
+    """Images are not run, so a container needs a command; without one the pod says what is wrong."""
+    pod = {"containers": [{"name": "main", "image": "nginx"}]}
+    space.create(Pod, "image", spec=pod)
+
+    def message() -> str:
+        [status] = space.status("image").get("containerStatuses") or [{}]
+        return str(status.get("state", {}).get("waiting", {}).get("message", ""))
+
+    assert "runs commands, not images" in eventually("a message", message)
+
+
+def test_ready_follows_the_readiness_probe(space):
+    """Ready as soon as the probe passes, well before its period; not ready when it fails; ready again."""
+    started = time.monotonic()
+    space.pod(
+        "probed",
+        ["python3", "-c", SERVER],
+        container=serving(readinessProbe={"httpGet": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}),
+    )
+    space.until_ready("probed")
+    assert time.monotonic() - started < 3, "the first probes come quickly, whatever the period"
+    (directory(space, "probed") / "ready").unlink()
+    eventually("not ready", lambda: space.condition("probed", "Ready") == "False")
+    assert space.condition("probed", "ContainersReady") == "False"
+    (directory(space, "probed") / "ready").touch()
+    space.until_ready("probed")
+
+
+def test_a_failed_liveness_probe_restarts_the_container(space):
+    """The container is ended and started again, and events say why."""
+    space.pod(
+        "lives",
+        SLEEP,
+        container={
+            "livenessProbe": {"exec": {"command": ["test", "-e", "alive"]}, "periodSeconds": 1, "failureThreshold": 1}
+        },
+    )
+    status = eventually(
+        "a restart",
+        lambda: [each for each in space.status("lives").get("containerStatuses", []) if each["restartCount"]],
+    )[0]
+    assert status["lastState"]["terminated"]["exitCode"] == 128 + signal.SIGTERM
+    reasons = {event["reason"] for event in space.list(Event)}
+    assert {"Unhealthy", "Killing"} <= reasons
+
+
+def test_a_startup_probe_holds_the_others_back(space):
+    """Not started, and so not ready, before the startup probe has passed."""
+    space.pod(
+        "starts", SLEEP, container={"startupProbe": {"exec": {"command": ["test", "-e", "up"]}, "failureThreshold": 30}}
+    )
+    eventually(
+        "running", lambda: "running" in space.status("starts").get("containerStatuses", [{}])[0].get("state", {})
+    )
+    assert space.status("starts")["containerStatuses"][0]["started"] is False
+    assert space.condition("starts", "Ready") == "False"
+    (directory(space, "starts") / "up").touch()
+    space.until_ready("starts")
+
+
+def test_a_crashed_container_is_restarted_and_keeps_its_former_log(space):
+    """The first restart comes at once; the previous log stays readable."""
+    space.pod("crash", ["sh", "-c", "echo run; test -e second && exec sleep 600; touch second; exit 3"])
+    status = eventually(
+        "a restart",
+        lambda: [
+            s for s in space.status("crash").get("containerStatuses", []) if s["restartCount"] == 1 and s["ready"]
+        ],
+    )[0]
+    assert status["lastState"]["terminated"]["exitCode"] == 3
+    assert status["lastState"]["terminated"]["reason"] == "Error"
+    assert len(space.log("crash")) == 1
+
+
+def test_previous_log_with_kubectl(space, kubectl):
+    """``kubectl logs --previous`` shows what the container said before it crashed."""
+    space.pod("crash", ["sh", "-c", "test -e second && exec sleep 600; touch second; echo first; exit 3"])
+    eventually(
+        "a restart", lambda: [s for s in space.status("crash").get("containerStatuses", []) if s["restartCount"] == 1]
+    )
+    assert kubectl("logs", "crash", "--previous") == "first\n"
+
+
+def test_a_pod_that_may_end_succeeds_or_fails(space):
+    """restartPolicy Never: the phase tells how its container ended."""
+    space.pod("good", ["true"], restartPolicy="Never")
+    space.pod("bad", ["false"], restartPolicy="Never")
+    eventually("Succeeded", lambda: space.status("good")["phase"] == "Succeeded")
+    eventually("Failed", lambda: space.status("bad")["phase"] == "Failed")
+    assert space.condition("good", "Ready") == "False"
+
+
+def test_init_containers_come_first(space):
+    """They run one after the other, before the others start."""
+    space.pod(
+        "init",
+        ["sh", "-c", "cat order; exec sleep 600"],
+        initContainers=[
+            {"name": "one", "image": "test", "command": ["sh", "-c", "echo one > order"]},
+            {"name": "two", "image": "test", "command": ["sh", "-c", "echo two >> order"]},
+        ],
+    )
+    space.until_ready("init")
+    assert eventually("output", lambda: space.log("init")) == ["one", "two"]
+    assert space.condition("init", "Initialized") == "True"
+
+
+def test_termination_sequence(space):
+    """preStop, SIGTERM, exit, terminal phase, removal: the endpoint's conditions follow, as in Kubernetes.
+
+    While the preStop hook runs, the probe goes on: the endpoint is not ready, but serving and terminating.
+    """
+    space.create(Service, "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]})
+    space.pod(
+        "web",
+        ["python3", "-c", SERVER],
+        metadata={"labels": {"app": "web"}},
+        container=serving(
+            lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "until test -e go; do sleep 0.02; done"]}}}
+        ),
+        terminationGracePeriodSeconds=20,
+    )
+    space.until_ready("web")
+    eventually("the endpoint", seen(space, {"web": "TTF"}))
+    version = space.version()
+    space.client.delete(Pod, "web", namespace=space.name)
+    eventually("serving, terminating", seen(space, {"web": "FTT"}))
+    assert space.condition("web", "Ready") == "True", "the pod's own condition follows the probe"
+    (directory(space, "web") / "ready").unlink()
+    eventually("not serving", seen(space, {"web": "FFT"}))
+    (directory(space, "web") / "ready").touch()
+    eventually("serving again", seen(space, {"web": "FTT"}))
+    (directory(space, "web") / "go").touch()
+    pods = space.since(version, Pod, lambda event, _: event == "DELETED")
+    phases = [pod["status"]["phase"] for _, pod in pods]
+    ended = [pod["status"]["containerStatuses"][0]["state"].get("terminated") is not None for _, pod in pods]
+    assert phases[-1] == "Succeeded"
+    assert ("Running", True) in zip(phases, ended, strict=True), "exited, but in no terminal phase yet"
+    slices = space.since(version, EndpointSlice, lambda _, obj: not endpoints(obj))
+    conditions = [endpoints(obj).get("web") for _, obj in slices]
+    assert conditions[:4] == ["FTT", "FFT", "FTT", *conditions[3:4]]
+    assert conditions[-1] is None
+
+
+def test_the_endpoint_goes_before_the_pod(space):
+    """A pod in a terminal phase has no endpoint, though its object is still there."""
+    space.create(Service, "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
+    space.pod(
+        "web",
+        ["sh", "-c", "until test -e go; do sleep 0.02; done"],
+        restartPolicy="Never",
+        metadata={"labels": {"app": "web"}},
+    )
+    space.until_ready("web")
+    (directory(space, "web") / "go").touch()
+    eventually("no endpoint", lambda: [s for s in space.list(EndpointSlice) if not endpoints(s)])
+    assert space.status("web")["phase"] == "Succeeded"
+
+
+def test_sigterm_comes_after_prestop_and_sigkill_after_the_grace_period(space):
+    """A process that ignores SIGTERM is killed when the grace period, which includes the preStop hook, is over."""
+    script = """
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: print("term", flush=True))
+print(os.getpid(), flush=True)
+while True: time.sleep(1)
+"""
+    space.pod(
+        "stubborn",
+        ["python3", "-c", script],
+        container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
+        terminationGracePeriodSeconds=3,
+    )
+    pid = process_of(space, "stubborn")
+    space.until_ready("stubborn")
+    version, began = space.version(), time.monotonic()
+    space.client.delete(Pod, "stubborn", namespace=space.name)
+    follow = list(space.client.log("stubborn", namespace=space.name, follow=True, timestamps=True, newlines=False))
+    space.since(version, Pod, lambda event, _: event == "DELETED")
+    assert 2.5 < time.monotonic() - began < 5
+    assert [line.split(" ", 1)[1] for line in follow] == [str(pid), "term"]
+    assert not is_alive(pid)
+
+
+def test_a_shortened_grace_period_counts(space):
+    """Deleting again with less grace ends a long preStop hook."""
+    space.pod(
+        "slow",
+        SLEEP,
+        container={"lifecycle": {"preStop": {"sleep": {"seconds": 60}}}},
+        terminationGracePeriodSeconds=90,
+    )
+    space.until_ready("slow")
+    space.client.delete(Pod, "slow", namespace=space.name)
+    began = time.monotonic()
+    space.client.delete(Pod, "slow", namespace=space.name, grace_period=1)
+    eventually("gone", lambda: space.get(Pod, "slow") is None)
+    assert time.monotonic() - began < 5
+
+
+def test_forced_deletion_removes_the_object_and_then_the_process(space):
+    """Grace 0: the object goes at once; the process is ended all the same, with everything it started."""
+    space.pod("forced", ["sh", "-c", "echo $$$$; sleep 600 & sleep 600"], terminationGracePeriodSeconds=30)
+    pid = process_of(space, "forced")
+    space.client.delete(Pod, "forced", namespace=space.name, grace_period=0)
+    assert space.get(Pod, "forced") is None
+    eventually("the process ended", lambda: not is_alive(pid))
+
+
+def test_nothing_that_a_container_started_outlives_it(space):
+    """When the main process ends, its process group does."""
+    space.pod("parent", ["sh", "-c", "sleep 600 & echo $!; sleep 0.2"], restartPolicy="Never")
+    child = process_of(space, "parent")
+    eventually("Succeeded", lambda: space.status("parent")["phase"] == "Succeeded")
+    assert not is_alive(child)
+
+
+def test_logs_can_be_cut(space):
+    """tailLines, sinceSeconds and timestamps."""
+    space.pod("talks", ["sh", "-c", "for i in 1 2 3 4; do echo line $i; done; printf end"], restartPolicy="Never")
+    eventually("all", lambda: len(space.log("talks")) == 5)
+    assert space.log("talks", tail_lines=2) == ["line 4", "end"]
+    assert space.log("talks", since=3600) == ["line 1", "line 2", "line 3", "line 4", "end"]
+    stamp, text = space.log("talks", timestamps=True, tail_lines=1)[0].split(" ", 1)
+    assert text == "end"
+    assert len(stamp) == len("2006-01-02T15:04:05.999999999Z")
+
+
+def test_kubectl_follows_a_log_to_its_end(space, kubectl):
+    """``kubectl logs -f`` ends when the container does, with its last line, also when the pod is deleted."""
+    space.pod(
+        "says",
+        [
+            "python3",
+            "-c",
+            "import signal, sys, time; signal.signal(15, lambda *_: (print('bye'), sys.exit()));"
+            "print('hello', flush=True); time.sleep(600)",
+        ],
+        container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}},
+    )
+    eventually("a line", lambda: space.log("says"))
+    space.client.delete(Pod, "says", namespace=space.name)
+    assert kubectl("logs", "-f", "says") == "hello\nbye\n"
+
+
+def test_pods_with_an_account_can_reach_the_api(space):
+    """A pod whose serviceAccountName is not default finds a kubeconfig in its environment."""
+    space.pod(
+        "client",
+        ["python3", "-c", "import os; print(open(os.environ['KUBECONFIG']).read(1))"],
+        restartPolicy="Never",
+        serviceAccountName="robot",
+    )
+    assert eventually("output", lambda: space.log("client")) == ["{"]
+
+
+def test_addresses_are_never_used_again(space):
+    """A new pod of the same name has another address."""
+    space.pod("one", SLEEP)
+    first = space.until_ready("one")["podIP"]
+    space.client.delete(Pod, "one", namespace=space.name, grace_period=0)
+    space.pod("one", SLEEP)
+    assert space.until_ready("one")["podIP"] != first
+
+
+def test_a_cordoned_node_takes_no_pods(space):
+    """An unschedulable node leaves pods Pending until it is schedulable again."""
+    space.client.patch(Node, "embedded", {"spec": {"unschedulable": True}}, patch_type=PatchType.MERGE)
+    try:
+        space.pod("waits", SLEEP)
+        eventually("an event", lambda: [e for e in space.list(Event) if e["reason"] == "FailedScheduling"])
+        assert space.status("waits")["phase"] == "Pending"
+    finally:
+        space.client.patch(Node, "embedded", {"spec": {"unschedulable": None}}, patch_type=PatchType.MERGE)
+    space.until_ready("waits")
+
+
+def test_expansion_and_mounts():
+    """The rules of $(NAME), and of mount paths inside one another."""
+    assert expand("$(A)-$(B)-$$(A)-$A", {"A": "1"}) == "1-$(B)-$(A)-$A"
+    mounts = Mounts({"/etc": Path("/x"), "/etc/tls": Path("/y"), "/": Path("/root")})
+    assert mounts.resolve("/etc/tls/key") == "/y/key"
+    assert mounts.resolve("/etc/hosts") == "/x/hosts"
+    assert mounts.resolve("/etcetera") == "/root/etcetera"
+    assert mounts.resolve("--file=/etc/hosts") == "--file=/etc/hosts"

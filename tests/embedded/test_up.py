@@ -1,0 +1,248 @@
+"""``python -m stickyconf.embedded up``: how a cluster starts, what it says, and that nothing of it is left."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lightkube import Client, KubeConfig
+
+from stickyconf.embedded.client import Namespace, Pod
+from stickyconf.embedded.machine import port
+from tests.embedded.conftest import UP, Cluster, Space, children, eventually, is_alive, running
+
+# A process with a child, as a gateway with its Envoy; prints both process ids.
+FAMILY = """
+import os, subprocess, time
+print(os.getpid(), subprocess.Popen(["sleep", "600"]).pid, flush=True)
+time.sleep(600)
+"""
+
+
+def family(cluster: Cluster) -> set[int]:
+    """The supervisor, all its descendants, and the processes of a pod that has children."""
+    space = Space(cluster, "default")
+    space.pod("family", ["python3", "-c", FAMILY])
+    own = {int(pid) for pid in eventually("the pod's output", lambda: space.log("family"))[0].split()}
+    everyone = children(cluster.process.pid) | own | {cluster.process.pid}
+    assert len(everyone) >= 7, "supervisor, API server, controllers, node, reaper, and a pod of two"
+    return everyone
+
+
+def assert_gone(processes: set[int]) -> None:
+    """None of them runs any more, within the ten seconds that a user would notice."""
+    eventually("every process gone", lambda: not any(map(is_alive, processes)))
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the package that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "stickyconf.embedded", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A bare cluster that the test may break."""
+    with running("--bare") as cluster:
+        yield cluster
+
+
+def test_it_says_where_it_is(tmp_path):
+    """One line of JSON; the files are in the directory that was asked for, private, and stay."""
+    with running("--bare", "--dir", str(tmp_path / "state"), "--audit", str(tmp_path / "audit")) as cluster:
+        said = cluster.said
+        assert set(said) == {"kubeconfig", "proxy_url", "admin_url", "pod_network", "dir", "versions"}
+        assert said["dir"] == str(tmp_path / "state")
+        assert said["versions"]["kubernetes"].startswith("v1.")
+        assert Path(said["kubeconfig"]).stat().st_mode & 0o777 == 0o600
+        assert Path(said["dir"]).stat().st_mode & 0o777 == 0o700
+        assert {file.name for file in Path(said["dir"], "logs").iterdir()} == {
+            "apiserver.log",
+            "controllers.log",
+            "node.log",
+        }
+        assert "default" in [each["metadata"]["name"] for each in cluster.client.list(Namespace)]
+    assert (tmp_path / "state" / "logs").is_dir()
+    assert json.loads((tmp_path / "audit").read_text().splitlines()[0])["verb"]
+
+
+def test_it_tells_people_how_to_use_it():
+    """Without --json: where the kubeconfig is, and what to type; what it waits for goes to stderr."""
+    process = subprocess.Popen([*UP, "--bare"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=15)
+    assert lines[0].startswith("kubeconfig  /")
+    assert "  export KUBECONFIG=/" in "".join(lines)
+    assert "waiting for the API server to answer" in errors
+    assert process.returncode == 0
+    assert not Path(lines[0].split()[1]).exists(), "the temporary directory is removed"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(own_cluster, signum):
+    """In order, with status 0, and within a few seconds."""
+    processes = family(own_cluster)
+    own_cluster.process.send_signal(signum)
+    assert own_cluster.process.wait(timeout=8) == 0
+    assert_gone(processes)
+    assert not Path(own_cluster.said["dir"]).exists()
+
+
+def test_the_end_of_its_standard_input_stops_everything(own_cluster):
+    """--stdin-lifeline: whoever holds the other end may end in any way."""
+    processes = family(own_cluster)
+    assert own_cluster.process.stdin is not None
+    own_cluster.process.stdin.close()
+    assert own_cluster.process.wait(timeout=8) == 0
+    assert_gone(processes)
+
+
+def test_nothing_survives_a_killed_supervisor(own_cluster):
+    """kill -9: it can do nothing any more, and still no process of the cluster or of its pods is left."""
+    processes = family(own_cluster)
+    own_cluster.process.kill()
+    assert_gone(processes)
+
+
+def test_nothing_survives_a_killed_parent():
+    """kill -9 of the program that started the supervisor with --stdin-lifeline, as a test run does."""
+    parent = textwrap.dedent(
+        f"""
+        import subprocess, time
+        up = subprocess.Popen({[*UP, "--bare", "--json", "--stdin-lifeline"]!r}, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True, start_new_session=True)
+        print(up.pid, up.stdout.readline(), end="", flush=True)
+        time.sleep(600)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    _, line = process.stdout.readline().split(" ", 1)
+    said = json.loads(line)
+    client = Client(KubeConfig.from_file(said["kubeconfig"]), trust_env=False)
+    processes = family(Cluster(process, said, client))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert_gone(processes)
+    assert not Path(said["dir"]).exists()
+
+
+@pytest.mark.parametrize("part", ["apiserver", "controllers", "node"])
+def test_the_death_of_a_part_ends_the_cluster(part, capfd):
+    """Status 1, and the message names the part; a killed node takes its pods along."""
+    with running("--bare") as cluster:
+        processes = family(cluster)
+        [victim] = [pid for pid in processes if f"stickyconf.embedded.{part}" in _command_line(pid)]
+        os.kill(victim, signal.SIGKILL)
+        assert cluster.process.wait(timeout=10) == 1
+        assert_gone(processes)
+    assert f"{part} ended by itself with status -9" in capfd.readouterr().err
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def test_two_clusters_do_not_disturb_each_other(cluster, own_cluster):
+    """Other addresses, other directories, and the end of one is nothing to the other."""
+    assert own_cluster.said["pod_network"] != cluster.said["pod_network"]
+    assert own_cluster.said["dir"] != cluster.said["dir"]
+    ours, theirs = Space(cluster, "default"), Space(own_cluster, "default")
+    theirs.pod("there", ["sleep", "600"])
+    theirs.until_ready("there")
+    assert ours.get(Pod, "there") is None
+    own_cluster.process.terminate()
+    assert own_cluster.process.wait(timeout=8) == 0
+    ours.pod("here", ["sleep", "600"])
+    ours.until_ready("here")
+    ours.client.delete(Pod, "here", namespace="default", grace_period=0)
+
+
+def test_ports_give_way():
+    """A program that has the usual ports on all addresses is no obstacle."""
+    with socket.socket() as everywhere:
+        everywhere.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        everywhere.bind(("0.0.0.0", 0))  # noqa: S104 - that is the point
+        everywhere.listen()
+        taken = everywhere.getsockname()[1]
+        assert port("127.3.0.1", taken) != taken
+    assert port("127.3.0.1", taken) == taken
+
+
+def test_without_a_command_it_explains_itself():
+    """So does --help; both name the parts."""
+    for arguments in ([], ["--help"]):
+        done = run(*arguments)
+        assert done.returncode == 0
+        assert "stickyconf.embedded.apiserver" in done.stdout
+    assert "--stdin-lifeline" in run("up", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["up", "--hook", "gateway=no_such_module:function"], "no_such_module"),
+        (["up", "--hook", "gateway=json:no_such_function"], "no_such_function"),
+        (["up", "--hook", "node=json:loads"], "gateway=MODULE:FUNCTION"),
+        (["up", "--sync-period", "0"], "--sync-period"),
+        (["up", "--gateway-replicas", "0"], "--gateway-replicas"),
+        (["up", "--dir", "/proc/none"], "/proc/none"),
+        (["down"], "down"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(arguments, says):
+    """Status 2, the fault by name, no traceback."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_lifeline_needs_something_that_can_end():
+    """Standard input from a file or /dev/null cannot be watched for its end."""
+    done = subprocess.run(
+        [*UP, "--bare", "--stdin-lifeline"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "stickyconf.embedded: --stdin-lifeline needs a pipe or a terminal as standard input\n"
+
+
+def test_a_platform_without_envoy_is_told_so(tmp_path):
+    """One line that names the platform and what is missing."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'envoy' else f(n, *a)"
+    )
+    done = run("up", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("stickyconf.embedded: no Envoy for this platform (Linux ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("part", ["controllers", "node"])
+def test_a_part_without_a_kubeconfig_says_what_it_needs(part, tmp_path):
+    """Each part can be started by itself, and says in one line what is wrong."""
+    more = ["--address", "127.3.0.2", "--pod-network", "127.3.0.0/16", "--dir", str(tmp_path)] if part == "node" else []
+    for file, says in (("no-such-file", "no-such-file"), (str(tmp_path), "is not a usable kubeconfig")):
+        done = subprocess.run(
+            [sys.executable, "-m", f"stickyconf.embedded.{part}", "--kubeconfig", file, *more],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert says in done.stderr.splitlines()[-1]
