@@ -16,6 +16,11 @@ class Failure:
     message: str
     objects: tuple[Object, ...]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for the same failure of the same objects, whatever else has changed about them."""
+        return (self.message, *(str(obj["metadata"]["uid"]) for obj in self.objects))
+
 
 @dataclass(slots=True)
 class KongService:
