@@ -1,3 +1,3 @@
-"""Composition root: the plugin, and the fixtures that name a concrete target."""
+"""Composition root: the fixtures that name a concrete target."""
 
-pytest_plugins = ["stickyconf.plugin", "fixtures.target", "fixtures.record"]
+pytest_plugins = ["fixtures.target", "fixtures.record"]

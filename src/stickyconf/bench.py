@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     worst = 0
     for number in range(1, options.runs + 1):
         with tempfile.TemporaryDirectory(prefix="stickyconf-bench-") as out:
-            cost = measure([sys.executable, "-m", "pytest", "--out", out, *options.pytest])
+            cost = measure([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", out, *options.pytest])
         print(
             f"run {number}: {cost.wall:.1f} s wall, {cost.memory / 2**20:.0f} MiB peak over {cost.processes} processes, "
             f"exit status {cost.status}"

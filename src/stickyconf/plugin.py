@@ -34,15 +34,20 @@ RUN = pytest.StashKey["ConformanceRun"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the suite's own options. ``--keep-cluster`` is pytest-kind's and means the same here."""
-    group = parser.getgroup("stickyconf", "sticky-session conformance")
+    """Add the suite's own options.
+
+    Two more are others' and are read here: ``--keep-cluster`` is pytest-kind's, ``--strict`` is pytest's.
+    """
+    group = parser.getgroup(
+        "stickyconf",
+        "sticky-session conformance (besides: --strict, a violated SHOULD fails the run; --keep-cluster)",
+    )
     add = group.addoption
     add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
     add("--admin-url", help="the gateway's Admin API address, instead of the ones the target finds")
-    add("--strict", action="store_true", help="a violated SHOULD fails the run too")
     add("--rejudge", type=Path, metavar="PATH", help="judge the histories stored by an earlier run, without a cluster")
     add("--budget", action="append", default=[], metavar="NAME=SECONDS", help="change how long a wait may take")
     add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
@@ -54,7 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse bad input in one line before anything starts; open the run's directory."""
     config.addinivalue_line("markers", "requirement(id): the catalogue's requirement this case proves or refutes")
-    if config.option.help or not _judges(config):
+    if config.option.help:
+        return
+    if config.inipath is None and (config.option.out or config.option.rejudge):
+        # pytest looks for its settings above the paths among its arguments, before it knows whose they are.
+        raise pytest.UsageError("pytest does not find pyproject.toml; run tox -- ..., or add: -c pyproject.toml")
+    if not _judges(config):
         return
     run = ConformanceRun(config)
     config.stash[RUN] = run
@@ -92,6 +102,7 @@ class ConformanceRun:
             raise pytest.UsageError(str(error)) from error
         if option.mutant:
             _known("mutant", [option.mutant], tuple(MUTANTS))
+        self.strict = bool(config.getini("strict"))
         self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
         for name in ("proxy_url", "admin_url"):
             if getattr(option, name) and not option.rejudge:
@@ -189,7 +200,7 @@ class ConformanceRun:
         for history in dict.fromkeys(history.setup.name for history in judge.histories):
             if self.directory:
                 allure.attach_history(self.directory.histories / f"{history}.jsonl")
-        enforce(judge.subject, verdict, strict=self.config.option.strict)
+        enforce(judge.subject, verdict, strict=self.strict)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -246,7 +257,7 @@ class ConformanceRun:
             embedded=(setup.target if setup else option.target) == "embedded",
             versions=dict(setup.versions) if setup else {},
             profiles=self.profiles,
-            strict=option.strict,
+            strict=self.strict,
             filtered=self.filtered,
             rejudged=str(option.rejudge or ""),
             command="pytest " + shlex.join(str(argument) for argument in self.config.invocation_params.args),
@@ -260,8 +271,10 @@ class ConformanceRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Write the report and point ``latest`` at it."""
-        if self.directory and self.cases:
+        """Write the report and point ``latest`` at it; a run that judged and recorded nothing leaves nothing."""
+        if self.directory and not self.cases and not any(self.directory.histories.iterdir()):
+            self.directory.remove()
+        elif self.directory and self.cases:
             run = self.run()
             conformance.write(run, self.catalogue, self.directory.path)
             allure.write_environment(self.directory.allure_results, run)

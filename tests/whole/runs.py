@@ -29,7 +29,7 @@ class Result:
 
 def command(out: Path, *arguments: str) -> list[str]:
     """Return the command line of a run that writes below ``out``."""
-    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--out", str(out), *arguments]
+    return [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", str(out), *arguments]
 
 
 def run_suite(out: Path, *arguments: str, path: str | None = None) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,10 @@ class RunDirectory:
     def diagnostics(self) -> Path:
         """Logs, configuration, objects and events, collected when a case failed."""
         return self.path / "diagnostics"
+
+    def remove(self) -> None:
+        """Delete the directory: there is nothing to keep."""
+        shutil.rmtree(self.path)
 
     def publish_latest(self) -> None:
         """Point ``latest`` beside this directory at it, at once and never at something half made.
