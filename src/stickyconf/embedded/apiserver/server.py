@@ -21,7 +21,8 @@ JsonObject = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; the limit of kube-apiserver
-KEEP_ALIVE = 300.0  # seconds an idle connection stays open: longer than any client keeps one
+_KEEP_ALIVE = 300.0  # seconds an idle connection stays open: longer than any client keeps one
+_SHUTDOWN = 1.0  # seconds that open requests get to end
 _HEALTH = ("/livez", "/readyz", "/healthz")
 
 
@@ -35,12 +36,18 @@ class ApiServer:
         self._authorization = f"Bearer {token}".encode()
         self._audit = audit
 
-    def application(self) -> web.Application:
-        """The aiohttp application."""
+    def runner(self) -> web.AppRunner:
+        """What serves it, once it has been set up and given a site to listen on."""
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
         app.on_shutdown.append(self._shut_down)
-        return app
+        return web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+            handler_cancellation=True,  # ends a watch, or a log that is followed, when its client goes
+            shutdown_timeout=_SHUTDOWN,
+        )
 
     async def _shut_down(self, _app: web.Application) -> None:
         self.registry.store.close()
@@ -65,7 +72,7 @@ class ApiServer:
         path = request.path
         if path in _HEALTH:
             return web.Response(text="ok")
-        if path == "/version":
+        if path in {"/version", "/version/"}:
             return _json(discovery.version())
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, self._authorization):
