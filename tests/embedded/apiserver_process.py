@@ -54,7 +54,10 @@ class ApiServer:
         if self._client is None:
             context = ssl.create_default_context(cafile=self.authority)
             headers = {"Authorization": f"Bearer {self.token}"}
-            self._client = httpx.Client(base_url=self.url, headers=headers, verify=context, trust_env=False)
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=10)
+            self._client = httpx.Client(
+                base_url=self.url, headers=headers, verify=context, limits=limits, trust_env=False
+            )
         return self._client
 
     def request(self, method: str, path: str, body: Any = None, *, code: int | None = None, **kwargs: Any) -> Any:

@@ -14,9 +14,7 @@ from aiohttp import web
 
 from ..lifeline import die_with_parent
 from .audit import AuditLog
-from .server import KEEP_ALIVE, ApiServer
-
-_SHUTDOWN = 1.0  # seconds that open requests get to end
+from .server import ApiServer
 
 
 def main() -> int:
@@ -49,13 +47,7 @@ async def _serve(options: argparse.Namespace) -> None:
     if not token:
         raise ValueError(f"{options.token_file} holds no token")
     audit = AuditLog(options.audit) if options.audit else None
-    runner = web.AppRunner(
-        ApiServer(token, audit).application(),
-        access_log=None,
-        keepalive_timeout=KEEP_ALIVE,
-        handler_cancellation=True,  # ends a watch, or a log that is followed, when its client goes
-        shutdown_timeout=_SHUTDOWN,
-    )
+    runner = ApiServer(token, audit).runner()
     await runner.setup()
     try:
         site = web.TCPSite(runner, options.address, options.port, ssl_context=_tls(options.cert, options.key))
