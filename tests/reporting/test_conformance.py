@@ -110,6 +110,11 @@ def test_a_filtered_run_says_that_cases_were_left_out() -> None:
     assert any("left out on purpose" in notice for notice in report["notices"])
 
 
+def test_a_filtered_run_shows_no_profile_to_be_conformant_whatever_conforms() -> None:
+    """A requirement may have several cases, and the ones left out may be those that would have failed."""
+    assert profile(report_of(replace(examples.clean(), filtered=True)))["result"] == "partial"
+
+
 def test_a_should_counts_under_strict_only() -> None:
     case = judged("SPR-02", Status.VIOLATES, Finding("even shares", "one pod starved"))
     run = run_of(*without(conforming("core"), "SPR-02"), case)

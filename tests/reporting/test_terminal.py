@@ -77,7 +77,7 @@ def test_a_violation_tells_requirement_expected_actual_and_place() -> None:
     assert "  expected  session pinned-007, opened on echo-7d9c5-abcde, to stay there\n" in block
     assert "  saw       exchange #14 (GET /cart/items/7?page=2, session pinned-007) reached" in block
     assert "  at        histories/affinity.jsonl #3, #14\n" in block
-    assert block.endswith("and 4 more findings in the report")
+    assert block.endswith("\n  4 more in the report")
 
 
 def test_violations_come_before_doubts_and_tell_whether_they_count() -> None:
@@ -91,10 +91,18 @@ def test_violations_come_before_doubts_and_tell_whether_they_count() -> None:
 def test_what_was_not_judged_says_why() -> None:
     said = told(examples.harness_error())
 
-    assert "HARNESS ERROR AFF-02 (MUST): this says nothing about what was tested" in said
+    assert "HARNESS ERROR AFF-02: ours, and says nothing about what was tested" in said
     assert "HarnessError: the Kubernetes API at https://127.5.0.1:6443 does not answer" in said
     assert "not applicable: DOC-01: kubectl is not on this machine" in said
     assert "unjudged (no case yet): CKE-10, AFF-07, DOC-02" in said
+
+
+def test_one_error_of_ours_that_broke_many_cases_is_told_once() -> None:
+    gone = "HarnessError: the cluster is gone"
+    said = told(run_of(*(broke(f"AFF-0{number}", gone) for number in range(1, 10))))
+
+    assert said.count(gone) == 1
+    assert "HARNESS ERROR AFF-01, AFF-02, AFF-03" in said
 
 
 def test_no_credential_is_shown() -> None:

@@ -105,7 +105,7 @@ def attach_history(path: Path) -> None:
         for step in steps:
             with allure.step(step):
                 pass
-        _attach(body, path.name, allure.attachment_type.TEXT)
+        allure.attach(body, name=path.name, attachment_type=allure.attachment_type.TEXT)
 
 
 def attach_file(path: Path) -> None:
@@ -136,7 +136,7 @@ def write_environment(directory: Path, run: Run) -> None:
 
 @lru_cache(maxsize=4)  # the cases of a module share a history
 def _told(path: Path, _changed: int) -> tuple[str, tuple[str, ...], str]:
-    """Return a history's title, its steps, and what to attach of it."""
+    """Return a history's title, its steps, and what to attach of it, all fit to be published."""
     history = read_history(path)
     told = story(history)
     steps = [redact(line) for line in told[:MOST_STEPS]]

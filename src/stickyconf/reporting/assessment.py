@@ -101,8 +101,8 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
     """Take a run's results and say what they come to.
 
     A profile is not conformant when a requirement that binds it is violated, conformant when each of them conforms, and
-    partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold. MUST binds;
-    SHOULD does when the run is strict; OBSERVE never does.
+    partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold, nor has any
+    in full when the run was filtered. MUST binds; SHOULD does when the run is strict; OBSERVE never does.
     """
     verdicts = run.verdicts()
     touched = {case.requirement for case in run.cases}
@@ -114,7 +114,7 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
     profiles = []
     for name in run.profiles:
         of_profile = tuple(rows[requirement.id] for requirement in run.of_profile(catalogue, name))
-        profiles.append(Profile(name, _result(of_profile), of_profile))
+        profiles.append(Profile(name, _result(of_profile, run), of_profile))
     implementation = Implementation.of(run)
     return Assessment(
         implementation,
@@ -150,11 +150,11 @@ def _why_no_case(run: Run) -> str:
     return "no case in this run, which was filtered" if run.filtered else "no case yet"
 
 
-def _result(rows: Iterable[Assessed]) -> Result:
+def _result(rows: Iterable[Assessed], run: Run) -> Result:
     standings = {row.standing for row in rows if row.binds}
     if Standing.VIOLATES in standings:
         return Result.NOT_CONFORMANT
-    return Result.CONFORMANT if standings == {Standing.CONFORMS} else Result.PARTIAL
+    return Result.CONFORMANT if standings == {Standing.CONFORMS} and not run.filtered else Result.PARTIAL
 
 
 def _overall(results: Iterable[Result]) -> Result:
@@ -172,4 +172,4 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
     if run.rejudged:
         yield f"No cluster was used: this run judged stored histories again ({run.rejudged})."
     if run.filtered:
-        yield "Some cases were left out on purpose, so no profile can be conformant on the strength of this run alone."
+        yield "Some cases were left out on purpose, so no profile can be more than partial."

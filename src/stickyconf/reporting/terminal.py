@@ -31,7 +31,7 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
         _table(assessment.profiles),
         *(_ruling(row) for row in assessment.of(Standing.VIOLATES)),
         *(_ruling(row) for row in assessment.of(Standing.INCONCLUSIVE)),
-        *(_harness_errors(row) for row in assessment.rows if row.broken),
+        *_harness_errors(assessment),
         _not_judged(assessment),
         _wrapped(f"{run.requests} requests in {run.duration:.0f} s, seed {run.seed}", ""),
     ]
@@ -53,16 +53,22 @@ def _ruling(row: Assessed) -> list[str]:
         block += _wrapped(f"  saw       {finding.actual}", " " * 12)
         block += _wrapped(f"  at        {cited(finding)}", " " * 12)
     if len(row.findings) > MOST_FINDINGS:
-        block.append(f"  and {len(row.findings) - MOST_FINDINGS} more findings in the report")
+        block.append(f"  {len(row.findings) - MOST_FINDINGS} more in the report")
     return block
 
 
-def _harness_errors(row: Assessed) -> list[str]:
-    block = [f"HARNESS ERROR {row.requirement.id} ({row.weight}): this says nothing about what was tested"]
-    for case in row.broken:
-        block += _wrapped(f"  {case.error}", " " * 4)
-        block += _wrapped(f"  at        {case.node}", " " * 12)
-    return block
+def _harness_errors(assessment: Assessment) -> Iterator[list[str]]:
+    """Yield one block for each error, however many cases it broke: a cluster that died breaks them all."""
+    broken: dict[str, list[tuple[str, str]]] = {}
+    for row in assessment.rows:
+        for case in row.broken:
+            broken.setdefault(case.error, []).append((row.requirement.id, case.node))
+    for error, places in broken.items():
+        identifiers = ", ".join(dict.fromkeys(identifier for identifier, _ in places))
+        block = _wrapped(f"HARNESS ERROR {identifiers}: ours, and says nothing about what was tested", "  ")
+        block += _wrapped(f"  {error}", " " * 4)
+        block += _wrapped(f"  at        {places[0][1]}", " " * 12)
+        yield block
 
 
 def _not_judged(assessment: Assessment) -> list[str]:
