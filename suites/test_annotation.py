@@ -26,3 +26,9 @@ def test_annotation_switches_stickiness_on(history, judge):
 def test_without_the_policy_nothing_is_sticky(history, judge):
     """Without the policy no cookie of its name is set, and the requests of one client spread."""
     judge(checks.without_policy_traffic_is_unsticky, history)
+
+
+@requirement("API-12")
+def test_admin_api_shows_the_policy(history, judge):
+    """Every gateway replica shows the upstream with the algorithm, the cookie's name and its path."""
+    judge(checks.admin_api_shows_the_policy, history)

@@ -23,7 +23,7 @@ from stickyconf.wait import Beat, WaitFailed
 
 RESIDENTS_PER_POD = 4
 RESIDENT_BEAT = 0.15  # seconds between two visits of one resident
-NEWCOMER_BEAT = 0.04  # seconds between two new sessions
+NEWCOMER_BEAT = 0.03  # seconds between two new sessions
 VISITS_AFTER = 5  # visits of each resident after the pod is gone, to see whether it stays where it moved
 BEYOND_SIGTERM = 0.5  # seconds for which the request in flight outlasts preStop
 
