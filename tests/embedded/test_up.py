@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from lightkube import Client, KubeConfig
 
 from stickyconf.embedded.client import Namespace, Pod
-from stickyconf.embedded.machine import port
+from stickyconf.embedded.machine import Unavailable, port
 from tests.embedded.conftest import UP, Cluster, Space, children, eventually, is_alive, running
 
 # A process with a child, as a gateway with its Envoy; prints both process ids.
@@ -116,6 +117,7 @@ def test_nothing_survives_a_killed_supervisor(own_cluster):
     processes = family(own_cluster)
     own_cluster.process.kill()
     assert_gone(processes)
+    shutil.rmtree(own_cluster.said["dir"])  # files are all that stays
 
 
 def test_nothing_survives_a_killed_parent():
@@ -182,6 +184,8 @@ def test_ports_give_way():
         taken = everywhere.getsockname()[1]
         assert port("127.3.0.1", taken) != taken
     assert port("127.3.0.1", taken) == taken
+    with pytest.raises(Unavailable, match=r"cannot listen on 192\.0\.2\.1:80"):
+        port("192.0.2.1", 80)  # nobody's address
 
 
 def test_without_a_command_it_explains_itself():

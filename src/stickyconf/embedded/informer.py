@@ -219,6 +219,9 @@ class WorkQueue(Generic[K]):
                 level = logging.DEBUG if error.status.code == 409 else logging.WARNING
                 log.log(level, "%s %s: %s", self._name, _readable(key), error)
                 self._retry(key)
+            except httpx2.HTTPError as error:
+                log.info("%s %s: %s", self._name, _readable(key), error or type(error).__name__)
+                self._retry(key)
             except Exception:
                 # As in client-go: one object that a reconciler cannot digest must not stop the others.
                 log.exception("%s %s", self._name, _readable(key))

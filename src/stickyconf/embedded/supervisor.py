@@ -24,6 +24,7 @@ from .environment import MisconfiguredError, load_hook
 from .parts import NotComing, PartEnded, Parts
 
 _LONGEST_START = 60.0  # seconds; a start takes about two
+_REMIND = 5.0  # seconds after which a person is told again
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,13 @@ async def _live(options: Options, claim: machine.Claim, directory: Path, parts: 
     end = asyncio.create_task(parts.first_end())
     ready = asyncio.create_task(_ready(options, claim, directory, files, progress))
     try:
-        await asyncio.wait((end, ready), return_when=asyncio.FIRST_COMPLETED, timeout=_LONGEST_START)
+        while not (ready.done() or end.done()):
+            if progress.elapsed > _LONGEST_START:
+                raise NotComing(f"after {_LONGEST_START:g} s still waiting for {progress.last}")
+            await asyncio.wait((end, ready), return_when=asyncio.FIRST_COMPLETED, timeout=_REMIND)
+            progress.remind()
         if ready.done():
             _announce(ready.result(), options)
-        elif not end.done():
-            raise NotComing(f"after {_LONGEST_START:g} s still waiting for {progress.last}")
         await end
     finally:
         end.cancel()
@@ -234,10 +237,25 @@ class Progress:
         self.last = "the parts to start"
         self._out = out
         self._began = time.monotonic()
+        self._said = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._began
 
     def wait_for(self, what: str) -> None:
         """Say that now *what* is waited for."""
         if what != self.last:
             self.last = what
-            self._out.write(f"[{time.monotonic() - self._began:4.1f} s] waiting for {what}\n")
-            self._out.flush()
+            self._say()
+
+    def remind(self) -> None:
+        """Say once more what is waited for, if it was said a while ago."""
+        if self.elapsed - self._said >= _REMIND:
+            self._say()
+
+    def _say(self) -> None:
+        self._said = self.elapsed
+        self._out.write(f"[{self._said:4.1f} s] waiting for {self.last}\n")
+        self._out.flush()

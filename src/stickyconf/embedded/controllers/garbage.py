@@ -47,18 +47,21 @@ class GarbageCollector:
     async def run(self) -> None:
         """Follow the kinds that are not in the mirror, also those that are defined later; until cancelled."""
         definitions = Informer(self._client, CustomResourceDefinition)
-        look: WorkQueue[str] = WorkQueue("discovery", lambda _: self._follow(group, definitions), workers=1)
-        definitions.on_change(lambda _: look.add(""))
-        definitions.on_change(self._changed)
-        look.add("")
         async with asyncio.TaskGroup() as group:
+
+            async def follow(_: str) -> None:
+                await definitions.synced.wait()
+                await self._follow(await self._kinds.all(), group)
+
+            look = WorkQueue("discovery", follow, workers=1)
+            definitions.on_change(self._changed)
+            definitions.on_change(lambda _: look.add("again"))
+            look.add("first")
             self._followed[CustomResourceDefinition] = group.create_task(definitions.run())
             group.create_task(self.queue.run())
             group.create_task(look.run())
 
-    async def _follow(self, group: asyncio.TaskGroup, definitions: Informer) -> None:
-        await definitions.synced.wait()
-        served = await self._kinds.all()
+    async def _follow(self, served: list[Any], group: asyncio.TaskGroup) -> None:
         for resource in served:
             if resource not in self._followed and api_info(resource).plural not in _IGNORED:
                 informer = Informer(self._client, resource)

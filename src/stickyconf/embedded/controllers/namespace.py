@@ -6,6 +6,7 @@ Kubernetes documentation, "Finalizers" and "Namespaces": the namespace stays, Te
 
 from typing import Any
 
+from lightkube import ApiError
 from lightkube.core.resource import api_info
 
 from ..client import ApiClient, NamespaceFinalize, Object
@@ -28,8 +29,14 @@ class NamespaceController:
         self._kinds = kinds
         self._left: dict[str, list[Any]] = {}  # by uid of the namespace: resources not yet seen empty
         self.queue: WorkQueue[Key] = WorkQueue("namespace", self._reconcile)
-        mirror.namespaces.on_change(lambda change: self.queue.add(key_of(change.latest)))
+        mirror.namespaces.on_change(self._namespace_changed)
         mirror.pods.on_change(self._pod_changed)
+
+    def _namespace_changed(self, change: Change) -> None:
+        if change.new is None:
+            self._left.pop(change.latest["metadata"]["uid"], None)
+        else:
+            self.queue.add(key_of(change.new))
 
     def _pod_changed(self, change: Change) -> None:
         if change.new is None:
@@ -49,7 +56,6 @@ class NamespaceController:
         if self._left[uid]:
             return _LOOK_AGAIN
         await self._release(namespace)
-        del self._left[uid]
         return None
 
     async def _clear(self, resource: Any, namespace: str) -> bool:
@@ -62,4 +68,8 @@ class NamespaceController:
     async def _release(self, namespace: Object) -> None:
         finalizers = [name for name in namespace["spec"].get("finalizers") or [] if name != "kubernetes"]
         released = {**namespace, "spec": {**namespace["spec"], "finalizers": finalizers}}
-        await self._client.replace(NamespaceFinalize.from_dict(released), namespace["metadata"]["name"])
+        try:
+            await self._client.replace(NamespaceFinalize.from_dict(released), namespace["metadata"]["name"])
+        except ApiError as error:
+            if error.status.code != 404:  # released before, and gone
+                raise

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_RETRY = 0.05  # seconds, while the API server is not there yet
 _HEARTBEAT = 10.0  # seconds, as a kubelet's nodeStatusUpdateFrequency
+_PROBE = "kube-probe/1.33"  # servers tell probes from other requests by it
 _LAST_MOMENT = 1.0  # seconds that containers get when the whole node stops
 
 
@@ -64,7 +65,7 @@ class Agent:
         """Be a node until cancelled; then every container is stopped."""
         processes = Processes()
         connector = aiohttp.TCPConnector(force_close=True, limit=0)  # every probe opens a connection of its own
-        async with aiohttp.ClientSession(connector=connector) as http:
+        async with aiohttp.ClientSession(connector=connector, headers={"User-Agent": _PROBE}) as http:
             self._host = Host(
                 client=self._client,
                 events=self._events,

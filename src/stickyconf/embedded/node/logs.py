@@ -33,7 +33,9 @@ class ContainerLog:
         self._discarded = False
 
     def append(self, output: bytes) -> None:
-        """Take in output as it comes, cut anywhere."""
+        """Take in output as it comes, cut anywhere; a log that is closed takes in no more."""
+        if self._fd < 0:
+            return
         *lines, self._partial = (self._partial + output).split(b"\n")
         if lines:
             stamp = _timestamp(time.time_ns())

@@ -146,5 +146,8 @@ class Processes:
 
     def _tell(self, line: str) -> None:
         pipe = cast(IO[bytes], self._reaper.stdin)
-        pipe.write(f"{line}\n".encode())
-        pipe.flush()
+        try:
+            pipe.write(f"{line}\n".encode())
+            pipe.flush()
+        except BrokenPipeError:
+            log.error("the reaper is gone: if this process is killed now, containers may survive")  # noqa: TRY400
