@@ -1,0 +1,263 @@
+"""Histories for the checks of affinity."""
+
+from stickyconf.model import Happening
+from tests.checks.cases import Cases
+from tests.histories import affinity
+from tests.histories.edits import (
+    answered,
+    arranged,
+    by_gateway,
+    edited,
+    every,
+    follow_ups,
+    having,
+    lacking,
+    nth,
+    only,
+    openings,
+    planned,
+    plus,
+    reaches,
+    refused,
+    sending,
+    setting,
+    unconverged,
+    unknown,
+)
+
+STAYING = affinity()
+CROWD = list(STAYING.sessions("crowd"))
+
+
+def strays(arm):
+    """What every check of affinity rejects in one of its arms."""
+    return {
+        f"a {arm} request on another pod": (
+            edited(STAYING, nth(arm, -1), reaches("echo-elsewhere")),
+            "to stay there / exchange",
+        ),
+        f"a {arm} request refused": (edited(STAYING, nth(arm, -1), refused), "to be served / exchange"),
+        f"a {arm} request answered 503 by the gateway": (
+            edited(STAYING, nth(arm, -1), by_gateway(503)),
+            "was answered 503 by the gateway itself",
+        ),
+        f"a {arm} request for which the gateway knows no route any more": (
+            edited(STAYING, nth(arm, -1), by_gateway(404)),
+            "was answered 404 by the gateway itself",
+        ),
+    }
+
+
+def unsure(arm):
+    """What leaves every check of affinity unsure in one of its arms."""
+    return {
+        f"a {arm} request with an unknown outcome": (edited(STAYING, nth(arm, -1), unknown), "known outcome"),
+        f"fewer {arm} requests than planned": (
+            planned(STAYING, **{f"{arm.replace('-', '__')}_requests": 99}),
+            "planned",
+        ),
+        f"nothing in the arm {arm}": (lacking(STAYING, arm), f"arm {arm}, as planned"),
+        f"{arm} requests without the cookie": (
+            edited(STAYING, follow_ups(arm), sending()),
+            f"every request of the arm {arm} after a session's first to carry session_id",
+        ),
+        f"{arm} requests with a cookie of another name": (
+            edited(STAYING, follow_ups(arm), sending("session_id2=at-echo-a; my_session_id=at-echo-a")),
+            f"every request of the arm {arm} after a session's first to carry session_id",
+        ),
+        f"a {arm} session never routed at all": (
+            edited(STAYING, every(arm), by_gateway(404)),
+            f"requests served by pods in the arm {arm}",
+        ),
+    }
+
+
+UNEXPOSED = {
+    "one pod only": (arranged(STAYING, pods=("echo-a",)), "at least 2 ready pods"),
+    "no pod at all": (arranged(STAYING, pods=()), "at least 2 ready pods"),
+    "a control that did not spread": (edited(STAYING, every("control"), reaches("echo-a")), "cookieless control"),
+    "no control": (lacking(STAYING, "control"), "cookieless control"),
+    "a control that sent the cookie": (
+        edited(STAYING, every("control"), sending("session_id=at-echo-a")),
+        "cookieless control",
+    ),
+    "a policy that never arrived": (unconverged(STAYING), "to arrive on every gateway replica"),
+}
+
+
+def in_lockstep(arm, size):
+    """A multiple of three clients in turn on three pods: dealt in turn, each comes back to its pod without a cookie."""
+    own = [e for e in STAYING.exchanges if e.arm == arm]
+    names = [f"{arm}-{number % size}" for number in range(len(own))]
+    pods = {name: f"echo-{'abc'[number % 3]}" for number, name in enumerate(dict.fromkeys(names))}
+    history = STAYING
+    for name in pods:
+        members = {e.seq for e, given in zip(own, names, strict=True) if given == name}
+        history = edited(
+            history,
+            every(where=lambda e, members=members: e.seq in members),
+            having(session=name),
+            reaches(pods[name]),
+            sending("session_id=whatever"),
+        )
+    return history
+
+
+REISSUED = edited(STAYING, follow_ups("pinned"), setting("session_id=again; Path=/"))
+
+CASES = {
+    "one_pod_per_session": Cases(
+        accepts={
+            "sessions that stay": STAYING,
+            "a pod that fails by itself, where the session is": edited(STAYING, nth("pinned", -1), answered(500)),
+            "a new cookie with every response": REISSUED,
+            "other sessions straying: not this check's": edited(STAYING, nth("crowd", -1), reaches("echo-elsewhere")),
+        },
+        rejects=strays("pinned")
+        | {
+            "every session dealt anew at each request": (
+                edited(STAYING, every("pinned", where=lambda e: e.seq % 2 == 0), reaches("echo-b")),
+                "to stay there",
+            ),
+            "a session that strays, beside an unknown outcome": (
+                edited(edited(STAYING, nth("pinned", -1), reaches("echo-x")), nth("pinned", -2), unknown),
+                "to stay there",
+            ),
+        },
+        doubts=unsure("pinned")
+        | UNEXPOSED
+        | {
+            "clients in lockstep, a multiple of the pods": (in_lockstep("pinned", 6), "only a cookie can have kept"),
+        },
+    ),
+    "pinned_however_connected": Cases(
+        accepts={
+            "sessions that stay": STAYING,
+            "a kept connection that was renewed once": edited(STAYING, nth("kept", 8), having(connection="another")),
+        },
+        rejects=strays("fresh") | strays("kept"),
+        doubts=unsure("fresh")
+        | unsure("kept")
+        | UNEXPOSED
+        | {
+            "fresh requests on one connection": (
+                edited(STAYING, every("fresh"), having(connection="one")),
+                "a new connection a request",
+            ),
+            "kept requests each on a connection of its own": (
+                edited(STAYING, every("kept", where=lambda e: e.seq % 8 < 4), having(connection="a")),
+                "to reuse its connection",
+            ),
+        },
+    ),
+    "parallel_requests_share_a_pod": Cases(
+        accepts={"sessions that stay": STAYING},
+        rejects=strays("parallel"),
+        doubts=unsure("parallel")
+        | UNEXPOSED
+        | {
+            "requests one after the other": (
+                edited(STAYING, every("parallel"), lambda e: having(received=e.sent)(e)),
+                "overlapping requests",
+            ),
+        },
+    ),
+    "every_method_and_path_is_pinned": Cases(
+        accepts={"sessions that stay": STAYING},
+        rejects=strays("roaming")
+        | {
+            "a method dealt anew": (
+                edited(STAYING, every("roaming", where=lambda e: e.method == "PATCH"), reaches("echo-x")),
+                "(PATCH /",
+            ),
+            "a path the gateway answers itself": (
+                edited(STAYING, every("roaming", where=lambda e: e.path == "/cart"), by_gateway(404)),
+                "/cart",
+            ),
+        },
+        doubts=unsure("roaming")
+        | UNEXPOSED
+        | {
+            "no DELETE": (
+                edited(STAYING, every("roaming", where=lambda e: e.method == "DELETE"), having(method="GET")),
+                "DELETE to be served",
+            ),
+            "one path": (edited(STAYING, every("roaming"), having(path="/")), "at least 3 paths"),
+        },
+    ),
+    "crowd_keeps_its_pods": Cases(
+        accepts={"sessions that stay": STAYING},
+        rejects=strays("crowd")
+        | {
+            "a pod that holds none": (
+                edited(STAYING, every("crowd", where=lambda e: e.pod == "echo-c"), reaches("echo-a")),
+                "echo-c to hold some of 121 sessions",
+            ),
+        },
+        doubts=unsure("crowd")
+        | UNEXPOSED
+        | {
+            "99 sessions": (
+                planned(only(STAYING, every(where=lambda e: e.session not in CROWD[99:])), crowd_sessions=99),
+                "100 sessions open at the same time",
+            ),
+            "sessions one after the other": (
+                edited(STAYING, openings("crowd"), lambda e: having(sent=e.sent + 1.205, received=e.sent + 1.206)(e)),
+                "100 sessions open at the same time",
+            ),
+            "too many pods to expect one on each": (
+                arranged(STAYING, pods=tuple(f"echo-{number}" for number in range(9))),
+                "so that no pod stays empty by chance",
+            ),
+        },
+    ),
+    "cookie_pins_wherever_it_stands": Cases(
+        accepts={
+            "sessions that stay": STAYING,
+            "a gateway that does not speak HTTP/2 in clear text": plus(
+                lacking(STAYING, "cookie-split"), Happening.UNSUPPORTED, "http2", 1.0, reason="no HTTP/2 here"
+            ),
+        },
+        rejects=strays("cookie-first") | strays("cookie-middle") | strays("cookie-last") | strays("cookie-split"),
+        doubts=unsure("cookie-first")
+        | unsure("cookie-middle")
+        | unsure("cookie-last")
+        | unsure("cookie-split")
+        | UNEXPOSED
+        | {
+            "a cookie that stands alone": (
+                edited(STAYING, follow_ups("cookie-middle"), sending("session_id=at-echo-a")),
+                "cookie-middle to carry the cookie there among others",
+            ),
+            "a cookie that stands elsewhere": (
+                edited(STAYING, follow_ups("cookie-last"), sending("session_id=at-echo-a; theme=dark")),
+                "cookie-last to carry the cookie there among others",
+            ),
+            "one Cookie field over HTTP/2": (
+                edited(STAYING, follow_ups("cookie-split"), sending("theme=dark; session_id=at-echo-a")),
+                "cookie-split to carry the cookie there among others",
+            ),
+            "several Cookie fields, but over HTTP/1.1": (
+                edited(STAYING, every("cookie-split"), having(protocol="HTTP/1.1")),
+                "cookie-split to carry the cookie there among others",
+            ),
+        },
+    ),
+    "residents_stay_while_others_come_and_go": Cases(
+        accepts={"sessions that stay": STAYING},
+        rejects=strays("resident"),
+        doubts=unsure("resident")
+        | UNEXPOSED
+        | {
+            "nobody else": (lacking(STAYING, "passerby"), "sessions to come and go meanwhile"),
+            "others that came later": (
+                edited(STAYING, every("passerby"), lambda e: having(sent=e.sent + 60, received=e.received + 60)(e)),
+                "sessions to come and go meanwhile",
+            ),
+            "others that nobody served": (
+                edited(STAYING, every("passerby"), refused),
+                "sessions to come and go meanwhile",
+            ),
+        },
+    ),
+}
