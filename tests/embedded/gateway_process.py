@@ -152,7 +152,7 @@ def running_gateway(**environment: str) -> Iterator[Gateway]:
     admin = httpx.Client(base_url=f"http://{environ['KONG_ADMIN_LISTEN']}", timeout=20)
     status = f"http://{environ['KONG_STATUS_LISTEN']}"
     try:
-        eventually("the Admin API answers", lambda: answers(status) or process.poll() is not None)
+        eventually("the Admin API answers", lambda: answers(f"{status}/status") or process.poll() is not None)
         yield Gateway(process, f"http://{environ['KONG_PROXY_LISTEN']}", admin, status)
     finally:
         admin.close()
@@ -162,8 +162,9 @@ def running_gateway(**environment: str) -> Iterator[Gateway]:
 
 
 def answers(url: str) -> bool:
+    """Does anything answer there?"""
     try:
-        httpx.get(f"{url}/status")
+        httpx.get(url)
     except httpx.TransportError:
         return False
     return True
