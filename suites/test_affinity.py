@@ -10,7 +10,8 @@ from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, vi
 @pytest.fixture(scope="module")
 def history(record):
     # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
-    # No number of clients is a multiple of 3: in lockstep such clients return to the same of 3 pods unpinned, too.
+    # No round of requests (7, 31, 121; 12 + 2 x 10) is a multiple of 3: dealt in turn to 3 pods, every client would
+    # come back to its own without being pinned.
     return record(
         "affinity",
         visit("control", sessions=60, requests=1, cookies="discard"),
@@ -21,7 +22,7 @@ def history(record):
         roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
         visit("crowd", sessions=121, requests=4),
         send_among_other_cookies(sessions=5, requests=10),
-        come_and_go(residents=13, rounds=10, passersby=10),
+        come_and_go(residents=12, rounds=10, passersby=10),
     )
 
 

@@ -120,7 +120,11 @@ class ConformanceRun:
         self.directory: RunDirectory | None = None
         self.progress = Progress(None, live=False)
         if not option.collectonly:
-            self.directory = RunDirectory.create(option.out or config.rootpath / "reports" / "out", self.started)
+            out = option.out or config.rootpath / "reports" / "out"
+            try:
+                self.directory = RunDirectory.create(out, self.started)
+            except OSError as error:
+                raise pytest.UsageError(f"--out {out}: no report can be written there: {error.strerror}") from error
             option.allure_report_dir = str(self.directory.allure_results)
 
     def pytest_sessionstart(self) -> None:

@@ -129,16 +129,24 @@ class KubernetesCluster:
 
     async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
-        response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, follow=True)
-        if response.status != 200:
-            said = (await response.read()).decode(errors="replace")
-            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be followed: {response.status} {said}")
+        response = await self._open_log(pod, namespace, follow=True)
         async for line in _lines(response):
             yield line.decode(errors="replace")
 
     async def log(self, pod: str, namespace: str, tail: int) -> str:
         """Return the last lines of a pod's log."""
-        return str(await self._core.read_namespaced_pod_log(pod, namespace, tail_lines=tail))
+        response = await self._open_log(pod, namespace, tail_lines=tail)
+        return (await response.read()).decode(errors="replace")
+
+    async def _open_log(self, pod: str, namespace: str, **options: Any) -> aiohttp.ClientResponse:
+        try:
+            response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, **options)
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {error}") from error
+        if response.status != 200:
+            said = (await response.read()).decode(errors="replace")
+            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {response.status} {said}")
+        return response
 
     async def _resource(self, kind: Kind) -> Any:
         try:
