@@ -213,7 +213,7 @@ def test_set_image_and_restart_change_the_template(server: ApiServer, workload: 
 
 
 def test_create_with_a_generated_name(server: ApiServer, namespace: str) -> None:
-    manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: gen-}, data: {a: b}}"
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "gen-"}})
     made = [server.kubectl("create", "-n", namespace, "-f", "-", stdin=manifest) for _ in range(2)]
     assert made[0] != made[1]
     assert all(line.startswith("configmap/gen-") for line in made)
@@ -390,9 +390,8 @@ def test_missing_objects_and_kinds_are_said_plainly(server: ApiServer, namespace
     said = server.kubectl("get", "-n", namespace, "deployment", "none", fails=True)
     assert said == 'Error from server (NotFound): deployments.apps "none" not found\n'
     assert "doesn't have a resource type" in server.kubectl("get", "nothings", fails=True)
-    assert "no matches for kind" in server.kubectl(
-        "apply", "-f", "-", stdin="{apiVersion: v9, kind: X, metadata: {name: x}}", fails=True
-    )
+    manifest = json.dumps({"apiVersion": "v9", "kind": "Nothing", "metadata": {"name": "x"}})
+    assert "no matches for kind" in server.kubectl("apply", "-f", "-", stdin=manifest, fails=True)
 
 
 def test_versions_and_resources_are_listed(server: ApiServer) -> None:

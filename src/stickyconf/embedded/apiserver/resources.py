@@ -99,17 +99,7 @@ class Resources:
         return web.Response(body=body, content_type=_JSON)
 
     async def _watch(self, request: web.Request, kind: Kind, target: ResourcePath) -> web.StreamResponse:
-        query = request.query
-        try:
-            timeout = float(query.get("timeoutSeconds") or LONGEST)
-        except ValueError:
-            raise bad_request(f"invalid timeoutSeconds {query['timeoutSeconds']!r}") from None
-        options = WatchOptions(
-            after=query.get("resourceVersion", ""),
-            timeout=timeout,
-            bookmarks=is_true(query.get("allowWatchBookmarks")),
-            initial_events=is_true(query["sendInitialEvents"]) if "sendInitialEvents" in query else None,
-        )
+        options = _watch_options(request)
         selection = _selection(request, kind, target)
         render = _representation(request, kind).one
         response = web.StreamResponse(headers={"Content-Type": _JSON})
@@ -216,16 +206,14 @@ class Resources:
                 raise method_not_allowed(kind)
 
     async def _scale(self, request: web.Request, kind: Kind, target: ResourcePath, verb: str) -> web.Response:
+        media, content = await read_patch(request) if verb == "patch" else ("", None)
+        scale = await read_object(request, _SCALE) if verb == "update" else None
+        # Only now: a body may take its time, and what is scaled is what there is when it has arrived.
         entry = self._registry.get(kind, target.namespace, target.name)
-        if verb != "get":
-            if verb == "patch":
-                media, content = await read_patch(request)
-                scale = _patched(kind, scale_of(kind, entry.obj), media, content)
-            else:
-                scale = await read_object(request, _SCALE)
-            # The body took time to arrive: scale what is there now.
-            current = self._registry.get(kind, target.namespace, target.name).obj
-            new = scaled(kind, current, scale)
+        if media:
+            scale = _patched(kind, scale_of(kind, entry.obj), media, content)
+        if scale is not None:
+            new = scaled(kind, entry.obj, scale)
             entry = self._registry.update(kind, target.namespace, target.name, new, dry_run=is_dry_run(request))
         return web.Response(body=encode(scale_of(kind, entry.obj)), content_type=_JSON)
 
@@ -264,6 +252,20 @@ _BINDING = Kind("", "v1", "Binding", "bindings")
 
 def _representation(request: web.Request, kind: Kind) -> Representation:
     return negotiate(kind, request.headers.get("Accept", ""), request.query.get("includeObject", ""))
+
+
+def _watch_options(request: web.Request) -> WatchOptions:
+    query = request.query
+    version = query.get("resourceVersion", "")
+    try:
+        return WatchOptions(
+            after=int(version) if version not in ("", "0") else None,
+            timeout=float(query.get("timeoutSeconds") or LONGEST),
+            bookmarks=is_true(query.get("allowWatchBookmarks")),
+            initial_events=is_true(query["sendInitialEvents"]) if "sendInitialEvents" in query else None,
+        )
+    except ValueError as error:
+        raise bad_request(f"invalid resourceVersion or timeoutSeconds: {error}") from None
 
 
 def _selection(request: web.Request, kind: Kind, target: ResourcePath) -> Selection:

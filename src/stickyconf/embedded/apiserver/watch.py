@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .kinds import Kind
 from .selectors import Selection
-from .status import bad_request, expired
+from .status import expired
 from .store import Change, Entry, Store, Watcher, encode
 
 BOOKMARK_PERIOD = 60.0  # seconds between bookmarks on a quiet watch, as kube-apiserver sends them
@@ -21,9 +21,9 @@ Render = Callable[[Entry], bytes]
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """The query parameters of a watch."""
+    """What a watch asks for. *after* is a revision; None begins with the present state."""
 
-    after: str = ""
+    after: int | None = None
     timeout: float = LONGEST  # seconds
     bookmarks: bool = False
     initial_events: bool | None = None
@@ -37,10 +37,8 @@ async def stream(
     A start that is too old is reported inside the stream, as an ERROR event with a 410 ``Status``: that is how
     kube-apiserver answers from its watch cache. A reader that falls too far behind has its stream ended.
     """
-    from_state = options.after in ("", "0") or options.initial_events is True
-    if not options.after.isdigit() and options.after:
-        raise bad_request(f'invalid resource version "{options.after}": not a number')
-    after = store.revision if from_state else int(options.after)
+    from_state = options.after is None or options.initial_events is True
+    after = store.revision if options.after is None or from_state else options.after
     try:
         watcher, missed = store.watch(kind.storage, after, selection)
     except LookupError:
