@@ -6,7 +6,8 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,6 +86,15 @@ class Recording(Protocol):
         """Collect diagnostics for a case that failed and return the files."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is under test: the target's name, the implementation, and part -> version."""
+
+    target: str
+    implementation: str
+    versions: Mapping[str, str]
+
+
 class ConformanceRun:
     """One run: its settings, its directory, its verdicts. Registered as a plugin only where cases are judged."""
 
@@ -111,7 +121,7 @@ class ConformanceRun:
         self.started = datetime.now(UTC)
         self._clock = time.monotonic()
         self.cases: list[CaseResult] = []
-        self.facts: History | None = None
+        self.subject = Subject(option.target, "unknown: it was never met", {})
         self._requests: dict[str, int] = {}
         self.profiles: tuple[str, ...] = ()
         self.filtered = False
@@ -244,22 +254,22 @@ class ConformanceRun:
 
     def recorded(self, history: History) -> None:
         """Take note of a history for the report's facts."""
-        self.facts = self.facts or history
+        setup = history.setup
+        self.subject = Subject(setup.target, setup.implementation, dict(setup.versions))
         self._requests[history.setup.name] = len(history.exchanges)
 
     def run(self) -> Run:
         """Return everything the report says."""
         option = self.config.option
-        setup = self.facts.setup if self.facts else None
         return Run(
             id=self.directory.path.name if self.directory else "",
             started=self.started.isoformat(timespec="seconds"),
             duration=round(time.monotonic() - self._clock, 1),
             suite=stickyconf.__version__,
-            target=setup.target if setup else option.target,
-            implementation=setup.implementation if setup else "unknown: no history was recorded",
-            embedded=(setup.target if setup else option.target) == "embedded",
-            versions=dict(setup.versions) if setup else {},
+            target=self.subject.target,
+            implementation=self.subject.implementation,
+            embedded=self.subject.target == "embedded",
+            versions=self.subject.versions,
             profiles=self.profiles,
             strict=self.strict,
             filtered=self.filtered,
