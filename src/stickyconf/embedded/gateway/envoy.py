@@ -110,6 +110,7 @@ class Envoy:
 
         Raises :class:`RejectedError` when Envoy refuses; then it runs again what it ran before.
         """
+        self._refusals = asyncio.Queue()  # what was said about earlier ones is no reason now
         try:
             await self._install(xds)
         except RejectedError:
