@@ -166,16 +166,19 @@ def test_a_container_without_command_says_so(space):
     assert "runs commands, not images" in eventually("a message", message)
 
 
+def test_a_container_is_probed_quickly_until_it_is_ready(space):
+    """Whatever the period: a cluster is up as soon as its processes are."""
+    probe = {"exec": {"command": ["test", "-e", "up"]}, "periodSeconds": 3600}
+    space.pod("starts", SLEEP, container={"readinessProbe": probe})
+    eventually("not ready", lambda: space.condition("starts", "Ready") == "False")
+    (directory(space, "starts") / "up").touch()
+    space.until_ready("starts")
+
+
 def test_ready_follows_the_readiness_probe(space):
-    """Ready as soon as the probe passes, well before its period; not ready when it fails; ready again."""
-    started = time.monotonic()
-    space.pod(
-        "probed",
-        ["python3", "-c", SERVER],
-        container=serving(readinessProbe={"httpGet": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}),
-    )
+    """Not ready when the probe fails, ready again when it passes again."""
+    space.pod("probed", ["python3", "-c", SERVER], container=serving())
     space.until_ready("probed")
-    assert time.monotonic() - started < 3, "the first probes come quickly, whatever the period"
     (directory(space, "probed") / "ready").unlink()
     eventually("not ready", lambda: space.condition("probed", "Ready") == "False")
     assert space.condition("probed", "ContainersReady") == "False"
@@ -288,11 +291,13 @@ def test_termination_sequence(space):
     (directory(space, "web") / "ready").touch()
     eventually("serving again", seen(space, {"web": "FTT"}))
     (directory(space, "web") / "go").touch()
+    eventually("gone", lambda: space.get(Pod, "web") is None)
     pods = space.since(version, Pod, lambda event, _: event == "DELETED")
     phases = [pod["status"]["phase"] for _, pod in pods]
     ended = [pod["status"]["containerStatuses"][0]["state"].get("terminated") is not None for _, pod in pods]
     assert phases[-1] == "Succeeded"
     assert ("Running", True) in zip(phases, ended, strict=True), "exited, but in no terminal phase yet"
+    eventually("no endpoint", seen(space, {}))
     slices = space.since(version, EndpointSlice, lambda _, obj: not endpoints(obj))
     conditions = [endpoints(obj).get("web") for _, obj in slices]
     assert conditions[:4] == ["FTT", "FFT", "FTT", *conditions[3:4]]
@@ -330,11 +335,11 @@ while True: time.sleep(1)
     )
     pid = process_of(space, "stubborn")
     space.until_ready("stubborn")
-    version, began = space.version(), time.monotonic()
+    began = time.monotonic()
     space.client.delete(Pod, "stubborn", namespace=space.name)
     follow = list(space.client.log("stubborn", namespace=space.name, follow=True, timestamps=True, newlines=False))
-    space.since(version, Pod, lambda event, _: event == "DELETED")
-    assert 2.5 < time.monotonic() - began < 5
+    eventually("gone", lambda: space.get(Pod, "stubborn") is None)
+    assert time.monotonic() - began >= 3
     assert [line.split(" ", 1)[1] for line in follow] == [str(pid), "term"]
     assert not is_alive(pid)
 
@@ -349,10 +354,8 @@ def test_a_shortened_grace_period_counts(space):
     )
     space.until_ready("slow")
     space.client.delete(Pod, "slow", namespace=space.name)
-    began = time.monotonic()
     space.client.delete(Pod, "slow", namespace=space.name, grace_period=1)
-    eventually("gone", lambda: space.get(Pod, "slow") is None)
-    assert time.monotonic() - began < 5
+    eventually("gone, long before its hook is over", lambda: space.get(Pod, "slow") is None)
 
 
 def test_forced_deletion_removes_the_object_and_then_the_process(space):
