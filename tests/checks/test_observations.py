@@ -1,0 +1,175 @@
+"""What the observing checks measure."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+
+import pytest
+
+from stickyconf import checks
+from stickyconf.model import Happening, History, Ruling
+from tests.histories import Dialect, cookie, drain, spread
+from tests.histories.conforming import VICTIM
+from tests.histories.edits import (
+    arranged,
+    between,
+    edited,
+    every,
+    nth,
+    plus,
+    reaches,
+    rewriting,
+    told,
+    unknown,
+    without,
+)
+from tests.histories.tape import ADDRESSES, PODS
+
+
+def measures(ruling: Ruling) -> dict[str, float | int | str]:
+    return {measure.name: measure.value for measure in ruling.measures}
+
+
+def test_a_cookie_set_once_is_not_set_again() -> None:
+    assert measures(checks.reissue_observed(cookie())) == {
+        "responses to a valid cookie": 32,
+        "of these, set it again": 0,
+        "of these, with the same value": 0,
+    }
+
+
+def test_a_cookie_set_with_every_response_is_counted() -> None:
+    assert measures(checks.reissue_observed(cookie(Dialect(reissues=True)))) == {
+        "responses to a valid cookie": 32,
+        "of these, set it again": 32,
+        "of these, with the same value": 32,
+    }
+
+
+def test_a_value_that_the_old_one_begins_with_is_another() -> None:
+    shorter = [rewriting(f"=at-{pod};", f"=at-{pod[:-2]};") for pod in PODS]
+    history = edited(cookie(Dialect(reissues=True)), every("visitor"), *shorter)
+
+    assert measures(checks.reissue_observed(history))["of these, with the same value"] == 0
+
+
+def test_attributes_are_counted_as_they_are_spelt() -> None:
+    history = cookie(Dialect(attributes="; path={path}; HttpOnly; Same-Site=Lax"))
+
+    assert measures(checks.attributes_observed(history)) == {
+        "attributes": "HttpOnly on 26 of 26, Same-Site=Lax on 26 of 26, path=/ on 26 of 26",
+        "misspelt or unknown attributes": "Same-Site",
+    }
+
+
+def test_a_cookie_without_attributes_is_said_to_have_none() -> None:
+    assert measures(checks.attributes_observed(cookie(Dialect(attributes="")))) == {
+        "attributes": "none",
+        "misspelt or unknown attributes": "none",
+    }
+
+
+def value_format(history: History) -> dict[str, float | int | str]:
+    return measures(checks.value_format_observed(history))
+
+
+def test_the_format_of_a_uuid_for_each_client() -> None:
+    dialect = Dialect(value=lambda pod, session: str(uuid.uuid5(uuid.NAMESPACE_DNS, pod + session)))
+
+    assert value_format(cookie(dialect)) == {
+        "values seen": 26,
+        "distinct values": 26,
+        "a value is": "one per client",
+        "length": "36",
+        "quoted": "no",
+        "UUID": "yes",
+        "discloses a pod's address": "not found",
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda address: f'"{base64.b64encode(address.encode()).decode()}"',
+        lambda address: base64.urlsafe_b64encode(address.encode()).decode().rstrip("="),
+        lambda address: address.replace(":", "%3A"),
+        lambda address: f"v1.{address}",
+    ],
+    ids=["quoted base64", "base64 for URLs, unpadded", "percent-encoded", "plain"],
+)
+def test_a_value_that_gives_the_address_away_is_found_out(value) -> None:  # type: ignore[no-untyped-def]
+    found = value_format(cookie(Dialect(value=lambda pod, _: value(ADDRESSES[pod]))))
+
+    assert found["discloses a pod's address"] == "yes"
+    assert found["a value is"] == "one per pod"
+    assert found["quoted"] == ("yes" if value("x").startswith('"') else "no")
+
+
+def test_an_ipv6_address_is_found_out_too() -> None:
+    history = cookie(Dialect(value=lambda pod, _: f"fd00::{pod[-1]}"))
+    for pod in ADDRESSES:
+        if history.happened(Happening.TARGET, pod):
+            history = told(history, Happening.TARGET, pod, address=f"[fd00::{pod[-1]}]:1027")
+
+    assert value_format(history)["discloses a pod's address"] == "yes"
+
+
+def test_values_of_neither_kind_are_mixed() -> None:
+    dialect = Dialect(value=lambda pod, session: pod + str(int(session[-3:]) % 2), attributes="; Path={path}; Secure")
+
+    found = value_format(cookie(dialect))
+
+    assert (found["a value is"], found["distinct values"], found["length"]) == ("mixed", 6, "7")
+
+
+def test_the_times_of_a_drain_are_counted_from_the_deletion() -> None:
+    assert measures(checks.drain_times_observed(drain())) == {
+        "deletion seen, after the deletion": 0.05,
+        "weight 0 on every replica, after the deletion": 0.3,
+        "last new session on the pod, after the deletion": 0.22,
+        "SIGTERM, after the deletion": 3.1,
+        "pod gone, after the deletion": 3.7,
+        "removed from every replica, after the deletion": 3.9,
+    }
+
+
+def test_the_last_replica_to_show_a_change_sets_its_time() -> None:
+    both = arranged(drain(), gateways=("kong-gateway-1", "kong-gateway-2"))
+    both = plus(both, Happening.TARGET, VICTIM, 2.7, gateway="kong-gateway-2", weight="0", address="10.0.0.2:1027")
+
+    found = measures(checks.drain_times_observed(both))
+
+    assert found["weight 0 on every replica, after the deletion"] == 0.7
+    assert found["removed from every replica, after the deletion"] == "not seen"
+
+
+def test_a_late_new_session_on_the_pod_is_told() -> None:
+    history = edited(drain(), nth("newcomer", 0, where=between(4.0, 5.0)), reaches(VICTIM))
+
+    found = measures(checks.drain_times_observed(history))["last new session on the pod, after the deletion"]
+
+    assert 2.0 <= float(found) < 2.1
+
+
+def test_what_was_not_seen_is_said_not_to_have_been() -> None:
+    found = measures(checks.drain_times_observed(without(drain(support=False), Happening.SIGTERM)))
+
+    assert found["weight 0 on every replica, after the deletion"] == "not seen"
+    assert found["SIGTERM, after the deletion"] == "not seen"
+
+
+def test_checks_tell_how_much_they_looked_at() -> None:
+    history = edited(cookie(), nth("visitor", -1), unknown)
+
+    assert measures(checks.first_response_sets_one_cookie(history))["first responses"] == 16
+    assert measures(checks.path_is_the_configured_one(history))["cookies looked at"] == 26
+
+
+def test_of_many_counter_examples_the_first_are_kept_and_all_are_counted() -> None:
+    history = edited(spread(), every(), rewriting("Path=/", "Path=/x"))
+
+    ruling = checks.path_is_the_configured_one(history)
+
+    assert [finding.exchanges for finding in ruling.findings] == [(number,) for number in range(1, 21)]
+    assert measures(ruling)["counter-examples in all"] == 186
