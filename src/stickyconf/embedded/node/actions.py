@@ -33,16 +33,19 @@ async def perform(action: Object, target: Target) -> None:
 
     Takes as long as it takes: the caller sets the limit. Raises :class:`ActionError` when it fails.
     """
-    if "httpGet" in action:
-        await _http_get(action["httpGet"], target)
-    elif "tcpSocket" in action:
-        await _connect(action["tcpSocket"], target)
-    elif "exec" in action:
-        await _execute(action["exec"].get("command") or [], target)
-    elif "sleep" in action:
-        await asyncio.sleep(action["sleep"]["seconds"])
-    else:
-        raise ActionError(f"nothing to do that is known here: {', '.join(action) or 'empty'}")
+    try:
+        if "httpGet" in action:
+            await _http_get(action["httpGet"], target)
+        elif "tcpSocket" in action:
+            await _connect(action["tcpSocket"], target)
+        elif "exec" in action:
+            await _execute(action["exec"]["command"], target)
+        elif "sleep" in action:
+            await asyncio.sleep(action["sleep"]["seconds"])
+        else:
+            raise ActionError(f"nothing to do that is known here: {', '.join(action) or 'empty'}")
+    except KeyError as error:
+        raise ActionError(f"{error} is missing") from error
 
 
 async def _http_get(get: Object, target: Target) -> None:
@@ -73,7 +76,7 @@ async def _execute(command: list[str], target: Target) -> None:
     output = bytearray()
     try:
         process = target.start(command, output.extend)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ActionError(f"command {' '.join(command)!r}: {error}") from error
     try:
         code = await process.ended()

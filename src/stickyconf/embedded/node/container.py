@@ -149,7 +149,7 @@ class Container:
         begun = now()
         try:
             process = self._start(recipe, recipe.command, self.log.append)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter for a null byte, or no command at all
             self.log.end()
             self._around.tell("Failed", f"Error: failed to start container {self.name}: {error}", "Warning")
             self._ended(begun, _START_ERROR, "StartError", str(error))
@@ -248,7 +248,7 @@ class Container:
         await _first(run_hook(), grace.over(), process.ended())
 
     def _start(self, recipe: Recipe, command: list[str], output: Callable[[bytes], None]) -> Process:
-        """Start a command in the surroundings of this container. Raises ``OSError``."""
+        """Start a command in the surroundings of this container. Raises ``OSError`` or ``ValueError``."""
         return self._around.processes.start(
             command,
             environment=recipe.variables,

@@ -63,7 +63,9 @@ def command(container: Object, variables: Mapping[str, str], mounts: Mounts) -> 
 
 
 def resolve_command(words: list[str], variables: Mapping[str, str], mounts: Mounts) -> list[str]:
-    """*words* as they are run: variables expanded, mounts replaced, Python found."""
+    """*words* as they are run: variables expanded, mounts replaced, Python found. Raises ``ValueError`` for none."""
+    if not words:
+        raise ValueError("the command is empty")
     resolved = [mounts.resolve(expand(word, variables)) for word in words]
     if resolved[0] in ("python", "python3"):
         resolved[0] = sys.executable

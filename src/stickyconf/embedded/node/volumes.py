@@ -17,12 +17,10 @@ async def write_volumes(pod: Object, directory: Path, fetch: Fetch) -> dict[str,
     """
     places = {}
     for volume in pod["spec"].get("volumes") or []:
-        place = directory / volume["name"]
+        place = _inside(directory, volume["name"])
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, (value, mode) in (await _files(pod, volume, fetch)).items():
-            file = (place / name).resolve()
-            if not file.is_relative_to(place.resolve()):
-                raise ConfigError(f"volume {volume['name']}: {name} lies outside of it")
+            file = _inside(place, name)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.touch(mode=_PRIVATE)  # closed to others before anything is in it
             file.write_bytes(value)
@@ -39,6 +37,14 @@ def mounts(container: Object, places: Mapping[str, Path]) -> Mounts:
             raise ConfigError(f"container {container['name']} mounts {mount['name']}, which is not a volume")
         mounted[mount["mountPath"]] = places[mount["name"]] / mount.get("subPath", "")
     return Mounts(mounted)
+
+
+def _inside(directory: Path, name: str) -> Path:
+    """The path of *name* in *directory*. Raises :class:`ConfigError` when that leads out of it."""
+    path = (directory / name).resolve()
+    if not path.is_relative_to(directory.resolve()):
+        raise ConfigError(f"{name} is not a path inside a volume")
+    return path
 
 
 async def _files(pod: Object, volume: Object, fetch: Fetch) -> dict[str, tuple[bytes, int]]:
