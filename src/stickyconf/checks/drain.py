@@ -76,7 +76,7 @@ def _judge_newcomers(history: History, ending: Ending, evidence: Evidence) -> No
     ]
     while_serving = sum(exchange.sent < ending.held_until for exchange in late)
     # A deleted pod is replaced: its share may be one of one pod more.
-    needed = witness_sample_size(1 / (len(history.setup.pods) + 1), MISSED_NEWCOMERS)
+    needed = witness_sample_size(1 / (1 + max(1, len(history.setup.pods))), MISSED_NEWCOMERS)
     if while_serving < needed:
         evidence.doubts.append(
             Finding(f"{needed} new sessions while {ending.pod} was out of the rotation but serving", f"{while_serving}")
