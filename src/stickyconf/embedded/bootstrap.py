@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import yaml
+from lightkube import ApiError
 from lightkube.codecs import from_dict
 
 from .client import ApiClient, CustomResourceDefinition, Deployment, EndpointSlice, Gateway, Object, Pod
@@ -58,7 +59,7 @@ async def server_version(client: ApiClient) -> str:
 async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
     """Create the definitions and the objects of ``crds/`` and ``manifests/``, and wait until all of them work.
 
-    Raises :class:`NotComing`, or ``ApiError`` when the server refuses an object.
+    Raises :class:`NotComing`.
     """
     definitions, objects = list(_load("crds")), list(_load("manifests"))
     for obj in objects:
@@ -111,8 +112,13 @@ def _adapt(deployment: Object, wishes: Wishes) -> None:
 
 
 async def _create(client: ApiClient, objects: list[Object]) -> None:
-    creations: list[Any] = [from_dict(obj) for obj in objects]
-    await asyncio.gather(*(client.create(creation) for creation in creations))
+    async def create(obj: Any) -> None:
+        try:
+            await client.create(obj)
+        except ApiError as error:
+            raise NotComing(f"the API server refuses {obj['kind']} {obj['metadata']['name']}: {error}") from error
+
+    await asyncio.gather(*(create(from_dict(obj)) for obj in objects))
 
 
 async def _established(client: ApiClient, names: list[Key], say: Say) -> None:
@@ -148,8 +154,8 @@ async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
         return ""
 
     await _until(informers, missing, say)
-    for pod, container in crashing:
-        raise NotComing(await _obituary(client, pod, container))
+    if crashing:
+        raise NotComing(await _obituary(client, *crashing[0]))
     address = _ready_address(slices)
     return Endpoints(
         proxy_url=f"http://{address}:{wishes.ports['proxy']}",
@@ -162,14 +168,13 @@ async def _until(informers: Sequence[Informer], missing: Callable[[], str], say:
     changed = asyncio.Event()
     for informer in informers:
         informer.on_change(lambda _: changed.set())
-    tasks = [asyncio.create_task(informer.run()) for informer in informers]
-    try:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(informer.run()) for informer in informers]
         await asyncio.gather(*(informer.synced.wait() for informer in informers))
         while what := missing():
             say(what)
             await changed.wait()
             changed.clear()
-    finally:
         for task in tasks:
             task.cancel()
 

@@ -164,8 +164,10 @@ def connect(kubeconfig: str | os.PathLike[str] | None) -> ApiClient:
     if not kubeconfig:
         raise ValueError("no kubeconfig: name one with --kubeconfig or in the environment's KUBECONFIG")
     try:
-        config = KubeConfig.from_file(Path(kubeconfig))
-        # trust_env would send requests for loopback through a proxy that the environment names.
-        return ApiClient(config, timeout=httpx2.Timeout(30), trust_env=False)
+        config = KubeConfig.from_file(Path(kubeconfig)).get()
+        if config is not None and config.user is not None:
+            # trust_env would send requests for loopback through a proxy that the environment names.
+            return ApiClient(config, timeout=httpx2.Timeout(30), trust_env=False)
     except (ConfigError, KeyError, TypeError, OSError, yaml.YAMLError) as error:
         raise ValueError(f"{kubeconfig} is not a usable kubeconfig: {error}") from error
+    raise ValueError(f"{kubeconfig} is not a usable kubeconfig: its current context names no user")

@@ -77,7 +77,7 @@ def port(address: str, preferred: int) -> int:
 
 @contextlib.contextmanager
 def directory(chosen: Path | None) -> Iterator[Path]:
-    """*chosen*, made if needed and left behind, or else a temporary one that is removed in the end; private either way.
+    """*chosen*, which is left behind, or else a temporary one that is removed in the end. What is new is private.
 
     Raises :class:`Unavailable`.
     """
@@ -87,7 +87,6 @@ def directory(chosen: Path | None) -> Iterator[Path]:
         return
     try:
         chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-        chosen.chmod(0o700)
     except OSError as error:
         raise Unavailable(f"cannot use directory {chosen}: {error.strerror}") from error
     yield chosen.resolve()

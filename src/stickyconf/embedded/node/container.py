@@ -88,11 +88,6 @@ class Container:
         code = self._state.get("terminated", {}).get("exitCode")
         return None if code is None else int(code)
 
-    @property
-    def was_started(self) -> bool:
-        """Has it run at all, now or before?"""
-        return "waiting" not in self._state or bool(self._last_state)
-
     def report(self) -> Object:
         """Its ``ContainerStatus``."""
         return {
@@ -134,7 +129,11 @@ class Container:
                 pause = min(_LONGEST_PAUSE, pause * 2 or _FIRST_PAUSE)
 
     async def stop(self, grace: Grace) -> None:
-        """End it for good: preStop hook, SIGTERM, what is left of *grace*, SIGKILL."""
+        """End it for good: preStop hook, SIGTERM, what is left of *grace*, SIGKILL. A second call only waits."""
+        if self._stopping.is_set():
+            if self._process is not None:
+                await self._process.ended()
+            return
         self._stopping.set()
         if self._keeper is not None:
             self._keeper.cancel()  # no more liveness and startup probes; readiness is followed to the end
@@ -242,7 +241,10 @@ class Container:
         async def run_hook() -> None:
             try:
                 await perform(hook, target)
-            except ActionError as error:
+            except Exception as error:
+                # Whatever is wrong with the hook, the container is stopped.
+                if not isinstance(error, ActionError):
+                    log.exception("preStop hook of container %s", self.name)
                 self._around.tell("FailedPreStopHook", f"PreStopHook failed: {error}", "Warning")
 
         await _first(run_hook(), grace.over(), process.ended())

@@ -53,6 +53,7 @@ class PodWorker:
         self._directory = host.directory / "pods" / pod["metadata"]["uid"]
         # For the containers' TMPDIR. It is short because Unix sockets in it may have 107 characters, not more.
         self._scratch = host.directory / "tmp" / pod["metadata"]["uid"][:8]
+        self._grace_period = pod["spec"].get("terminationGracePeriodSeconds", 30)
         self._grace: Grace | None = None
         self._deleted = asyncio.Event()
         self._exists = True
@@ -65,7 +66,7 @@ class PodWorker:
             http=host.http,
             ip=self._ip,
             directory=self._directory,
-            grace_period=pod["spec"].get("terminationGracePeriodSeconds", 30),
+            grace_period=self._grace_period,
             changed=self._changed.set,
             tell=self._tell,
         )
@@ -132,16 +133,24 @@ class PodWorker:
         recipes = await self._prepare()
         if recipes is None:
             return
+        sidecars = [each for each in self.init_containers if each.spec.get("restartPolicy") == "Always"]
+        async with asyncio.TaskGroup() as background:
+            await self._run_in_order(recipes, background)
+            grace = Grace(self._grace_period)
+            await asyncio.gather(*(each.stop(grace) for each in sidecars))
+
+    async def _run_in_order(self, recipes: dict[str, Recipe], background: asyncio.TaskGroup) -> None:
+        """Run the init containers one by one and then the others together; sidecars go on in the *background*."""
         policy = self._pod["spec"].get("restartPolicy", "Always")
+        for each in self.init_containers:
+            if each.spec.get("restartPolicy") == "Always":  # a sidecar: it only has to have started
+                background.create_task(each.run(recipes[each.name], "Always"))
+                await self._unless_deleted(each.started.wait())
+            else:
+                await each.run(recipes[each.name], "Never" if policy == "Never" else "OnFailure")
+                if each.exit_code != 0:
+                    return
         async with asyncio.TaskGroup() as group:
-            for each in self.init_containers:
-                if each.spec.get("restartPolicy") == "Always":  # a sidecar: it only has to have started
-                    group.create_task(each.run(recipes[each.name], "Always"))
-                    await self._unless_deleted(each.started.wait())
-                else:
-                    await each.run(recipes[each.name], "Never" if policy == "Never" else "OnFailure")
-                    if each.exit_code != 0:
-                        return
             for each in self.containers:
                 group.create_task(each.run(recipes[each.name], policy))
 
