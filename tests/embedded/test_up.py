@@ -11,11 +11,13 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from lightkube import Client, KubeConfig
 
-from stickyconf.embedded.client import Namespace, Pod
+from stickyconf.embedded.client import Deployment, Gateway, Namespace, Pod
 from stickyconf.embedded.machine import Unavailable, port
+from stickyconf.embedded.objects import condition, is_ready
 from tests.embedded.conftest import UP, Cluster, Space, children, eventually, is_alive, running
 
 # A process with a child, as a gateway with its Envoy; prints both process ids.
@@ -173,6 +175,57 @@ def test_two_clusters_do_not_disturb_each_other(cluster, own_cluster):
     ours.pod("here", ["sleep", "600"])
     ours.until_ready("here")
     ours.client.delete(Pod, "here", namespace="default", grace_period=0)
+
+
+@pytest.fixture(scope="module")
+def whole_cluster() -> Iterator[Cluster]:
+    """One with two gateways, a controller that supports draining, and a slow tick; the last test here kills it."""
+    with running("--gateway-replicas", "2", "--drain-support", "--sync-period", "0.5") as cluster:
+        yield cluster
+
+
+def test_it_is_ready_when_it_says_so(whole_cluster):
+    """Both URLs answer, every gateway is ready, and the report can name the versions."""
+    said = whole_cluster.said
+    assert httpx.get(said["admin_url"], trust_env=False).status_code == 200
+    assert "no Route matched" in httpx.get(said["proxy_url"], trust_env=False).text
+    assert set(said["versions"]) == {"stickyconf", "kubernetes", "envoy"}
+    kong = Space(whole_cluster, "kong")
+    gateways = kong.list(Pod, **{"app.kubernetes.io/name": "gateway"})
+    assert [is_ready(pod) for pod in gateways] == [True, True]
+    gateway = kong.get(Gateway, "kong")
+    assert gateway is not None
+    programmed = condition(gateway, "Programmed")
+    assert programmed is not None
+    assert programmed["status"] == "True"
+
+
+def test_the_controller_is_set_up_as_asked(whole_cluster):
+    """Options become the environment of the Deployment, where people can read and change them."""
+    deployment = Space(whole_cluster, "kong").get(Deployment, "kong-controller")
+    assert deployment is not None
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    assert variables["CONTROLLER_ENABLE_DRAIN_SUPPORT"] == "true"
+    assert variables["CONTROLLER_PROXY_SYNC_SECONDS"] == "0.5"
+
+
+def test_envoy_does_not_survive_a_killed_supervisor(whole_cluster):
+    """Envoy is the gateway's child, in a session of its own: as far from the supervisor as processes get."""
+    processes = children(whole_cluster.process.pid) | {whole_cluster.process.pid}
+    assert sum("envoy" in Path(f"/proc/{pid}/comm").read_text() for pid in processes) == 2
+    whole_cluster.process.kill()
+    assert_gone(processes)
+    shutil.rmtree(whole_cluster.said["dir"])
+
+
+def test_a_gateway_that_cannot_start_is_told_with_its_last_words():
+    """Status 1 after a few attempts, and not a wait for nothing."""
+    done = run("up", "--hook", "gateway=os:getpid")  # takes no arguments, and will be given some
+    assert done.returncode == 1
+    assert "keeps ending; its last words:" in done.stderr
+    assert "getpid() takes no arguments" in done.stderr
+    assert "Traceback" not in done.stderr.split("last words:")[0]
 
 
 def test_ports_give_way():

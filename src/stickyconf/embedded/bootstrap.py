@@ -20,7 +20,7 @@ _DEPLOYMENTS = (Key("kong", "kong-controller"), Key("kong", "kong-gateway"))
 _GATEWAY = Key("kong", "kong")
 _STARTING = 0.02  # seconds between two looks whether the API server is there
 _SHOWN = 12  # last lines of its log
-_CRASHES = 3  # a container of ours that has been restarted this often will not come up
+_RESTARTS = 2  # a container of ours that has ended again after so many will not come up
 
 Say = Callable[[str], None]
 """Tells a person what is being waited for."""
@@ -202,7 +202,8 @@ def _ready_address(slices: Informer) -> str:
 def _crashing(pods: Informer) -> Iterator[tuple[Object, str]]:
     for pod in pods.objects():
         for status in pod.get("status", {}).get("containerStatuses") or []:
-            if status["restartCount"] >= _CRASHES:
+            waiting = status["state"].get("waiting", {}).get("reason")
+            if waiting == "CrashLoopBackOff" and status["restartCount"] >= _RESTARTS:
                 yield pod, status["name"]
 
 
