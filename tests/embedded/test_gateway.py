@@ -155,6 +155,18 @@ def test_configuration_changes_fail_no_request(gateway: Gateway, pods: list[Pod]
     assert not wrong
 
 
+def test_targets_by_name_are_resolved(gateway: Gateway, pods: list[Pod]) -> None:
+    """An upstream may change from addresses to host names and back."""
+    named = sticky(pods)
+    for target in named["upstreams"][0]["targets"]:
+        target["target"] = target["target"].replace("127.0.0.1", "localhost")
+    for config in (sticky(pods), named, sticky(pods)):
+        assert gateway.push(config).status_code == 201
+        assert gateway.spread(30) == {pod.name: 10 for pod in pods}
+        answer = gateway.get()
+        assert gateway.get(cookie=session_of(answer)).json()["pod"] == answer.json()["pod"]
+
+
 def test_two_services_never_mix(gateway: Gateway, pods: list[Pod]) -> None:
     """A cookie of one upstream presented to another leads to the other's targets, and is replaced."""
     config = sticky(pods[:2])

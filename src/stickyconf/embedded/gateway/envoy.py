@@ -116,7 +116,7 @@ class Envoy:
         except RejectedError:
             # All at once: while the refused file stands, no step on its own would ever settle.
             self._write_all(self._running)
-            self._forget_endpoints(self._running)
+            self._keep_endpoints(self._running.endpoints)
             await self._settled()
             raise
         self._running = xds
@@ -170,15 +170,18 @@ class Envoy:
 
     async def _install(self, xds: Xds) -> None:
         """Make before break: clusters before the routes to them, and away with the old ones last."""
-        leaving = [c for c in self._running.clusters if c["name"] not in {new["name"] for new in xds.clusters}]
+        staying = {cluster["name"] for cluster in xds.clusters}
+        leaving = [cluster for cluster in self._running.clusters if cluster["name"] not in staying]
+        left = [endpoint for endpoint in self._running.endpoints if endpoint["cluster_name"] not in staying]
         self._write_endpoints(xds.endpoints)
         self._write_clusters([*xds.clusters, *leaving])
+        self._keep_endpoints([*xds.endpoints, *left])
         await self._settled()
         self._write_routes(xds.routes)
         self._write_listeners(xds.listeners)
         await self._settled()
         self._write_clusters(xds.clusters)
-        self._forget_endpoints(xds)
+        self._keep_endpoints(xds.endpoints)
         await self._settled()
 
     def _write_all(self, xds: Xds) -> None:
@@ -204,9 +207,9 @@ class Envoy:
             # A colon would end the name of a statistic.
             self._write(endpoint_file(name), _ENDPOINTS, [endpoint], f"cluster.{name.replace(':', '_')}")
 
-    def _forget_endpoints(self, xds: Xds) -> None:
-        """Remove the files of clusters that *xds* does not have."""
-        needed = {endpoint_file(endpoint["cluster_name"]) for endpoint in xds.endpoints}
+    def _keep_endpoints(self, endpoints: list[Json]) -> None:
+        """Remove the files of all other endpoints, and expect nothing of them any more."""
+        needed = {endpoint_file(endpoint["cluster_name"]) for endpoint in endpoints}
         for name, file in list(self._files.items()):
             if file.kind == _ENDPOINTS and name not in needed:
                 del self._files[name]

@@ -236,6 +236,7 @@ def _cluster(service: Entity, upstream: Entity | None, targets: list[Entity], di
         cluster["eds_cluster_config"] = {"eds_config": source(directory, endpoint_file(name))}
     else:
         cluster["type"] = "STRICT_DNS"
+        cluster["dns_lookup_family"] = "V4_PREFERRED"  # Kong asks for A records first
         cluster["load_assignment"] = _assignment(name, targets)
     if service["protocol"] in _OVER_TLS:
         context = {"@type": f"{_EXTENSION}transport_sockets.tls.v3.UpstreamTlsContext", "sni": service["host"]}
