@@ -24,7 +24,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s apiserver %(levelname)s %(message)s")
     try:
         asyncio.run(_serve(options))
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         print(f"apiserver: {error}", file=sys.stderr)
         return 2
     return 0
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    """Listen, say so, and wait for the end. Raises ``OSError`` or ``ValueError`` when that cannot be done."""
+    """Listen, say so, and wait for the end. Raises ``OSError``, ``OverflowError`` (port) or ``ValueError``."""
     token = options.token_file.read_text(encoding="utf-8").strip()
     if not token:
         raise ValueError(f"{options.token_file} holds no token")

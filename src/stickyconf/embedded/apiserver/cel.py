@@ -115,6 +115,8 @@ class RuleBook:
         rules: list[Rule] = []
         for index, declared in enumerate(schema.get(RULES) or []):
             at = f"{path}.{RULES}[{index}]"
+            if declared.get("optionalOldSelf"):
+                raise ValueError(f"{at}.optionalOldSelf: optional values are not supported by this server")
             text = declared["rule"].strip()
             reads = {match[1] for match in _SELF.finditer(text)}
             message = declared.get("messageExpression")
