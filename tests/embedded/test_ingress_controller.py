@@ -16,6 +16,8 @@ import httpx
 import pytest
 import yaml
 
+from stickyconf.embedded.environment import MisconfiguredError
+from stickyconf.embedded.ingress.__main__ import wiring
 from stickyconf.embedded.ingress.gateways import admin_urls, without_refused
 from stickyconf.embedded.ingress.translation import translate
 from stickyconf.mutants import CONTROLLER_MARK, MUTANTS, controller
@@ -348,25 +350,38 @@ def test_faults_of_the_controller(site: Site, pods: list[Pod], fault: str) -> No
         ({"CONTROLLER_ENABLE_DRAIN_SUPPORT": "maybe"}, "CONTROLLER_ENABLE_DRAIN_SUPPORT must be true or false"),
         ({"CONTROLLER_PROXY_SYNC_SECONDS": "-1"}, "CONTROLLER_PROXY_SYNC_SECONDS must be a number of seconds above 0"),
         ({"CONTROLLER_KONG_ADMIN_SVC": "admin"}, "CONTROLLER_KONG_ADMIN_SVC must be NAMESPACE/NAME"),
-        ({"CONTROLLER_HEALTH_PROBE_BIND_ADDRESS": ":x"}, "CONTROLLER_HEALTH_PROBE_BIND_ADDRESS must be ADDR:PORT"),
         ({"EMBEDDED_HOOK": "nowhere:nothing"}, "EMBEDDED_HOOK 'nowhere:nothing' names no MODULE:FUNCTION"),
-        ({"KUBECONFIG": "/nowhere"}, "/nowhere is not a usable kubeconfig"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_settings_get_one_clear_line(environment: dict[str, str], said: str) -> None:
-    """They are named, and the exit status is 2."""
-    fine = {"CONTROLLER_KONG_ADMIN_SVC": "kong/admin", "CONTROLLER_PUBLISH_SERVICE": "kong/proxy"}
+def test_wrong_settings_are_refused(environment: dict[str, str], said: str) -> None:
+    """The message names the variable."""
+    with pytest.raises(MisconfiguredError) as refused:
+        wiring(FINE | environment)
+    assert str(refused.value).startswith(said)
+
+
+FINE = {"CONTROLLER_KONG_ADMIN_SVC": "kong/admin", "CONTROLLER_PUBLISH_SERVICE": "kong/proxy"}
+
+
+def test_default_settings_are_kics() -> None:
+    """Drain support is off, and the sync period is three seconds."""
+    defaults = wiring(FINE)
+    assert (defaults.settings.drain, defaults.period, defaults.settings.ingress_class) == (False, 3.0, "kong")
+
+
+def test_what_cannot_be_gets_one_clear_line() -> None:
+    """And exit status 2."""
     ended = subprocess.run(
         [sys.executable, "-m", "stickyconf.embedded.ingress"],
-        env={**os.environ, **fine, **environment},
+        env={**os.environ, **FINE, "KUBECONFIG": "/nowhere"},
         capture_output=True,
         text=True,
         timeout=10,
         check=False,
     )
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
-    assert ended.stderr.startswith(f"ingress: {said}")
+    assert ended.stderr.startswith("ingress: /nowhere is not a usable kubeconfig")
 
 
 # -- Gateways ---------------------------------------------------------------------------------------------------------
