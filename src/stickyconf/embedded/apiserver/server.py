@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; the limit of kube-apiserver
 _KEEP_ALIVE = 300.0  # seconds an idle connection stays open: longer than any client keeps one
 _SHUTDOWN = 1.0  # seconds that open requests get to end
+# Go's names for what Python 3.13 calls otherwise; the Python client shows them to people.
+_PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
 _HEALTH = ("/livez", "/readyz", "/healthz")
 
 
@@ -133,4 +135,5 @@ class ApiServer:
 
 
 def _json(document: JsonObject, code: int = 200, media: str = "application/json") -> web.Response:
-    return web.Response(status=code, body=encode(document), headers={"Content-Type": media})
+    body = encode(document)
+    return web.Response(status=code, reason=_PHRASES.get(code), body=body, headers={"Content-Type": media})
