@@ -218,7 +218,8 @@ def _node_status(settings: Settings, conditions: list[Object]) -> Object:
         "message": "the node agent is running",
         "lastHeartbeatTime": now(),
     }
-    size = {"cpu": str(os.cpu_count() or 1), "pods": "1000"}
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory // 1024}Ki", "pods": "1000"}
     return {
         "addresses": [
             {"type": "InternalIP", "address": settings.address},

@@ -75,6 +75,7 @@ class Container:
         self.previous_log: ContainerLog | None = None
         self.restarts = 0
         self._around = around
+        self._id = ""
         self._state: Object = {"waiting": {"reason": "ContainerCreating"}}
         self._last_state: Object = {}
         self._process: Process | None = None
@@ -94,6 +95,7 @@ class Container:
             "name": self.name,
             "image": self.spec.get("image", ""),
             "imageID": "",
+            "containerID": self._id,
             "ready": self.ready,
             "started": self.started.is_set(),
             "restartCount": self.restarts,
@@ -154,6 +156,7 @@ class Container:
             self._ended(begun, _START_ERROR, "StartError", str(error))
             return _START_ERROR
         self._process = process
+        self._id = f"process://{process.pid}"
         self._state = {"running": {"startedAt": begun}}
         self._around.tell("Started", f"Started container {self.name}", "Normal")
         self._target = self._target_of(recipe)
