@@ -265,6 +265,14 @@ def test_init_containers_come_first(space):
     assert space.condition("init", "Initialized") == "True"
 
 
+def test_a_sidecar_lives_as_long_as_the_others(space):
+    """An init container with restartPolicy Always holds nothing up, and ends after the main container."""
+    sidecar = {"name": "side", "image": "test", "command": SLEEP, "restartPolicy": "Always"}
+    space.pod("pair", ["true"], initContainers=[sidecar], restartPolicy="Never")
+    eventually("Succeeded", lambda: space.status("pair")["phase"] == "Succeeded")
+    assert "terminated" in space.status("pair")["initContainerStatuses"][0]["state"]
+
+
 def test_termination_sequence(space):
     """preStop, SIGTERM, exit, terminal phase, removal: the endpoint's conditions follow, as in Kubernetes.
 
