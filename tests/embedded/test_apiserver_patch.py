@@ -195,6 +195,31 @@ def test_apply_removes_what_its_manager_leaves_out_and_nothing_else(server: ApiS
     assert {entry["manager"] for entry in second["metadata"]["managedFields"]} == {"me", "other"}
 
 
+def test_apply_knows_the_lists_of_custom_resources_and_their_status(server: ApiServer) -> None:
+    """By the keys that their schema declares; each subresource is owned apart."""
+    server.install_crds()
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways/applied"
+    api = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway"}
+
+    def listeners(*names: str) -> dict[str, Any]:
+        ports = [{"name": name, "port": 80 + index, "protocol": "HTTP"} for index, name in enumerate(names)]
+        return {**api, "spec": {"gatewayClassName": "kong", "listeners": ports}}
+
+    def conditions(*kinds: str) -> dict[str, Any]:
+        about = {"status": "True", "reason": "Done", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        return {**api, "status": {"conditions": [{"type": kind, **about} for kind in kinds]}}
+
+    query = "?fieldManager=me"
+    server.patch(path, listeners("a", "b"), "apply", query=query)
+    applied = server.patch(path, listeners("a"), "apply", query=query)
+    assert [listener["name"] for listener in applied["spec"]["listeners"]] == ["a"]
+    server.patch(f"{path}/status", conditions("Ready", "Special"), "apply", query=query)
+    applied = server.patch(f"{path}/status", conditions("Ready"), "apply", query=query)
+    kinds = {condition["type"] for condition in applied["status"]["conditions"]}
+    assert kinds == {"Ready", "Accepted", "Programmed"}  # the last two came from the definition's default
+    assert [entry.get("subresource", "") for entry in applied["metadata"]["managedFields"]] == ["", "status"]
+
+
 def test_apply_needs_a_manager(server: ApiServer) -> None:
     status = server.patch(f"{SERVICES}/nobody", {"spec": {"ports": [{"port": 80}]}}, "apply", code=422)
     assert "fieldManager" in status["message"]

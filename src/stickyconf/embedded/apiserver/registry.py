@@ -207,6 +207,8 @@ class Registry:
             merged: JsonObject = clone({k: v for k, v in old.items() if k != "status"})
             if "status" in new:
                 merged["status"] = new["status"]
+            if "managedFields" in new["metadata"]:  # who applied which part of the status
+                merged["metadata"]["managedFields"] = new["metadata"]["managedFields"]
             return merged
         if part == "finalize":
             merged = clone(old)
