@@ -51,7 +51,12 @@ class HttpLine:
         headers += [("Cookie", field) for field in request.cookie_fields]
         seconds = self._timeout + request.patience
         message = self._http.build_request(
-            request.method, self._base + request.path, headers=headers, content=request.body or None, timeout=seconds
+            request.method,
+            self._base + request.path,
+            # As octets: a value may be no ASCII (obs-text in RFC 9110, section 5.5).
+            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
+            content=request.body or None,
+            timeout=seconds,
         )
         async with contextlib.AsyncExitStack() as place:
             if not request.patience:
