@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import dropwhile, groupby, pairwise
+from itertools import dropwhile, pairwise
 
 from stickyconf.checks.ending import Ending, newcomers, read_ending, residents
-from stickyconf.checks.evidence import Evidence, served_sessions, strays, unconverged, unknown_outcomes
-from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling, Unknown
+from stickyconf.checks.evidence import Evidence, strays, unconverged, unknown_outcomes
+from stickyconf.checks.moves import judge_moves
+from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
 from stickyconf.stats import witness_sample_size
 
 MISSED_NEWCOMERS = 1e-6
@@ -28,11 +29,11 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
     if ending is None:
         return evidence.ruling()
     evidence.doubts += _every_pod_holds_a_session(history, ending)
-    served_late, doubtful = 0, []
+    served_late, within = 0, []
     for session, exchanges in residents(history, on=ending.pod).items():
         for exchange in exchanges:
-            if exchange.sent < ending.held_until and isinstance(exchange.outcome, Unknown):
-                doubtful.append(exchange)
+            if exchange.sent < ending.held_until:
+                within.append(exchange)
             if exchange.received >= ending.held_until:
                 continue
             if exchange.unserved or exchange.pod not in (None, ending.pod):
@@ -44,7 +45,7 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
                     )
                 )
             served_late += exchange.pod == ending.pod and exchange.sent > max(ending.terminating, ending.settled)
-    evidence.doubts += unknown_outcomes(doubtful)
+    evidence.doubts += unknown_outcomes(within)
     if not served_late:
         evidence.doubts.append(Finding(f"pinned requests on {ending.pod} once the gateway had settled", "none"))
     evidence.measures.append(Measure("pinned requests on the settled victim", served_late))
@@ -109,7 +110,7 @@ def moved_sessions_move_once(history: History) -> Ruling:
     ending, evidence = _begin(history)
     if ending is None:
         return evidence.ruling()
-    _judge_moves(history, ending, evidence)
+    judge_moves(history, ending.pod, evidence)
     return evidence.ruling()
 
 
@@ -250,7 +251,7 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
             Finding(f"visits of its sessions while {ending.pod} was out of the pool but serving", "none")
         )
     _judge_newcomers(history, ending, evidence)
-    _judge_moves(history, ending, evidence)
+    judge_moves(history, ending.pod, evidence)
     return evidence.ruling()
 
 
@@ -301,49 +302,3 @@ def _every_pod_holds_a_session(history: History, ending: Ending) -> list[Finding
         for pod in history.setup.pods
         if pod not in holding
     ]
-
-
-def _judge_moves(history: History, ending: Ending, evidence: Evidence) -> None:
-    """Look at each session of the victim: one move, to a pod that was ready, with a new cookie, and visits after it."""
-    sessions, visits = residents(history, on=ending.pod), served_sessions(history, "resident")
-    if not sessions:
-        evidence.doubts.append(Finding(f"sessions on {ending.pod} before it ended", "none"))
-    for session, exchanges in sessions.items():
-        served = visits[session]
-        stays = [(pod, list(group)) for pod, group in groupby(served, key=lambda exchange: exchange.pod)]
-        if len(stays) == 2:
-            _judge_move(history, session, stays[0][1][-1], stays[1][1], evidence)
-            continue
-        after = [exchange for exchange in exchanges if exchange.sent > served[-1].sent and exchange.unserved]
-        if len(stays) == 1 and not after:
-            evidence.doubts.append(Finding(f"visits of {session} after {ending.pod} had ended", "none"))
-            continue
-        route = " -> ".join([str(pod) for pod, _ in stays] + ["nowhere"] * bool(after))
-        cited = tuple(exchange.seq for exchange in (*(group[0] for _, group in stays), *after[:1]))
-        evidence.broken.append(Finding(f"session {session} to move from {ending.pod} once", route, cited))
-    evidence.measures.append(Measure("sessions of the ended pod", len(sessions)))
-
-
-def _judge_move(history: History, session: str, last: Exchange, after: list[Exchange], evidence: Evidence) -> None:
-    first, cookie = after[0], history.setup.cookie
-    issued = first.answer.set_cookies(cookie) if first.answer else ()
-    cited = (last.seq, first.seq)
-    if not issued:
-        evidence.broken.append(
-            Finding(f"session {session} to get a new cookie with its move", f"none: {first.told()}", cited)
-        )
-    elif first.carried(cookie, issued[-1].value):
-        evidence.broken.append(
-            Finding(f"session {session} to get a new cookie with its move", "the old one again", cited)
-        )
-    ready = set(history.setup.pods) | {
-        event.subject for event in history.happened(Happening.ENDPOINT) if event.detail.get("ready") == "true"
-    }
-    if first.pod not in ready:
-        evidence.broken.append(Finding(f"session {session} to move to a ready pod", first.told(), cited))
-    planned = history.setup.plan.get("after.requests", 1)
-    visits = 1 + sum(exchange.carried(cookie) for exchange in after[1:])
-    if visits < planned:
-        evidence.doubts.append(
-            Finding(f"{planned:g} visits of {session}, its move and those with the new cookie", f"{visits}", cited)
-        )
