@@ -2,7 +2,7 @@
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
-from tests.histories import affinity
+from tests.histories import Dialect, affinity
 from tests.histories.edits import (
     answered,
     arranged,
@@ -36,6 +36,10 @@ def strays(arm):
             edited(STAYING, nth(arm, -1), reaches("echo-elsewhere")),
             "to stay there / exchange",
         ),
+        f"a {arm} session that opens with a failure": (
+            edited(STAYING, nth(arm, 0), refused),
+            "to be served / exchange",
+        ),
         f"a {arm} request refused": (edited(STAYING, nth(arm, -1), refused), "to be served / exchange"),
         f"a {arm} request answered 503 by the gateway": (
             edited(STAYING, nth(arm, -1), by_gateway(503)),
@@ -65,6 +69,10 @@ def unsure(arm):
             edited(STAYING, follow_ups(arm), sending("session_id2=at-echo-a; my_session_id=at-echo-a")),
             f"every request of the arm {arm} after a session's first to carry session_id",
         ),
+        f"a {arm} session routed from its second request on": (
+            edited(STAYING, nth(arm, 0), by_gateway(404)),
+            f"requests served by pods in the arm {arm}",
+        ),
         f"a {arm} session never routed at all": (
             edited(STAYING, every(arm), by_gateway(404)),
             f"requests served by pods in the arm {arm}",
@@ -76,6 +84,10 @@ UNEXPOSED = {
     "one pod only": (arranged(STAYING, pods=("echo-a",)), "at least 2 ready pods"),
     "no pod at all": (arranged(STAYING, pods=()), "at least 2 ready pods"),
     "a control that did not spread": (edited(STAYING, every("control"), reaches("echo-a")), "cookieless control"),
+    "a control that reached one pod and nobody else": (
+        edited(STAYING, every("control", where=lambda e: e.pod != "echo-a"), refused),
+        "10 control requests reached 1",
+    ),
     "no control": (lacking(STAYING, "control"), "cookieless control"),
     "a control that sent the cookie": (
         edited(STAYING, every("control"), sending("session_id=at-echo-a")),
@@ -111,6 +123,10 @@ CASES = {
             "sessions that stay": STAYING,
             "a pod that fails by itself, where the session is": edited(STAYING, nth("pinned", -1), answered(500)),
             "a new cookie with every response": REISSUED,
+            "a control that reached two of three pods": edited(
+                STAYING, every("control", where=lambda e: e.pod == "echo-c"), reaches("echo-a")
+            ),
+            "two pods": arranged(affinity(Dialect(place=lambda number: number % 2)), pods=("echo-a", "echo-b")),
             "other sessions straying: not this check's": edited(STAYING, nth("crowd", -1), reaches("echo-elsewhere")),
         },
         rejects=strays("pinned")
@@ -178,6 +194,10 @@ CASES = {
         doubts=unsure("roaming")
         | UNEXPOSED
         | {
+            "no PATCH with a known outcome": (
+                edited(STAYING, every("roaming", where=lambda e: e.method == "PATCH"), unknown),
+                "PATCH to be served",
+            ),
             "no DELETE": (
                 edited(STAYING, every("roaming", where=lambda e: e.method == "DELETE"), having(method="GET")),
                 "DELETE to be served",
@@ -186,7 +206,12 @@ CASES = {
         },
     ),
     "crowd_keeps_its_pods": Cases(
-        accepts={"sessions that stay": STAYING},
+        accepts={
+            "sessions that stay": STAYING,
+            "100 sessions": planned(
+                only(STAYING, every(where=lambda e: e.session not in CROWD[100:])), crowd_sessions=100
+            ),
+        },
         rejects=strays("crowd")
         | {
             "a pod that holds none": (
@@ -225,14 +250,20 @@ CASES = {
         | unsure("cookie-split")
         | UNEXPOSED
         | {
-            "a cookie that stands alone": (
-                edited(STAYING, follow_ups("cookie-middle"), sending("session_id=at-echo-a")),
-                "cookie-middle to carry the cookie there among others",
-            ),
-            "a cookie that stands elsewhere": (
-                edited(STAYING, follow_ups("cookie-last"), sending("session_id=at-echo-a; theme=dark")),
-                "cookie-last to carry the cookie there among others",
-            ),
+            **{
+                f"a cookie of {arm} that stands in {field!r}": (
+                    edited(STAYING, follow_ups(arm), sending(field)),
+                    f"{arm} to carry the cookie there among others",
+                )
+                for arm, field in (
+                    ("cookie-first", "session_id=at-echo-a"),
+                    ("cookie-first", "session_id=at-echo-a; session_id=at-echo-a"),
+                    ("cookie-first", "theme=dark; session_id=at-echo-a"),
+                    ("cookie-middle", "session_id=at-echo-a; theme=dark"),
+                    ("cookie-middle", "theme=dark; session_id=at-echo-a"),
+                    ("cookie-last", "session_id=at-echo-a; theme=dark"),
+                )
+            },
             "one Cookie field over HTTP/2": (
                 edited(STAYING, follow_ups("cookie-split"), sending("theme=dark; session_id=at-echo-a")),
                 "cookie-split to carry the cookie there among others",
@@ -250,6 +281,10 @@ CASES = {
         | UNEXPOSED
         | {
             "nobody else": (lacking(STAYING, "passerby"), "sessions to come and go meanwhile"),
+            "others that came before": (
+                edited(STAYING, every("passerby"), lambda e: having(sent=e.sent - 60, received=e.received - 60)(e)),
+                "sessions to come and go meanwhile",
+            ),
             "others that came later": (
                 edited(STAYING, every("passerby"), lambda e: having(sent=e.sent + 60, received=e.received + 60)(e)),
                 "sessions to come and go meanwhile",

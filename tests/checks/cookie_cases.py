@@ -56,6 +56,10 @@ def incomplete(arm):
             edited(PLAIN, nth(arm, 0), by_gateway(404)),
             "every request to be served by a pod",
         ),
+        f"a {arm} session whose first request failed": (
+            edited(PLAIN, nth(arm, 0), refused),
+            "every request to be served by a pod",
+        ),
         "a policy that never arrived": (unconverged(PLAIN), "to arrive on every gateway replica"),
     }
 
@@ -134,6 +138,7 @@ CASES = {
         accepts={
             "a plain value": PLAIN,
             "under a path": UNDER_A_PATH,
+            "no path: that of the request counts": with_attributes(""),
             "a quoted value": valued('"MTAuMC4wLjE6MTAyNw=="'),
             "a value with every legal character": valued("!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~"),
         },
@@ -178,6 +183,14 @@ CASES = {
         accepts={
             "cookies that lead back": PLAIN,
             "under a path": UNDER_A_PATH,
+            "as few as tell, from two pods": planned(
+                edited(
+                    only(PLAIN, every(where=lambda e: e.session < "visitor-014")),
+                    every("visitor", where=lambda e: e.pod == "echo-c"),
+                    reaches("echo-a"),
+                ),
+                visitor_sessions=13,
+            ),
             "a third visit elsewhere: not this check's": edited(PLAIN, nth("visitor", -1), reaches("echo-x")),
         },
         rejects={
@@ -191,6 +204,11 @@ CASES = {
         },
         doubts=incomplete("visitor")
         | {
+            "a session that comes to nothing": (
+                edited(PLAIN, every("visitor", where=lambda e: e.session == "visitor-001"), refused),
+                "to come back with its cookie",
+            ),
+            "a second visit with an unknown outcome": (edited(PLAIN, nth("visitor", 16), unknown), "known outcome"),
             "sessions that never come back": (only(PLAIN, openings("visitor")), "to come back with its cookie"),
             "clients without the cookie": (
                 edited(PLAIN, nth("visitor", 16), sending()),
@@ -210,6 +228,9 @@ CASES = {
     "application_cookies_survive": Cases(
         accepts={
             "all of them beside the gateway's": PLAIN,
+            "a request that asks for more than cookies": edited(
+                PLAIN, every("application"), lambda e: having(path=f"{e.path}&delay=1")(e)
+            ),
             "a cookie of a plugin between them": edited(PLAIN, every("application"), setting("plugin=1; Path=/")),
             "the gateway's again with every response": edited(
                 PLAIN, follow_ups("application"), setting("session_id=at-echo-a; Path=/")

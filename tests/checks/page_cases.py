@@ -39,6 +39,12 @@ CASES = {
             "five requests on one pod by chance, ours on all": told(
                 STICKY, RAN, "without-cookie", stdout=served(*["echo-a"] * 5)
             ),
+            "two of three pods, in as few requests as tell": told(
+                told(STICKY, RAN, "without-cookie", stdout=served(*["echo-a"] * 5)),
+                RAN,
+                "spread",
+                stdout=served(*["echo-b"] * 11),
+            ),
             "a cookie with more attributes, its header in lower case": told(
                 STICKY, RAN, "initial-request", stderr=f"< {COOKIE_LINE.lower()}; HttpOnly\r\n"
             ),
@@ -95,7 +101,11 @@ CASES = {
         },
     ),
     "drain_page_holds": Cases(
-        accepts={"as the page says": DRAIN},
+        accepts={
+            "as the page says": DRAIN,
+            "as few new sessions as tell": told(DRAIN, RAN, "new-sessions", stdout=served(*["echo-a"] * 35)),
+            "empty lines beside the pod": told(DRAIN, RAN, "terminating", stdout="\necho-c 1/1 Terminating\n\n"),
+        },
         rejects={
             "a session on the terminating pod that moves": (
                 told(DRAIN, RAN, "continue-sessions", stdout=by_session(OPENED | {"s2": "echo-a"})),

@@ -56,6 +56,8 @@ CASES = {
         rejects={
             "refused": (refusing(HOW_TO), f"the policy {HOW_TO} to be admitted / refused: no such"),
             "stored differently": (storing(HOW_TO, {**SPEC, "algorithm": "round-robin"}), "the spec stored as written"),
+            "stored as a text": (storing(HOW_TO, {**SPEC, "hashOn": "input"}), "the spec stored as written"),
+            "stored as an object": (storing(HOW_TO, {**SPEC, "algorithm": {}}), "the spec stored as written"),
             "stored in part": (storing(HOW_TO, {"algorithm": "sticky-sessions"}), "the spec stored as written"),
             "stored without a spec": (storing(HOW_TO, None), "the spec stored as written"),
         },
@@ -65,7 +67,12 @@ CASES = {
         },
     ),
     "left_out_path_is_stored_as_root": Cases(
-        accepts={"stored as /": SUBMITTED},
+        accepts={
+            "stored as /": SUBMITTED,
+            "beside a policy without a spec": plus(
+                SUBMITTED, Happening.APPLIED, "without-a-spec", 0.0, submitted="null", stored="null"
+            ),
+        },
         rejects={
             "stored as something else": (
                 storing(LEFT_OUT_PATH, {"stickySessions": {"cookiePath": "/x"}}),
@@ -113,7 +120,12 @@ CASES = {
         },
     ),
     "admin_api_shows_the_policy": Cases(
-        accepts={"as the policy says": SHOWN},
+        accepts={
+            "as the policy says": SHOWN,
+            "an upstream that was not there at first": plus(
+                SHOWN, Happening.UPSTREAM, UPSTREAM, -1.0, gateway=LAST.detail["gateway"], upstream="null"
+            ),
+        },
         rejects={
             "another algorithm": (showing(algorithm="round-robin"), "algorithm = 'sticky-sessions' in upstream"),
             "another hash_on": (showing(hash_on="cookie"), "hash_on = 'none' in upstream"),

@@ -47,6 +47,9 @@ WEIGHTED = told(
     "echo-a",
     weight="3",
 )
+TWO_PODS = arranged(
+    without(spread(Dialect(place=lambda number: number % 2)), Happening.TARGET, "echo-c"), pods=("echo-a", "echo-b")
+)
 
 UNSURE = {
     "fewer than planned": (planned(SPREAD, control_sessions=500), "as planned"),
@@ -107,6 +110,7 @@ CASES = {
         accepts={
             "three pods": SPREAD,
             "as few sessions as tell": spread(sessions=43),
+            "two pods": TWO_PODS,
             "a pod that gets few": NEARLY_STARVED,
         },
         rejects={
@@ -134,6 +138,8 @@ CASES = {
         accepts={
             "equal weights": SPREAD,
             "unequal weights": WEIGHTED,
+            "two pods": TWO_PODS,
+            "an endpoint of a pod that changed": plus(SPREAD, Happening.ENDPOINT, "echo-c", 0.02, ready="true"),
             "a pod that was removed before": plus(
                 plus(SPREAD, Happening.TARGET, "echo-z", 0.01, gateway=GATEWAY, weight="1", address="10.0.0.9:1027"),
                 Happening.TARGET_REMOVED,
@@ -168,6 +174,7 @@ CASES = {
     "without_policy_traffic_is_unsticky": Cases(
         accepts={
             "traffic that spreads": ANNOTATED,
+            "two pods": arranged(annotation(Dialect(place=lambda number: number % 2)), pods=("echo-a", "echo-b")),
             "a cookie of the application": edited(ANNOTATED, every("before"), setting("app=1; Path=/")),
             "one client that stays by chance": edited(
                 ANNOTATED, every("before", where=lambda e: e.session == "before-001"), reaches("echo-a")
@@ -189,6 +196,10 @@ CASES = {
         },
         doubts=UNSTICKY_UNSURE
         | {
+            "a session that has no route after it": (
+                edited(ANNOTATED, every("after", where=lambda e: e.session == "after-008"), by_gateway(404)),
+                "arm after, as planned",
+            ),
             "nothing in the arm after": (lacking(ANNOTATED, "after"), "arm after, as planned"),
             "no annotation": (without(ANNOTATED, Happening.ANNOTATED), "the annotation to be set"),
             "an annotation from the start": (shifted(ANNOTATED, Happening.ANNOTATED, -0.4), "the annotation to be set"),

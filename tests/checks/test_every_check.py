@@ -10,7 +10,15 @@ import pytest
 
 from stickyconf import checks
 from stickyconf.model import History, Ruling, Status
-from tests.checks import affinity_cases, cookie_cases, drain_cases, page_cases, policy_cases, spread_cases
+from tests.checks import (
+    affinity_cases,
+    cookie_cases,
+    drain_cases,
+    drain_session_cases,
+    page_cases,
+    policy_cases,
+    spread_cases,
+)
 from tests.checks.cases import Cases
 from tests.histories import edits
 
@@ -19,6 +27,7 @@ CASES: dict[str, Cases] = {
     **cookie_cases.CASES,
     **affinity_cases.CASES,
     **spread_cases.CASES,
+    **drain_session_cases.CASES,
     **drain_cases.CASES,
     **page_cases.CASES,
 }

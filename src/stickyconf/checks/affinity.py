@@ -62,7 +62,7 @@ def pinned_however_connected(history: History) -> Ruling:
             )
     for session, exchanges in history.sessions("kept").items():
         connections = [exchange.connection for exchange in exchanges if exchange.answer]
-        if len(connections) > 1 and not any(one == other for one, other in pairwise(connections)):
+        if not any(one == other for one, other in pairwise(connections)):
             evidence.doubts.append(
                 Finding(f"session {session} to reuse its connection", "every request made a new one")
             )
@@ -110,8 +110,6 @@ def crowd_keeps_its_pods(history: History) -> Ruling:
 
 def _together(sessions: dict[str, list[Exchange]], at_least: int) -> list[Finding]:
     """Return a doubt where fewer sessions than that were open (first sent, last not yet received) at one moment."""
-    if not sessions:
-        return [Finding(f"{at_least} sessions open at the same time", "none")]
     moments = [(exchanges[0].sent, 1) for exchanges in sessions.values()]
     moments += [(exchanges[-1].received, -1) for exchanges in sessions.values()]
     open_now = most = 0
@@ -134,7 +132,7 @@ def cookie_pins_wherever_it_stands(history: History) -> Ruling:
     for arm in arms:
         carrying = [exchange for exchange in history.arm(arm) if exchange.carried(history.setup.cookie)]
         placed = sum(_stands(exchange, arm, history.setup.cookie) for exchange in carrying)
-        if placed < len(carrying) or not carrying:
+        if placed < len(carrying):
             evidence.doubts.append(
                 Finding(f"requests of {arm} to carry the cookie there among others", f"{placed} of {len(carrying)} did")
             )

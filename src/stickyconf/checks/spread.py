@@ -58,7 +58,7 @@ def placement_follows_the_weights(history: History) -> Ruling:
     evidence = _arm(history, CONTROL)
     counts = pods_reached(_openings(history, CONTROL))
     weights = _weights(history)
-    if len(weights) < 2 or not counts:
+    if len(weights) < 2:
         evidence.doubts.append(Finding("sessions placed over at least 2 pods of known weight", f"{dict(counts)}"))
         return evidence.ruling()
     strangers = sorted(set(counts) - set(weights))
@@ -129,9 +129,9 @@ def _arm(history: History, arm: str) -> Evidence:
 
 
 def _openings(history: History, arm: str) -> list[Exchange]:
-    """Return what opened an arm's sessions: their first request, without the cookie, where a pod served it."""
+    """Return what opened an arm's sessions: their first request, where it was without the cookie."""
     first = [exchanges[0] for exchanges in history.sessions(arm).values()]
-    return [exchange for exchange in first if exchange.pod and not exchange.carried(history.setup.cookie)]
+    return [exchange for exchange in first if not exchange.carried(history.setup.cookie)]
 
 
 def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
@@ -146,8 +146,8 @@ def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
     if pods < 2:
         evidence.doubts.append(Finding("at least 2 ready pods", f"{pods}"))
         return evidence
-    came_back = [exchanges for exchanges in served_sessions(history, arm).values() if len(exchanges) > 1]
-    stayed = [exchanges for exchanges in came_back if len(pods_reached(exchanges)) == 1]
+    clients = served_sessions(history, arm).values()
+    stayed = [exchanges for exchanges in clients if len(pods_reached(exchanges)) == 1]
     # Where traffic spreads by chance each later request falls on the same pod with probability 1/k; where it is dealt
     # in turn, those that the turn brings elsewhere never do.
     telling, needed = len(dealt_elsewhere(history, arm)), witness_sample_size(1 - 1 / pods, alpha(requirement))
@@ -155,7 +155,7 @@ def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
         evidence.doubts.append(
             Finding(f"{needed} requests that tell spread from stickiness in the arm {arm}", f"{telling}")
         )
-    elif len(stayed) == len(came_back):
+    elif len(stayed) == len(clients):
         cited = tuple(exchange.seq for exchange in stayed[0][:2])
         evidence.broken.append(
             Finding("the requests of a client to spread", f"all {len(stayed)} clients stayed", cited)
