@@ -8,6 +8,7 @@ from stickyconf.checks.evidence import (
     Evidence,
     could_have_strayed,
     incomplete,
+    most_at_once,
     pods_reached,
     served_sessions,
     strays,
@@ -110,12 +111,7 @@ def crowd_keeps_its_pods(history: History) -> Ruling:
 
 def _together(sessions: dict[str, list[Exchange]], at_least: int) -> list[Finding]:
     """Return a doubt where fewer sessions than that were open (first sent, last not yet received) at one moment."""
-    moments = [(exchanges[0].sent, 1) for exchanges in sessions.values()]
-    moments += [(exchanges[-1].received, -1) for exchanges in sessions.values()]
-    open_now = most = 0
-    for _, change in sorted(moments):
-        open_now += change
-        most = max(most, open_now)
+    most = most_at_once((exchanges[0].sent, exchanges[-1].received) for exchanges in sessions.values())
     return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]
 
 

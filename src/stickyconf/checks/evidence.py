@@ -157,6 +157,15 @@ def pods_reached(exchanges: Iterable[Exchange]) -> Counter[str]:
     return Counter(exchange.pod for exchange in exchanges if exchange.pod)
 
 
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return how many of these spans of time, each with its start and its end, overlap at the most at one moment."""
+    now = most = 0
+    for _, change in sorted((moment, change) for span in spans for moment, change in zip(span, (1, -1), strict=True)):
+        now += change
+        most = max(most, now)
+    return most
+
+
 def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
     """Return the exchange that opened a session: the first one served by a pod."""
     return next((exchange for exchange in exchanges if exchange.pod), None)

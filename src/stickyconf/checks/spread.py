@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil
 
 from stickyconf.checks.evidence import (
@@ -21,10 +22,10 @@ from stickyconf.stats import alpha, reach_sample_size, share_sample_size, share_
 CONTROL = "control"
 
 STARVED = 0.25
-"""The effect SPR-02 is asked to show: a pod that gets this share of what its weight makes."""
+"""The effect that SPR-02 and SPR-03 are asked to show: a pod that gets this share of what its weight makes."""
 
 POWER = 0.999
-"""The probability with which it shows it."""
+"""The probability with which they show it."""
 
 
 def every_ready_pod_is_reached(history: History) -> Ruling:
@@ -51,39 +52,43 @@ def every_ready_pod_is_reached(history: History) -> Ruling:
 
 
 def placement_follows_the_weights(history: History) -> Ruling:
-    """New sessions are placed by the targets' weights: an exact test, at the declared alpha, of each pod's count.
+    """New sessions are placed by the targets' weights: an exact test, at the declared alpha, of each pod's count."""
+    evidence = _arm(history, CONTROL)
+    judge_shares(history, pods_reached(_openings(history, CONTROL)), "SPR-02", evidence)
+    return evidence.ruling()
+
+
+def judge_shares(history: History, counts: Counter[str], requirement: str, evidence: Evidence) -> None:
+    """Test the sessions placed on each pod against the targets' weights, at the alpha of a requirement.
 
     Exposure: so many sessions that the test shows a pod which gets a quarter of its share (STARVED, POWER).
     """
-    evidence = _arm(history, CONTROL)
-    counts = pods_reached(_openings(history, CONTROL))
     weights = _weights(history)
     if len(weights) < 2:
         evidence.doubts.append(Finding("sessions placed over at least 2 pods of known weight", f"{dict(counts)}"))
-        return evidence.ruling()
+        return
     strangers = sorted(set(counts) - set(weights))
     if strangers:
         evidence.doubts.append(Finding("every pod that served to be a known target", f"{', '.join(strangers)} is not"))
-        return evidence.ruling()
+        return
     test = share_test(counts, weights)
     smallest = ceil(sum(weights.values()) / min(weights.values()))  # the smallest share is one in so many
-    needed = share_sample_size(smallest, STARVED, alpha("SPR-02"), POWER)
+    needed = share_sample_size(smallest, STARVED, alpha(requirement), POWER)
     if test.samples < needed:
         evidence.doubts.append(Finding(f"at least {needed} sessions", f"{test.samples}"))
     evidence.measures += [
         Measure("sessions placed", test.samples),
         Measure("p-value", test.p_value),
-        Measure("alpha", alpha("SPR-02")),
+        Measure("alpha", alpha(requirement)),
         *(Measure(f"sessions on {pod}", counts[pod]) for pod in sorted(weights)),
     ]
-    if test.p_value <= alpha("SPR-02"):
+    if test.p_value <= alpha(requirement):
         evidence.broken.append(
             Finding(
                 f"about {test.expected:.0f} of {test.samples} sessions on {test.pod}, by its weight",
                 f"{test.count} (p = {test.p_value:.1e})",
             )
         )
-    return evidence.ruling()
 
 
 def without_policy_traffic_is_unsticky(history: History) -> Ruling:

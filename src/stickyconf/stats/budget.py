@@ -12,6 +12,7 @@ FALSE_ALARM_BUDGET = 1e-6
 ALPHA: dict[str, float] = {
     "SPR-01": 1e-7,  # a ready pod is never chosen although each is as likely
     "SPR-02": 1e-7,  # the shares look starved or flooded although they are the weights'
+    "SPR-03": 1e-7,  # the same, for sessions placed while one pod is busy
     "SPR-04": 1e-7,  # traffic without the policy looks pinned although it is spread
     "API-09": 1e-7,  # the same, before the annotation is set
     "AFF-05": 1e-7,  # a ready pod holds no session although each is as likely
