@@ -2,12 +2,16 @@
 
 The body reads as kong/go-echo's does ("Running on Pod <name>."), so that the documentation's own commands work on it.
 The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), ``set-cookie=a%3D1`` (repeatable),
-``bytes=1000`` (size of the body). ``/-/ready`` is the readiness probe. What it sees goes to standard output, one JSON
-object a line.
+``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop). What it sees goes to
+standard output, one JSON object a line.
+
+``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when somebody posts to
+``/-/release``, or after that many seconds; until then the pod is terminating and serves.
 
 Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_PORT (default 1027).
 """
 
+import http.client
 import json
 import os
 import select
@@ -24,6 +28,7 @@ NAMESPACE = os.environ.get("POD_NAMESPACE", "")
 NODE = os.environ.get("NODE_NAME", "")
 ADDRESS = os.environ.get("POD_IP", "")
 PORT = int(os.environ.get("ECHO_PORT", "1027"))
+BEYOND_SIGTERM = 0.25  # seconds for which a request with until=sigterm outlasts it
 LINGER = 1.0  # seconds for which a connection may stay idle after SIGTERM before it is closed
 
 _log_lock = threading.Lock()
@@ -48,6 +53,8 @@ class Server(ThreadingHTTPServer):
         """Listen on ``address``."""
         super().__init__(address, Handler)
         self.stopping = False
+        self.released = threading.Event()
+        self.terminated = threading.Event()
         self.open_connections = 0
         self.changed = threading.Condition()
 
@@ -118,10 +125,15 @@ class Handler(BaseHTTPRequestHandler):
         request_id = self.headers.get("Echo-Request-Id", "")
         log("request", id=request_id, method=self.command, path=self.path)
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if url.path == "/-/ready":
-            status = 200
+        status = int(query.get("status", ["200"])[0])
+        if url.path == "/-/hold":
+            self.server.released.wait(float(query["seconds"][0]))
+        elif url.path == "/-/release":
+            self.server.released.set()
+        elif query.get("until") == ["sigterm"]:
+            self.server.terminated.wait()
+            self._delay(BEYOND_SIGTERM)
         else:
-            status = int(query.get("status", ["200"])[0])
             self._delay(float(query.get("delay", ["0"])[0]))
         body = self._body(int(query.get("bytes", ["0"])[0]))
         self.send_response(status)
@@ -164,16 +176,25 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     """Serve until SIGTERM, then finish what was begun."""
     server = Server((ADDRESS, PORT))
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: server.terminated.set())
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
     log("listening", address=ADDRESS, port=PORT)
-    stop.wait()
+    server.terminated.wait()
     log("sigterm")
     server.finish()
     log("stopped")
 
 
+def hold(seconds):
+    """Return when this pod's server is released, or after ``seconds``."""
+    connection = http.client.HTTPConnection(ADDRESS, PORT)
+    connection.request("GET", f"/-/hold?seconds={seconds:g}")
+    connection.getresponse().read()
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["hold"]:
+        hold(float(sys.argv[2]))
+    else:
+        main()

@@ -71,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="stickyconf-bench-") as out:
             cost = measure([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", out, *options.pytest])
         print(
-            f"run {number}: {cost.wall:.1f} s wall, {cost.memory / 2**20:.0f} MiB peak over {cost.processes} processes, "
-            f"exit status {cost.status}"
+            f"run {number}: {cost.wall:.1f} s wall, {cost.memory / 2**20:.0f} MiB peak over {cost.processes} processes,"
+            f" exit status {cost.status}"
         )
         worst = max(worst, cost.status)
     return worst

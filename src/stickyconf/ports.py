@@ -76,6 +76,9 @@ class Cluster(Protocol):
     async def log(self, pod: str, namespace: str, tail: int) -> str:
         """Return the last lines of a pod's log."""
 
+    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> None:
+        """Post to a pod through the API server (pods/proxy); HarnessError where the pod does not answer 2xx."""
+
 
 class Gateway(Protocol):
     """The gateway's Admin API, one replica at a time, because replicas are updated one at a time."""
@@ -152,8 +155,8 @@ class Traffic(Protocol):
 class Tempo:
     """How fast the system under test is meant to be, in seconds.
 
-    ``sync``: the controller's push period. ``hold``: how long preStop keeps a deleted pod serving (at least
-    3 sync periods). ``grace``: the pod's termination grace period, longer than ``hold``.
+    ``sync``: the controller's push period. ``hold``: how long preStop keeps a deleted pod serving where nobody releases
+    it (many sync periods). ``grace``: the pod's termination grace period, longer than ``hold``.
     """
 
     sync: float

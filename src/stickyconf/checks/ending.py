@@ -1,11 +1,12 @@
 """How one pod ended, read from a history: the moments every drain requirement refers to.
 
     acted            terminating   settled                 held_until  sigterm      gone, removed
-      | request sent   | seen        | the gateway has it    | the last | log line     |
-      |----------------|-------------|----- steady drain ----| moment at which preStop certainly still holds
+      | request sent   | seen        | the gateway has it    | released | log line     |
+      |----------------|-------------|----- steady drain ----| the last moment at which preStop certainly holds
 
-``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier, and until
-``held_until`` = acted + hold the pod was certainly serving; less where it was seen to end before that.
+``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier. ``held_until`` is recorded
+before the pod is released, or is acted + hold where nobody released it. Between the two the pod was certainly serving;
+less where it was seen to end before that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ AGREEING_NEWCOMERS = 5
 """New sessions in a row that must avoid the pod before the change counts as arrived on every worker."""
 
 LATEST_SETTLING = 0.6
-"""The share of the hold within which the gateway must have settled; what is left must show the steady drain."""
+"""The share of the hold within which the gateway must have settled, where the plan names no time for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +47,23 @@ def read_ending(history: History) -> Ending | Finding:
     if len({event.subject for event in ending}) != 1:
         return Finding("one pod to terminate", f"{', '.join(event.subject for event in ending) or 'none'} did")
     pod, acted, hold = ending[0].subject, acts[0].when, history.setup.tempo["hold"]
+    released = _first(history, Happening.RELEASED, pod)
+    until = acted + hold if released is None else min(released, acted + hold)
+    settling = history.setup.plan.get("settling.seconds", LATEST_SETTLING * hold)
     sigterm, gone = _first(history, Happening.SIGTERM, pod), _first(history, Happening.POD_GONE, pod)
     ended = min((moment for moment in (sigterm, gone) if moment is not None), default=None)
     doubts = []
     if ended is None:
         doubts.append(Finding(f"the end of {pod} to be seen", "neither its SIGTERM nor its going was"))
-    elif ended < acted + hold:
-        doubts.append(Finding(f"preStop to hold {pod} for {hold:g} s", f"it ended {acted + hold - ended:.2f} s early"))
+    elif ended < until:
+        held = f"for {hold:g} s" if released is None else "until it was released"
+        doubts.append(Finding(f"preStop to hold {pod} {held}", f"it ended {until - ended:.2f} s early"))
     return Ending(
         pod=pod,
         acted=acted,
         terminating=ending[0].when,
-        held_until=acted + hold if ended is None else min(acted + hold, ended),
-        settled=_settled(history, pod, acted, acted + LATEST_SETTLING * hold),
+        held_until=until if ended is None else min(until, ended),
+        settled=_settled(history, pod, acted, acted + settling),
         weight_zero=everywhere(history, pod, acted, removed_counts=False),
         removed=_removed_everywhere(history, pod, acted),
         sigterm=sigterm,

@@ -18,6 +18,7 @@ class Happening(StrEnum):
     ANNOTATED = "annotated"
     DELETED = "deleted"  # we asked for the deletion
     SCALED = "scaled"
+    RELEASED = "released"  # we let preStop of a pod return
     RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr
     RESTARTED = "restarted"  # subject: what was restarted
     # Seen through the Kubernetes API.

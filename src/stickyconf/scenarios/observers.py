@@ -10,6 +10,7 @@ from typing import Any
 from stickyconf.model import Happening
 from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Target
 from stickyconf.scenarios.recorder import Recorder
+from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import Beat
 
 POLLS_PER_SYNC = 4
@@ -97,7 +98,7 @@ class Observers:
         async for kind, pod in self._target.cluster.watch(POD, self._namespace):
             name, status = pod["metadata"]["name"], pod.get("status", {})
             if status.get("podIP"):
-                self.addresses.setdefault(f"{status['podIP']}:1027", name)
+                self.addresses.setdefault(f"{status['podIP']}:{ECHO_PORT}", name)
                 if any(item.get("state", {}).get("running") for item in status.get("containerStatuses") or ()):
                     await self.follow_logs([name])
             if kind == "DELETED":

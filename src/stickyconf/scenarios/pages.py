@@ -51,6 +51,7 @@ def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
                     await _run(stage, step, directory)
         finally:
             await _clear(stage)
+            await stage.release_all(PAGE_NAMESPACE)
 
     return play
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from stickyconf.ports import POD, HarnessError, Target
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.recorder import Recorder
-from stickyconf.scenarios.workload import Manifests, Policy, Topology, upstream_name
+from stickyconf.scenarios.workload import ECHO_PORT, Manifests, Policy, Topology, upstream_name
 from stickyconf.wait import Waiter, WaitFailed
 
 AGREEING_CONNECTIONS = 5
@@ -95,7 +95,7 @@ class Stage:
     async def _ready_pods(self) -> dict[str, str]:
         pods = await self.target.cluster.list(POD, self.namespace, "app=echo")
         return {
-            pod["metadata"]["name"]: f"{pod['status']['podIP']}:1027"
+            pod["metadata"]["name"]: f"{pod['status']['podIP']}:{ECHO_PORT}"
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
             and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
@@ -157,6 +157,18 @@ class Stage:
         async with self.client("probe", fresh=True, keeps=False) as client:
             path = self.policy.cookie_path
             return all([(await client.get(path)).pod is not None for _ in range(AGREEING_CONNECTIONS)])
+
+    async def release(self, pods: Iterable[str]) -> None:
+        """Let preStop of these pods return. Recorded before it is asked for: until then the pods certainly serve."""
+        for pod in pods:
+            self.recorder.event(Happening.RELEASED, pod)
+            await self.target.cluster.post_to_pod(pod, self.namespace, ECHO_PORT, "/-/release")
+
+    async def release_all(self, namespace: str) -> None:
+        """Release every pod of a namespace, so that none holds when it is cleared."""
+        for pod in await self.target.cluster.list(POD, namespace, "app=echo"):
+            with contextlib.suppress(HarnessError):  # it has just ended, or has not begun
+                await self.target.cluster.post_to_pod(pod["metadata"]["name"], namespace, ECHO_PORT, "/-/release")
 
     async def close(self) -> History:
         """Stop watching, wait for the pods' own records, and close the history."""

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
+ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
 RUN_LABEL = "stickyconf/run"
 
@@ -37,7 +38,8 @@ class Topology:
     """What a case stands on.
 
     ``attached``: the Service carries the policy's annotation from the start. ``hold``: preStop keeps a deleted pod
-    serving for the target's hold time. ``drain``: drain support must be on (off); None takes it as it is.
+    serving until it is released, for the target's hold time at the most. ``drain``: drain support must be on (off);
+    None takes it as it is.
     """
 
     replicas: int = 3
@@ -74,7 +76,7 @@ class Manifests:
         [container] = pod["containers"]
         if topology.hold:
             pod["terminationGracePeriodSeconds"] = round(grace)
-            container["lifecycle"]["preStop"]["exec"]["command"] = ["sleep", f"{hold:g}"]
+            container["lifecycle"]["preStop"]["exec"]["command"][-1] = f"{hold:g}"
         else:
             del container["lifecycle"]
         return [_in(namespace, document) for document in (config, service, deployment)]

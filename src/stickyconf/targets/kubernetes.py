@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 from kubernetes.aio.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
@@ -137,6 +138,16 @@ class KubernetesCluster:
         """Return the last lines of a pod's log."""
         response = await self._open_log(pod, namespace, tail_lines=tail)
         return (await response.read()).decode(errors="replace")
+
+    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> None:
+        """Post to a pod through the API server (pods/proxy); HarnessError where the pod does not answer 2xx."""
+        name = f"{pod}:{port}"
+        try:
+            await self._core.connect_post_namespaced_pod_proxy_with_path(name, namespace, path.lstrip("/"))
+        except ApiException as error:
+            raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {error.status}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"pod {namespace}/{pod} cannot be reached through the API server: {error}") from error
 
     async def _open_log(self, pod: str, namespace: str, **options: Any) -> aiohttp.ClientResponse:
         try:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from . import discovery
 from .audit import AuditLog
+from .podproxy import PodProxy
 from .registry import Registry
 from .requests import ResourcePath, verb_of
 from .resources import Resources
@@ -35,6 +36,7 @@ class ApiServer:
         """*token* is the bearer token that every request but health and version has to carry."""
         self.registry = Registry()
         self._resources = Resources(self.registry)
+        self._pods = PodProxy(self.registry)
         self._authorization = f"Bearer {token}".encode()
         self._audit = audit
 
@@ -79,12 +81,18 @@ class ApiServer:
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, self._authorization):
             raise unauthorized()
+        if proxied := PodProxy.parse(path):
+            self._record(request, proxied[0])
+            return await self._pods.serve(request, *proxied)
         target = ResourcePath.parse(path)
         if target is None:
             return self._document(request)
+        self._record(request, target)
+        return await self._resources.serve(request, target)
+
+    def _record(self, request: web.Request, target: ResourcePath) -> None:
         if self._audit is not None:
             self._audit.record(verb_of(request, target), target, request.headers.get("User-Agent", ""))
-        return await self._resources.serve(request, target)
 
     def _document(self, request: web.Request) -> web.Response:
         if request.method not in ("GET", "HEAD"):
