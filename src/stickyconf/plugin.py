@@ -75,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _judges(config: pytest.Config) -> bool:
     """Whether this pytest run collects conformance cases; the suite's own tests need none of what follows."""
     suites = config.rootpath / "suites"
+    if not suites.is_dir():
+        return False
     chosen = [(config.invocation_params.dir / str(argument).partition("::")[0]).resolve() for argument in config.args]
     return any(path == suites or suites in path.parents or path in suites.parents for path in chosen)
 
