@@ -1,0 +1,64 @@
+"""How a pod is brought to its end, and what is waited for on the way. What does not come is recorded, not raised."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+from stickyconf.model import Happening
+from stickyconf.ports import POD
+from stickyconf.scenarios.stage import Stage
+from stickyconf.wait import WaitFailed
+
+
+def any_pod(stage: Stage) -> str:
+    """Return one of the ready pods, by the run's seed."""
+    return random.Random(stage.seed).choice(sorted(stage.pods))  # noqa: S311 - reproducible, not secret
+
+
+async def delete_pod(stage: Stage, pod: str, grace: int | None = None) -> None:
+    """Delete a pod, with a grace period in seconds of its own if one is given.
+
+    The act is recorded before it is asked for: preStop cannot have begun earlier.
+    """
+    stage.recorder.event(Happening.DELETED, pod)
+    await stage.target.cluster.delete(POD, pod, stage.namespace, grace)
+
+
+async def settled(stage: Stage) -> list[str]:
+    """Return the terminating pods once every gateway replica shows them at weight 0, or no longer.
+
+    A gateway that never does is not our failure: what was seen is recorded, and judged after as much time.
+    """
+
+    async def terminating() -> list[str]:
+        return [event.subject for event in stage.recorder.events(Happening.TERMINATING)]
+
+    stage.recorder.plan |= {"settling.seconds": stage.waiter.budgets["drain_converged"].total_seconds()}
+    victims = await stage.waiter.until("a terminating pod", "rollout", terminating, bool)
+
+    async def still_weighted() -> list[str]:
+        shown = [(pod, replica, weight) for pod in victims for replica, weight in stage.observers.shown(pod).items()]
+        return [f"{pod} on {replica}" for pod, replica, weight in shown if weight]
+
+    with contextlib.suppress(WaitFailed):
+        await stage.waiter.until(
+            "the gateway to drain the pod", "drain_converged", still_weighted, lambda left: not left
+        )
+    return victims
+
+
+async def gone(stage: Stage, pods: list[str]) -> None:
+    """Return when these pods have left the cluster and every gateway replica; record it where they do not."""
+
+    async def still_there() -> list[str]:
+        left = {event.subject for event in stage.recorder.events(Happening.POD_GONE)}
+        there = [f"{pod} has not gone" for pod in pods if pod not in left]
+        return there + [f"{pod} on {replica}" for pod in pods for replica in stage.observers.shown(pod)]
+
+    try:
+        await stage.waiter.until(
+            "the pod to end and to leave the gateway", "drained", still_there, lambda left: not left
+        )
+    except WaitFailed as failure:
+        stage.recorder.event(Happening.UNCONVERGED, stage.upstream, budget=failure.budget, last=failure.last)
