@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from itertools import dropwhile, pairwise
 
-from stickyconf.checks.ending import Ending, newcomers, read_ending, residents
-from stickyconf.checks.evidence import Evidence, strays, unconverged, unknown_outcomes
-from stickyconf.checks.moves import judge_moves
+from stickyconf.checks.ending import begin, newcomers, residents
+from stickyconf.checks.evidence import strays, unknown_outcomes
+from stickyconf.checks.moves import judge_moves, without_a_session
+from stickyconf.checks.rotation import judge_newcomers
 from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import witness_sample_size
-
-MISSED_NEWCOMERS = 1e-6
-"""The probability with which a pod that still gets new sessions may stay unnoticed."""
 
 LONGEST_GAP = 1.0
 """Seconds for which a drain may go without a request sent: a failure shorter than that could stay unseen."""
@@ -25,10 +22,10 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
 
     Exposure: every pod held a session before, and the victim served requests after the gateway had settled.
     """
-    ending, evidence = _begin(history, drain=True)
+    ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
-    evidence.doubts += _every_pod_holds_a_session(history, ending)
+    evidence.doubts += without_a_session(history, ending.acted)
     served_late, within = 0, []
     for session, exchanges in residents(history, on=ending.pod).items():
         for exchange in exchanges:
@@ -57,32 +54,11 @@ def draining_pod_gets_no_new_session(history: History) -> Ruling:
 
     Exposure: so many new sessions while it was still serving that a pod in the rotation would have got one.
     """
-    ending, evidence = _begin(history, drain=True)
+    ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
-    _judge_newcomers(history, ending, evidence)
+    judge_newcomers(history, ending, evidence)
     return evidence.ruling()
-
-
-def _judge_newcomers(history: History, ending: Ending, evidence: Evidence) -> None:
-    late = [exchange for exchange in newcomers(history) if exchange.sent > ending.settled]
-    evidence.broken += [
-        Finding(
-            f"no new session on {ending.pod} once it is out of the rotation",
-            f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after the gateway had settled",
-            (exchange.seq,),
-        )
-        for exchange in late
-        if exchange.pod == ending.pod
-    ]
-    while_serving = sum(exchange.sent < ending.held_until for exchange in late)
-    # A deleted pod is replaced: its share may be one of one pod more.
-    needed = witness_sample_size(1 / (1 + max(1, len(history.setup.pods))), MISSED_NEWCOMERS)
-    if while_serving < needed:
-        evidence.doubts.append(
-            Finding(f"{needed} new sessions while {ending.pod} was out of the rotation but serving", f"{while_serving}")
-        )
-    evidence.measures.append(Measure("new sessions while it ended", while_serving))
 
 
 def other_sessions_are_untouched(history: History) -> Ruling:
@@ -90,13 +66,13 @@ def other_sessions_are_untouched(history: History) -> Ruling:
 
     Exposure: every pod held a session before, and those on the others visited during the drain and after it.
     """
-    ending, evidence = _begin(history)
+    ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
     others = residents(history, not_on=ending.pod)
     visits = [exchange for exchanges in others.values() for exchange in exchanges]
     evidence.broken += strays(others)
-    evidence.doubts += [*_every_pod_holds_a_session(history, ending), *unknown_outcomes(visits)]
+    evidence.doubts += [*without_a_session(history, ending.acted), *unknown_outcomes(visits)]
     if not any(ending.terminating < exchange.sent < ending.held_until for exchange in visits):
         evidence.doubts.append(Finding("visits of sessions on other pods during the drain", "none"))
     if ending.gone is None or not any(exchange.sent > ending.gone for exchange in visits):
@@ -107,7 +83,7 @@ def other_sessions_are_untouched(history: History) -> Ruling:
 
 def moved_sessions_move_once(history: History) -> Ruling:
     """When the pod is gone, each of its sessions moves once, to a ready pod, with a new cookie, and stays there."""
-    ending, evidence = _begin(history)
+    ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
     judge_moves(history, ending.pod, evidence)
@@ -120,7 +96,7 @@ def no_request_fails(history: History) -> Ruling:
     Exposure: pinned and new requests were sent from before the deletion until the pod was gone from cluster and
     gateway, never longer than LONGEST_GAP apart.
     """
-    ending, evidence = _begin(history)
+    ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
     exchanges = history.arm(*TRAFFIC)
@@ -150,7 +126,7 @@ def _longest_gap(moments: list[float], since: float, until: float) -> float:
 
 def in_flight_request_completes(history: History) -> Ruling:
     """A request that was under way on the pod before its deletion, and still is at SIGTERM, is completed by it."""
-    ending, evidence = _begin(history)
+    ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
     across, until = 0, ending.sigterm or ending.held_until
@@ -177,7 +153,7 @@ def in_flight_request_completes(history: History) -> Ruling:
 
 def terminating_target_has_weight_zero(history: History) -> Ruling:
     """Drain on: every replica's Admin API lists the terminating target with weight 0, the others with their weights."""
-    ending, evidence = _begin(history, drain=True)
+    ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
     for gateway in history.setup.gateways:
@@ -230,7 +206,7 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
 
     Exposure: its sessions visited, and many new ones were opened, while it was out of the pool but still serving.
     """
-    ending, evidence = _begin(history, drain=False)
+    ending, evidence = begin(history, drain=False)
     if ending is None:
         return evidence.ruling()
     if ending.removed is None or ending.removed >= ending.held_until:
@@ -250,14 +226,14 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
         evidence.doubts.append(
             Finding(f"visits of its sessions while {ending.pod} was out of the pool but serving", "none")
         )
-    _judge_newcomers(history, ending, evidence)
+    judge_newcomers(history, ending, evidence)
     judge_moves(history, ending.pod, evidence)
     return evidence.ruling()
 
 
 def drain_times_observed(history: History) -> Ruling:
     """Record how long after the deletion things happened: weight 0, last new session on the pod, SIGTERM, removal."""
-    ending, evidence = _begin(history)
+    ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
     placed = [
@@ -281,24 +257,3 @@ def drain_times_observed(history: History) -> Ruling:
         )
     evidence.doubts.clear()
     return evidence.ruling()
-
-
-def _begin(history: History, drain: bool | None = None) -> tuple[Ending | None, Evidence]:
-    """Read the pod's end. A history recorded with drain support the other way says nothing: None, with the doubt."""
-    if drain is not None and history.setup.drain is not drain:
-        wanted, was = ("on", "off") if drain else ("off", "on")
-        return None, Evidence(doubts=[Finding(f"drain support {wanted}", f"it was {was}")])
-    ending = read_ending(history)
-    if isinstance(ending, Finding):
-        return None, Evidence(doubts=[ending])
-    return ending, Evidence(doubts=[*ending.doubts, *unconverged(history)])
-
-
-def _every_pod_holds_a_session(history: History, ending: Ending) -> list[Finding]:
-    openers = [exchanges[0] for exchanges in residents(history).values()]
-    holding = {exchange.pod for exchange in openers if exchange.sent < ending.acted}
-    return [
-        Finding(f"a session on {pod} before the drain", "none was placed there")
-        for pod in history.setup.pods
-        if pod not in holding
-    ]

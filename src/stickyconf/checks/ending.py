@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stickyconf.checks.evidence import Evidence, unconverged
 from stickyconf.model import Exchange, Finding, Happening, History
 
 AGREEING_NEWCOMERS = 5
@@ -36,6 +37,17 @@ class Ending:
     sigterm: float | None
     gone: float | None
     doubts: tuple[Finding, ...]
+
+
+def begin(history: History, drain: bool | None = None) -> tuple[Ending | None, Evidence]:
+    """Read the pod's end. A history recorded with drain support the other way says nothing: None, with the doubt."""
+    if drain is not None and history.setup.drain is not drain:
+        wanted, was = ("on", "off") if drain else ("off", "on")
+        return None, Evidence(doubts=[Finding(f"drain support {wanted}", f"it was {was}")])
+    ending = read_ending(history)
+    if isinstance(ending, Finding):
+        return None, Evidence(doubts=[ending])
+    return ending, Evidence(doubts=[*ending.doubts, *unconverged(history)])
 
 
 def read_ending(history: History) -> Ending | Finding:

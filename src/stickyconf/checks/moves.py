@@ -9,6 +9,17 @@ from stickyconf.checks.evidence import Evidence, served_sessions
 from stickyconf.model import Exchange, Finding, Happening, History, Measure
 
 
+def without_a_session(history: History, before: float) -> list[Finding]:
+    """Return a doubt for each pod that held no resident session before a moment of the history's clock."""
+    openers = [exchanges[0] for exchanges in residents(history).values()]
+    holding = {exchange.pod for exchange in openers if exchange.sent < before}
+    return [
+        Finding(f"a session on {pod} before the drain", "none was placed there")
+        for pod in history.setup.pods
+        if pod not in holding
+    ]
+
+
 def judge_moves(history: History, pod: str, evidence: Evidence) -> None:
     """Look at each resident session of ``pod``: one move, to a ready pod, with a new cookie, and visits after it.
 

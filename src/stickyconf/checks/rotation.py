@@ -1,0 +1,89 @@
+"""A terminating pod that goes on serving the sessions it has: no new one is placed on it."""
+
+from __future__ import annotations
+
+from stickyconf.checks.ending import Ending, begin, newcomers
+from stickyconf.checks.evidence import Evidence
+from stickyconf.model import Finding, Happening, History, Measure, Ruling
+from stickyconf.stats import witness_sample_size
+
+MISSED_NEWCOMERS = 1e-6
+"""The probability with which a pod that still gets new sessions may stay unnoticed."""
+
+FRESH_CONNECTIONS = 200
+"""Connections that must agree on the targets: 1 of 4 workers that still uses the old ones would serve 1 in 16 or more
+of them by the pod that left, and stay unnoticed with a probability of 3e-6 at the most."""
+
+
+def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_least: int = 0) -> None:
+    """Look where new sessions were placed once the gateway had settled: not on the pod that ends.
+
+    Exposure: so many while it was still serving that a pod in the rotation would have got one, and ``at_least``.
+    """
+    late = [exchange for exchange in newcomers(history) if exchange.sent > ending.settled]
+    evidence.broken += [
+        Finding(
+            f"no new session on {ending.pod} once it is out of the rotation",
+            f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after the gateway had settled",
+            (exchange.seq,),
+        )
+        for exchange in late
+        if exchange.pod == ending.pod
+    ]
+    while_serving = sum(exchange.sent < ending.held_until for exchange in late)
+    # A deleted pod is replaced: its share may be one of one pod more.
+    needed = max(at_least, witness_sample_size(1 / (1 + max(1, len(history.setup.pods))), MISSED_NEWCOMERS))
+    if while_serving < needed:
+        evidence.doubts.append(
+            Finding(f"{needed} new sessions while {ending.pod} was out of the rotation but serving", f"{while_serving}")
+        )
+    evidence.measures.append(Measure("new sessions while it ended", while_serving))
+
+
+def ready_terminating_pod_gets_no_new_session(history: History) -> Ruling:
+    """Drain on: a pod that terminates while its endpoint counts as ready gets no new session either.
+
+    Exposure beside that of every drain: the endpoint was seen ready and terminating at once.
+    """
+    ending, evidence = begin(history, drain=True)
+    if ending is None:
+        return evidence.ruling()
+    judge_newcomers(history, ending, evidence)
+    seen = [event.detail for event in history.happened(Happening.ENDPOINT, ending.pod)]
+    if not any(detail["ready"] == detail["terminating"] == "true" for detail in seen):
+        evidence.doubts.append(Finding(f"the endpoint of {ending.pod} to be ready and terminating", "it was not seen"))
+    return evidence.ruling()
+
+
+def pod_of_two_services_gets_no_new_session(history: History) -> Ruling:
+    """Drain on: a terminating pod that is an endpoint of two Services of one rule gets no new session through either.
+
+    Exposure beside that of every drain: the pod was seen as an endpoint of both.
+    """
+    ending, evidence = begin(history, drain=True)
+    if ending is None:
+        return evidence.ruling()
+    judge_newcomers(history, ending, evidence)
+    services = {event.detail.get("service", "") for event in history.happened(Happening.ENDPOINT, ending.pod)} - {""}
+    if len(services) < 2:
+        evidence.doubts.append(
+            Finding(f"{ending.pod} to be an endpoint of two Services", f"of {', '.join(sorted(services)) or 'none'}")
+        )
+    return evidence.ruling()
+
+
+def no_connection_uses_the_old_targets(history: History) -> Ruling:
+    """Once a drain has converged, none of FRESH_CONNECTIONS fresh connections places a session on the pod that left.
+
+    Exposure: as many connections as that, each a new one, while the pod was held and able to answer.
+    """
+    ending, evidence = begin(history, drain=True)
+    if ending is None:
+        return evidence.ruling()
+    judge_newcomers(history, ending, evidence, at_least=FRESH_CONNECTIONS)
+    connections = [exchange.connection for exchange in newcomers(history)]
+    if len(set(connections)) < len(connections):
+        evidence.doubts.append(
+            Finding("a fresh connection for each new session", f"{len(set(connections))} for {len(connections)}")
+        )
+    return evidence.ruling()
