@@ -52,7 +52,7 @@ UNSURE = UNREADABLE | {
         without(without(ON, Happening.SIGTERM), Happening.POD_GONE),
         "the end of echo-b to be seen",
     ),
-    "a hold that was not kept": (shifted(ON, Happening.SIGTERM, -0.5), "preStop to hold echo-b for 3 s"),
+    "a hold that was not kept": (shifted(ON, Happening.SIGTERM, -0.5), "preStop to hold echo-b"),
 }
 
 

@@ -100,7 +100,7 @@ CASES = {
                 edited(ON, pinned(DRAINING), unknown),
                 "known outcome",
             ),
-            "a pod killed at once, whose sessions had to move": (KILLED, "preStop to hold echo-b for 3 s"),
+            "a pod killed at once, whose sessions had to move": (KILLED, "preStop to hold echo-b"),
         },
     ),
     "draining_pod_gets_no_new_session": Cases(

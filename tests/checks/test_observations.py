@@ -1,4 +1,4 @@
-"""What the observing checks measure."""
+"""What checks measure: the observing ones, and the others beside their judgement."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import uuid
 import pytest
 
 from stickyconf import checks
-from stickyconf.model import Happening, History, Ruling
-from tests.histories import Dialect, cookie, drain, spread
+from stickyconf.model import Happening, History, Ruling, Status
+from tests.histories import Dialect, affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.conforming import VICTIM
 from tests.histories.edits import (
     arranged,
     between,
     edited,
     every,
+    lacking,
     nth,
     plus,
     reaches,
@@ -173,3 +174,54 @@ def test_of_many_counter_examples_the_first_are_kept_and_all_are_counted() -> No
 
     assert [finding.exchanges for finding in ruling.findings] == [(number,) for number in range(1, 21)]
     assert measures(ruling)["counter-examples in all"] == 186
+
+
+AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain()
+
+
+@pytest.mark.parametrize(
+    ("name", "history", "expected"),
+    [
+        ("one_pod_per_session", AFFINITY, {"sessions": 7, "requests": 35, "requests off their pod": 0}),
+        ("crowd_keeps_its_pods", AFFINITY, {"sessions on echo-a": 40, "sessions on echo-b": 41}),
+        ("cookie_pins_wherever_it_stands", AFFINITY, {"split Cookie fields over HTTP/2": "judged"}),
+        (
+            "cookie_pins_wherever_it_stands",
+            plus(lacking(AFFINITY, "cookie-split"), Happening.UNSUPPORTED, "http2", 0.0, reason="it said no"),
+            {"split Cookie fields over HTTP/2": "not judged: it said no"},
+        ),
+        ("residents_stay_while_others_come_and_go", AFFINITY, {"sessions that came and went": 8}),
+        ("every_ready_pod_is_reached", SPREAD, {"requests control": 186, "pods reached": 3}),
+        (
+            "placement_follows_the_weights",
+            SPREAD,
+            {"sessions placed": 186, "p-value": 1.0, "alpha": 1e-7, "sessions on echo-c": 62},
+        ),
+        ("without_policy_traffic_is_unsticky", SWITCHED, {"clients that stayed on one pod before": 0}),
+        ("annotation_switches_stickiness_on", SWITCHED, {"requests before": 35, "requests after": 35}),
+        ("admin_api_shows_the_policy", SWITCHED, {"gateway replicas asked": 1}),
+        ("value_survives_a_jar", cookie(), {"values a library's jar kept": 2}),
+        ("cookie_names_the_pod_that_served", cookie(), {"cookies followed": 16}),
+        ("application_cookies_survive", cookie(), {"responses with cookies of both": 2}),
+        ("cookie_is_set_on_every_status", cookie(), {"first responses 204": 1, "first responses 500": 1}),
+        ("pinned_sessions_stay_until_the_pod_stops", DRAINED, {"pinned requests on the settled victim": 32}),
+        ("draining_pod_gets_no_new_session", DRAINED, {"new sessions while it ended": 59}),
+        ("other_sessions_are_untouched", DRAINED, {"sessions on other pods": 4}),
+        ("moved_sessions_move_once", DRAINED, {"sessions of the ended pod": 2}),
+        ("no_request_fails", DRAINED, {"requests during and after the drain": 389}),
+        ("in_flight_request_completes", DRAINED, {"under way in in-flight-008": 5.0}),
+        ("sticky_page_holds", sticky_page(), {"commands run": 7, "pods without the cookie": 3}),
+        ("drain_page_holds", drain_page(), {"sessions continued": 9, "new sessions": 36}),
+    ],
+)
+def test_every_judgement_says_how_much_it_stands_on(
+    name: str, history: History, expected: dict[str, float | str]
+) -> None:
+    assert expected.items() <= measures(getattr(checks, name)(history)).items()
+
+
+def test_no_policies_were_refused_where_none_is_named() -> None:
+    ruling = checks.policies_are_refused(policies(), cases=(), naming=())
+
+    assert ruling.status is Status.INCONCLUSIVE
+    assert measures(ruling) == {"policies submitted": 0}

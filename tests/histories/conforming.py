@@ -164,8 +164,9 @@ def policies() -> History:
     return tape.history()
 
 
-# The drain's moments, in seconds: deletion asked for, seen, shown at weight 0; SIGTERM, gone, removed; the last visits.
-ACTED, TERMINATING, SHOWN, SIGTERM, GONE, REMOVED, END = 2.0, 2.05, 2.3, 5.1, 5.7, 5.9, 8.0
+# The drain's moments, in seconds: deletion asked for, seen, shown at weight 0; released, SIGTERM, gone, removed; the
+# last visits.
+ACTED, TERMINATING, SHOWN, RELEASED, SIGTERM, GONE, REMOVED, END = 2.0, 2.05, 2.3, 4.9, 5.1, 5.7, 5.9, 8.0
 VICTIM, SUCCESSOR = "echo-b", "echo-d"
 
 
@@ -215,6 +216,7 @@ def _pod_ends(tape: Tape, support: bool, by: str) -> None:
     if by == "delete":
         tape.event(Happening.ENDPOINT, SUCCESSOR, SHOWN + 0.3, ready="true", serving="true", terminating="false")
         tape.shows_targets(SHOWN + 0.4, echo_d=1)
+    tape.event(Happening.RELEASED, VICTIM, RELEASED)
     tape.event(Happening.SIGTERM, VICTIM, SIGTERM)
     tape.event(Happening.ENDPOINT_REMOVED, VICTIM, GONE - 0.01)
     tape.event(Happening.POD_GONE, VICTIM, GONE)
