@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shlex
-import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ class ConformanceRun:
         self.recording: Recording | None = None
         self.kept = ""
         self.directory: RunDirectory | None = None
-        self.progress = Progress(None, live=False)
+        self.progress = Progress()
         if not option.collectonly:
             out = option.out or config.rootpath / "reports" / "out"
             try:
@@ -141,8 +140,8 @@ class ConformanceRun:
 
     def pytest_sessionstart(self) -> None:
         """Show progress where pytest writes."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        self.progress = Progress(reporter, live=sys.stdout.isatty())
+        plugins = self.config.pluginmanager
+        self.progress = Progress(plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager"))
 
     def pytest_report_header(self) -> list[str]:
         """Say what is judged, and how to do the same again."""

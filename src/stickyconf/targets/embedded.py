@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+from stickyconf.wait import Progress
 
 STOP_SECONDS = 15
+SAY_SECONDS = 0.5
 SHOWN_LINES = 8
 
 
@@ -33,11 +38,14 @@ class EmbeddedCluster:
 
 
 @contextlib.contextmanager
-def embedded_cluster(options: Sequence[str] = (), *, keep: bool = False) -> Iterator[EmbeddedCluster]:
+def embedded_cluster(
+    options: Sequence[str] = (), *, keep: bool = False, progress: Progress | None = None
+) -> Iterator[EmbeddedCluster]:
     """Start a cluster, yield where it is, and stop it.
 
     ``options`` are handed to ``python -m stickyconf.embedded up``. With ``keep`` it goes on after the suite. Without,
-    it ends with the suite however the suite ends: the pipe to its standard input breaks.
+    it ends with the suite however the suite ends: the pipe to its standard input breaks. ``progress`` is told of the
+    wait.
     Raises NoCluster where it does not come up.
     """
     with tempfile.NamedTemporaryFile("w+", prefix="stickyconf-cluster-", suffix=".log", delete=False) as log:
@@ -58,15 +66,18 @@ def embedded_cluster(options: Sequence[str] = (), *, keep: bool = False) -> Iter
             start_new_session=True,  # Ctrl-C is for the suite, which then stops the cluster in order
         )
         try:
-            yield _read(process, Path(log.name))
+            yield _read(process, Path(log.name), progress)
         finally:
             if not keep or sys.exc_info()[0] is NoCluster:
                 _stop(process)
             Path(log.name).unlink(missing_ok=True)
 
 
-def _read(process: subprocess.Popen[str], log: Path) -> EmbeddedCluster:
-    line = process.stdout.readline() if process.stdout else ""
+def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) -> EmbeddedCluster:
+    began, output = time.monotonic(), cast(IO[str], process.stdout)
+    while progress and not select.select([output], [], [], SAY_SECONDS)[0]:
+        progress("the embedded cluster", time.monotonic() - began)
+    line = output.readline()
     if not line:
         status = process.wait(STOP_SECONDS)
         said = [text for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]
