@@ -80,8 +80,9 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) 
     line = output.readline()
     if not line:
         status = process.wait(STOP_SECONDS)
-        said = [text for text in log.read_text(encoding="utf-8").splitlines() if text.strip()]
-        raise NoCluster(f"the embedded cluster did not start (status {status}): " + "\n".join(said[-SHOWN_LINES:]))
+        # Lines in brackets only say what it was waiting for.
+        said = [text.strip() for text in log.read_text(encoding="utf-8").splitlines() if text.strip()[:1] not in ("", "[")]
+        raise NoCluster(f"the embedded cluster did not start (status {status}): " + " ".join(said[-SHOWN_LINES:]))
     said_ready: dict[str, Any] = json.loads(line)
     return EmbeddedCluster(
         kubeconfig=Path(said_ready["kubeconfig"]),
