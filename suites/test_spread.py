@@ -1,10 +1,10 @@
-"""Where requests without the cookie go."""
+"""Where requests without the cookie go: by themselves, beside heavy pinned load, and all at once."""
 
 import pytest
 
 from stickyconf import checks
 from stickyconf.cases import requirement
-from stickyconf.scenarios import visit
+from stickyconf.scenarios import arrive_at_once, place_beside_load, visit
 from stickyconf.stats import alpha, reach_sample_size, share_sample_size
 
 PODS = 3
@@ -13,11 +13,23 @@ SESSIONS = max(
     reach_sample_size(PODS, alpha("SPR-01")),
     share_sample_size(PODS, deviation=0.25, alpha=alpha("SPR-02"), power=0.999),
 )
+BESIDE_LOAD = share_sample_size(PODS, deviation=0.25, alpha=alpha("SPR-03"), power=0.999)
 
 
 @pytest.fixture(scope="module")
 def history(record):
     return record("spread", visit("control", sessions=SESSIONS, requests=1, cookies="discard"))
+
+
+@pytest.fixture(scope="module")
+def rush(record):
+    # A tenth more than the test needs: a session that was opened while the load took breath is not judged.
+    # 40 first requests and twice as many that follow; neither number is a multiple of 3 (see test_affinity).
+    return record(
+        "rush",
+        place_beside_load(sessions=BESIDE_LOAD + BESIDE_LOAD // 10),
+        arrive_at_once(sessions=40, requests=3),
+    )
 
 
 @requirement("SPR-01")
@@ -30,3 +42,15 @@ def test_requests_without_the_cookie_reach_every_pod(history, judge):
 def test_new_sessions_are_placed_by_weight(history, judge):
     """No pod is starved or flooded, by an exact test at the declared alpha."""
     judge(checks.placement_follows_the_weights, history)
+
+
+@requirement("SPR-03")
+def test_pinned_load_does_not_steer_new_sessions(rush, judge):
+    """New sessions are placed by weight although one pod is busy with pinned requests."""
+    judge(checks.pinned_load_does_not_steer_placement, rush)
+
+
+@requirement("SPR-05")
+def test_simultaneous_first_requests_are_served(rush, judge):
+    """Each of many first requests at the same time is served and gets a cookie, which pins from then on."""
+    judge(checks.simultaneous_first_requests_are_served, rush)

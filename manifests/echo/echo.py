@@ -6,11 +6,14 @@ The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), `
 standard output, one JSON object a line.
 
 ``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when somebody posts to
-``/-/release``, or after that many seconds; until then the pod is terminating and serves.
+``/-/release``, or after that many seconds; until then the pod is terminating and serves. After a post to ``/-/die``
+nothing but that hook lives on: the server neither listens nor has a connection left, as if its process had been killed.
 
-Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_PORT (default 1027).
+Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_PORT (default 1027); ECHO_LOG_CONNECTIONS
+(if set, every connection is recorded, not only what is asked on it).
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -29,6 +32,7 @@ NODE = os.environ.get("NODE_NAME", "")
 ADDRESS = os.environ.get("POD_IP", "")
 PORT = int(os.environ.get("ECHO_PORT", "1027"))
 BEYOND_SIGTERM = 0.25  # seconds for which a request with until=sigterm outlasts it
+LOG_CONNECTIONS = "ECHO_LOG_CONNECTIONS" in os.environ
 LINGER = 1.0  # seconds for which a connection may stay idle after SIGTERM before it is closed
 
 _log_lock = threading.Lock()
@@ -43,7 +47,7 @@ def log(event, **fields):
 
 
 class Server(ThreadingHTTPServer):
-    """Counts its connections, so that a stop can wait for the last one to end."""
+    """Knows its connections, so that a stop can wait for the last one to end."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -55,13 +59,16 @@ class Server(ThreadingHTTPServer):
         self.stopping = False
         self.released = threading.Event()
         self.terminated = threading.Event()
-        self.open_connections = 0
+        self.connections = set()
+        self.hooks = set()  # those of them on which a preStop hook waits
         self.changed = threading.Condition()
 
     def process_request(self, request, client_address):
-        """Count a connection before its thread starts, so that none is missed."""
+        """Take note of a connection before its thread starts, so that none is missed."""
+        if LOG_CONNECTIONS:
+            log("connected", peer="{}:{}".format(*client_address))
         with self.changed:
-            self.open_connections += 1
+            self.connections.add(request)
         super().process_request(request, client_address)
 
     def process_request_thread(self, request, client_address):
@@ -70,7 +77,7 @@ class Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self.changed:
-                self.open_connections -= 1
+                self.connections.discard(request)
                 self.changed.notify_all()
 
     def handle_error(self, request, client_address):
@@ -84,16 +91,26 @@ class Server(ThreadingHTTPServer):
         """
         self.stopping = True
         self.shutdown()
-        self.socket.setblocking(False)
         try:
+            self.socket.setblocking(False)
             while True:
                 request, client_address = self.get_request()
                 request.setblocking(True)
                 self.process_request(request, client_address)
-        except OSError:  # the queue is empty
+        except OSError:  # the queue is empty, or the server has died before
             self.server_close_listener()
         with self.changed:
-            self.changed.wait_for(lambda: self.open_connections == 0)
+            self.changed.wait_for(lambda: not self.connections)
+
+    def die(self):
+        """Stop from one moment to the next, as a process that is killed does. Only the preStop hook lives on."""
+        self.shutdown()
+        self.server_close_listener()
+        with self.changed:
+            for connection in self.connections - self.hooks:
+                with contextlib.suppress(OSError):  # it has just ended by itself
+                    connection.shutdown(socket.SHUT_RDWR)
+        log("died")
 
     def server_close_listener(self):
         """Close the listening socket only; server_close() would wait for threads as well."""
@@ -127,6 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
         status = int(query.get("status", ["200"])[0])
         if url.path == "/-/hold":
+            self.server.hooks.add(self.connection)
             self.server.released.wait(float(query["seconds"][0]))
         elif url.path == "/-/release":
             self.server.released.set()
@@ -153,6 +171,8 @@ class Handler(BaseHTTPRequestHandler):
         if not bodiless and self.command != "HEAD":
             self.wfile.write(body)
         self.wfile.flush()
+        if url.path == "/-/die":
+            self.server.die()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 

@@ -23,12 +23,14 @@ class Happening(StrEnum):
     RESTARTED = "restarted"  # subject: what was restarted
     # Seen through the Kubernetes API.
     TERMINATING = "terminating"  # deletionTimestamp seen on the pod
-    ENDPOINT = "endpoint"  # detail: ready, serving, terminating
+    ENDPOINT = "endpoint"  # detail: ready, serving, terminating, service (whose endpoint)
     ENDPOINT_REMOVED = "endpoint-removed"
     POD_GONE = "pod-gone"
     CLUSTER_EVENT = "cluster-event"  # a Kubernetes Event; detail: reason, message, type
     # Seen in the pod's own log.
     SIGTERM = "sigterm"
+    DIED = "died"  # it stopped listening and cut its connections, as a process that is killed
+    CONNECTED = "connected"  # somebody connected to it; detail: peer. Kept by pods that are told to only
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields
     TARGET = "target"  # subject: pod; detail: weight, address

@@ -20,7 +20,7 @@ from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.ending import any_pod, delete_pod, gone, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
-from stickyconf.scenarios.visits import open_sessions
+from stickyconf.scenarios.visits import open_sessions, visit
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.stats import reach_sample_size
 from stickyconf.wait import Beat
@@ -60,6 +60,22 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 await gone(stage, victims)
                 await residents.visited(times=VISITS_AFTER)
                 stopped.set()
+
+    return play
+
+
+def drain_under_a_rush(*, sessions: int) -> Scenario:
+    """Delete one pod; once the gateway drains it, open ``sessions`` new sessions at once, while the pod is held."""
+
+    async def play(stage: Stage) -> None:
+        stage.observers.watch_cluster()
+        stage.observers.poll_targets(stage.gateways)
+        await delete_pod(stage, any_pod(stage))
+        victims = await settled(stage)
+        # Those that show the change to have arrived, and those under way meanwhile, are no part of what is judged.
+        await visit("newcomer", sessions=sessions + 4 * AGREEING_NEWCOMERS, requests=1, cookies="discard")(stage)
+        await stage.release(victims)
+        await gone(stage, victims)
 
     return play
 

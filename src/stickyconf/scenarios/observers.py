@@ -16,6 +16,8 @@ from stickyconf.wait import Beat
 POLLS_PER_SYNC = 4
 """How often the Admin API is looked at within one sync period of the controller."""
 
+SERVICE_NAME = "kubernetes.io/service-name"  # the label of an EndpointSlice that says whose endpoints it has
+
 
 class Observers:
     """Background tasks of one stage. Each only records; one that breaks is a harness error at the end."""
@@ -90,8 +92,10 @@ class Observers:
                 continue
             if record.get("event") == "request" and record.get("id"):
                 self._recorder.sighting(pod, record["id"])
-            elif record.get("event") == "sigterm":
-                self._recorder.event(Happening.SIGTERM, pod)
+            elif record.get("event") in ("sigterm", "died"):
+                self._recorder.event(Happening(record["event"]), pod)
+            elif record.get("event") == "connected":
+                self._recorder.event(Happening.CONNECTED, pod, peer=record["peer"])
 
     async def _watch_pods(self) -> None:
         terminating: set[str] = set()
@@ -111,11 +115,12 @@ class Observers:
         known: dict[str, dict[str, dict[str, str]]] = {}
         async for kind, item in self._target.cluster.watch(ENDPOINT_SLICE, self._namespace):
             slice_name = item["metadata"]["name"]
+            service = (item["metadata"].get("labels") or {}).get(SERVICE_NAME, "")
             before = known.get(slice_name, {})
             now = {} if kind == "DELETED" else dict(_conditions(item))
             for pod, conditions in now.items():
                 if before.get(pod) != conditions:
-                    self._recorder.event(Happening.ENDPOINT, pod, None, **conditions)
+                    self._recorder.event(Happening.ENDPOINT, pod, None, service=service, **conditions)
             for pod in before.keys() - now.keys():
                 self._recorder.event(Happening.ENDPOINT_REMOVED, pod)
             known[slice_name] = now

@@ -56,9 +56,9 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def client(
-        self, arm: str, *, fresh: bool = False, http2: bool = False, keeps: bool = True
+        self, arm: str, *, fresh: bool = False, http2: bool = False, keeps: bool = True, host: str = ""
     ) -> AsyncIterator[Client]:
-        """Open a new session of an arm."""
+        """Open a new session of an arm, at the case's own host name or at another."""
         self._clients += 1
         async with self.target.traffic.line(fresh=fresh, http2=http2) as line:
             yield Client(
@@ -66,7 +66,7 @@ class Stage:
                 line,
                 arm=arm,
                 session=f"{arm}-{self._clients:03d}",
-                host=self.host,
+                host=host or self.host,
                 gateway=self.target.proxy_url,
                 keeps=keeps,
             )
@@ -78,7 +78,7 @@ class Stage:
             await cluster.apply(manifest)
         if self.topology.policy:
             await cluster.apply(self.manifests.policy(self.namespace, self.topology.policy.spec))
-        await cluster.apply(self.manifests.route(self.namespace, self.host))
+        await cluster.apply(self.manifests.route(self.namespace, self.host, self.topology))
         await self.refresh_pods(self.topology.replicas)
 
     async def refresh_pods(self, replicas: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
+NEIGHBOUR = "neighbour"
 ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
 RUN_LABEL = "stickyconf/run"
@@ -39,7 +40,8 @@ class Topology:
 
     ``attached``: the Service carries the policy's annotation from the start. ``hold``: preStop keeps a deleted pod
     serving until it is released, for the target's hold time at the most. ``drain``: drain support must be on (off);
-    None takes it as it is.
+    None takes it as it is. ``publish_not_ready``: the Service has publishNotReadyAddresses, so that a terminating pod
+    counts as ready. ``services``: so many Services select the same pods and share the rule.
     """
 
     replicas: int = 3
@@ -47,6 +49,8 @@ class Topology:
     attached: bool = True
     hold: bool = False
     drain: bool | None = None
+    publish_not_ready: bool = False
+    services: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Manifests:
         service, deployment = self.read("echo/echo.yaml")
         if topology.policy and topology.attached:
             service["metadata"]["annotations"] = {POLICY_ANNOTATION: POLICY}
+        if topology.publish_not_ready:
+            service["spec"]["publishNotReadyAddresses"] = True
         deployment["spec"]["replicas"] = topology.replicas
         pod = deployment["spec"]["template"]["spec"]
         [container] = pod["containers"]
@@ -79,7 +85,23 @@ class Manifests:
             container["lifecycle"]["preStop"]["exec"]["command"][-1] = f"{hold:g}"
         else:
             del container["lifecycle"]
-        return [_in(namespace, document) for document in (config, service, deployment)]
+        twins = [_named(copy.deepcopy(service), name) for name in service_names(topology)[1:]]
+        return [_in(namespace, document) for document in (config, service, *twins, deployment)]
+
+    def neighbour(self, namespace: str, host: str) -> list[dict[str, Any]]:
+        """Return another application: one echo pod, its Service under the same policy, and its route for a host name.
+
+        Its pod logs every connection it gets, and has no probe, so that only the gateway connects to it.
+        """
+        _, service, deployment = self.echo(namespace, Topology(replicas=1), 0, 0)
+        service["spec"]["selector"] = deployment["spec"]["selector"]["matchLabels"] = {"app": NEIGHBOUR}
+        deployment["spec"]["template"]["metadata"]["labels"] = {"app": NEIGHBOUR}
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        del container["readinessProbe"]
+        container["env"].append({"name": "ECHO_LOG_CONNECTIONS", "value": "1"})
+        route = self.route(namespace, host)
+        route["spec"]["rules"][0]["backendRefs"][0]["name"] = NEIGHBOUR
+        return [_named(document, NEIGHBOUR) for document in (service, deployment, route)]
 
     def policy(self, namespace: str, spec: Mapping[str, Any], name: str = POLICY) -> dict[str, Any]:
         """Return a KongUpstreamPolicy with this spec."""
@@ -88,11 +110,24 @@ class Manifests:
         document["spec"] = copy.deepcopy(dict(spec))
         return _in(namespace, document)
 
-    def route(self, namespace: str, host: str) -> dict[str, Any]:
-        """Return the HTTPRoute to the echo Service for one host name."""
+    def route(self, namespace: str, host: str, topology: Topology | None = None) -> dict[str, Any]:
+        """Return the HTTPRoute for one host name to the echo Service, or to as many as the topology has."""
         [document] = self.read("route.yaml")
         document["spec"]["hostnames"] = [host]
+        [rule] = document["spec"]["rules"]
+        [backend] = rule["backendRefs"]
+        rule["backendRefs"] = [backend | {"name": name} for name in service_names(topology or Topology())]
         return _in(namespace, document)
+
+
+def service_names(topology: Topology) -> list[str]:
+    """Return the names of the Services in front of the echo pods, the first one's as the how-to has it."""
+    return [SERVICE, *(f"{SERVICE}-{number}" for number in range(2, topology.services + 1))]
+
+
+def _named(document: dict[str, Any], name: str) -> dict[str, Any]:
+    document["metadata"]["name"] = name
+    return document
 
 
 def _in(namespace: str, document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""Many clients at the same moment: new sessions beside heavy pinned load, and first requests all at once."""
+
+from __future__ import annotations
+
+from stickyconf.checks.evidence import (
+    Evidence,
+    could_have_strayed,
+    incomplete,
+    most_at_once,
+    pods_reached,
+    strays,
+    tested_too_little,
+    unconverged,
+    unknown_outcomes,
+)
+from stickyconf.checks.spread import judge_shares
+from stickyconf.model import Finding, History, Measure, Ruling
+
+BUSY = 4
+"""Pinned requests that one pod has under way while a session is placed, for it to count as placed beside load."""
+
+AT_ONCE = 20
+"""First requests that are under way at the same moment."""
+
+
+def pinned_load_does_not_steer_placement(history: History) -> Ruling:
+    """New sessions are placed by the targets' weights while one pod is busy with pinned requests: an exact test.
+
+    Judged, and counted as exposure, are the sessions that were opened while the busy pod had BUSY of them under way.
+    """
+    load, newcomers = history.arm("load"), history.arm("newcomer")
+    evidence = Evidence(
+        doubts=[*incomplete(history, ["newcomer"]), *unknown_outcomes([*load, *newcomers]), *unconverged(history)]
+    )
+    pinned = [exchange for exchange in load if exchange.carried(history.setup.cookie)]
+    [(busy, served)] = pods_reached(pinned).most_common(1) or [("", 0)]
+    beside = [
+        newcomer
+        for newcomer in newcomers
+        if not newcomer.carried(history.setup.cookie)
+        and sum(one.pod == busy and one.sent < newcomer.sent < one.received for one in pinned) >= BUSY
+    ]
+    evidence.measures += [Measure("pinned requests on the busy pod", served), Measure("the busy pod", busy or "none")]
+    judge_shares(history, pods_reached(beside), "SPR-03", evidence)
+    return evidence.ruling()
+
+
+def simultaneous_first_requests_are_served(history: History) -> Ruling:
+    """Of first requests sent at the same time each is served and gets a cookie, and each cookie pins from then on.
+
+    Exposure: AT_ONCE of them were under way at one moment, more than one pod served them, and so many requests
+    followed that a gateway which pins nobody would have been seen.
+    """
+    sessions = history.sessions("arrival")
+    evidence = Evidence(
+        strays(sessions),
+        [
+            *could_have_strayed(history, "arrival"),
+            *incomplete(history, ["arrival"]),
+            *tested_too_little(history, ["arrival"]),
+            *unknown_outcomes(history.arm("arrival")),
+            *unconverged(history),
+        ],
+    )
+    firsts = [exchanges[0] for exchanges in sessions.values()]
+    for first in firsts:
+        answer = first.answer
+        if answer and (first.pod is None or answer.status >= 500):
+            evidence.broken.append(Finding("every first request to be served", first.told(), (first.seq,)))
+        elif answer and not answer.set_cookies(history.setup.cookie):
+            expected = f"the cookie {history.setup.cookie} with every first response"
+            evidence.broken.append(Finding(expected, f"none: {first.told()}", (first.seq,)))
+    most = most_at_once((first.sent, first.received) for first in firsts)
+    if most < AT_ONCE:
+        evidence.doubts.append(Finding(f"{AT_ONCE} first requests under way at the same moment", f"{most}"))
+    evidence.measures += [Measure("first requests", len(firsts)), Measure("of these, at the same moment", most)]
+    return evidence.ruling()

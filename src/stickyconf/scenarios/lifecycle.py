@@ -1,0 +1,73 @@
+"""A pod is taken from sessions that live on: removed, killed, or dead while its endpoint is still listed.
+
+residents   --x--x--x--x--x--x--x--x--x--x--x--   opened before, on every pod, visiting steadily
+the pod     ready | act                           removed or killed: gone from cluster and gateway
+            ready | act | at weight 0 | dies      held by preStop, so that it stays listed
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from stickyconf.model import Happening
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, settled
+from stickyconf.scenarios.residents import VISITS_AFTER, residing
+from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.workload import ECHO_PORT
+from stickyconf.wait import WaitFailed
+
+RECOVERY_SYNCS = 5
+"""The settle bound of a recovery, in sync periods of the controller: how long sessions of a dead pod may still fail."""
+
+VISITS_BEFORE = 3
+
+
+def remove_one_pod(*, grace: int | None = None) -> Scenario:
+    """Delete one pod under traffic, with a grace period of its own in seconds: 0 kills it."""
+
+    async def play(stage: Stage) -> None:
+        bound = _observe(stage)
+        pod = any_pod(stage)
+        async with residing(stage) as residents:
+            await residents.visited(times=VISITS_BEFORE)
+            await delete_pod(stage, pod, grace)
+            acted = stage.recorder.now()
+            await gone(stage, [pod])
+            await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
+
+    return play
+
+
+def lose_the_process_of_a_draining_pod() -> Scenario:
+    """Delete one pod under traffic; once the gateway drains it, let its process die, preStop still holding the pod."""
+
+    async def play(stage: Stage) -> None:
+        bound = _observe(stage)
+        async with residing(stage) as residents:
+            await residents.visited(times=VISITS_BEFORE)
+            await delete_pod(stage, any_pod(stage))
+            for pod in await settled(stage):
+                await stage.target.cluster.post_to_pod(pod, stage.namespace, ECHO_PORT, "/-/die")
+                await _dead(stage, pod)
+            await residents.visited(times=VISITS_AFTER, since=stage.recorder.now() + bound)
+
+    return play
+
+
+def _observe(stage: Stage) -> float:
+    """Watch the cluster and the gateway; return the settle bound in seconds."""
+    bound = RECOVERY_SYNCS * stage.target.tempo.sync
+    stage.recorder.plan |= {"recovery.seconds": bound}
+    stage.observers.watch_cluster()
+    stage.observers.poll_targets(stage.gateways)
+    return bound
+
+
+async def _dead(stage: Stage, pod: str) -> None:
+    """Return when the pod's own log says that its process died; where it never does, the history shows it."""
+
+    async def said() -> bool:
+        return bool(stage.recorder.events(Happening.DIED, pod))
+
+    with contextlib.suppress(WaitFailed):
+        await stage.waiter.until(f"the process of {pod} to die", "pod_logs", said, bool)

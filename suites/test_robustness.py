@@ -1,0 +1,54 @@
+"""Cookies nobody was given, values that are none, and connections that might lag behind a change."""
+
+import pytest
+
+from stickyconf import checks
+from stickyconf.cases import requirement
+from stickyconf.checks.rotation import FRESH_CONNECTIONS
+from stickyconf.scenarios import (
+    Topology,
+    drain_under_a_rush,
+    forge_unknown_values,
+    lure_to_a_neighbour,
+    send_malformed_values,
+    visit,
+)
+
+
+@pytest.fixture(scope="module")
+def forgery(record):
+    return record(
+        "forgery",
+        visit("pinned", sessions=7, requests=5),
+        forge_unknown_values(sessions=2, requests=4),
+        send_malformed_values(),
+        lure_to_a_neighbour(),
+    )
+
+
+@requirement("ROB-01")
+def test_unknown_cookie_is_replaced(forgery, judge):
+    """A request with a forged cookie is served by a ready pod and gets a new cookie, which pins."""
+    judge(checks.forged_value_is_replaced, forgery)
+
+
+@requirement("ROB-02")
+def test_malformed_cookie_breaks_nothing(forgery, judge):
+    """No value of a Cookie field is answered 5xx; one too long may be refused, and the gateway serves on."""
+    judge(checks.malformed_value_breaks_nothing, forgery)
+
+
+@requirement("ROB-03")
+def test_cookie_cannot_send_the_gateway_elsewhere(forgery, judge):
+    """A cookie that names another application's address, however it is spelt, makes nobody connect there."""
+    judge(checks.forged_address_is_never_dialled, forgery)
+
+
+@requirement("ROB-09")
+def test_no_connection_uses_the_old_targets(record, judge):
+    """Once a drain has converged, none of 200 fresh connections is served by the pod that left the rotation."""
+    topology = Topology(hold=True, drain=True)
+    judge(
+        checks.no_connection_uses_the_old_targets,
+        record("fresh-connections", drain_under_a_rush(sessions=FRESH_CONNECTIONS), topology=topology),
+    )
