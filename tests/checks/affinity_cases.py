@@ -119,6 +119,7 @@ REISSUED = edited(STAYING, follow_ups("pinned"), setting("session_id=again; Path
 
 CASES = {
     "one_pod_per_session": Cases(
+        spoken=affinity,
         accepts={
             "sessions that stay": STAYING,
             "a pod that fails by itself, where the session is": edited(STAYING, nth("pinned", -1), answered(500)),
@@ -147,6 +148,7 @@ CASES = {
         },
     ),
     "pinned_however_connected": Cases(
+        spoken=affinity,
         accepts={
             "sessions that stay": STAYING,
             "a kept connection that was renewed once": edited(STAYING, nth("kept", 8), having(connection="another")),
@@ -167,6 +169,7 @@ CASES = {
         },
     ),
     "parallel_requests_share_a_pod": Cases(
+        spoken=affinity,
         accepts={"sessions that stay": STAYING},
         rejects=strays("parallel"),
         doubts=unsure("parallel")
@@ -179,6 +182,7 @@ CASES = {
         },
     ),
     "every_method_and_path_is_pinned": Cases(
+        spoken=affinity,
         accepts={"sessions that stay": STAYING},
         rejects=strays("roaming")
         | {
@@ -206,6 +210,7 @@ CASES = {
         },
     ),
     "crowd_keeps_its_pods": Cases(
+        spoken=affinity,
         accepts={
             "sessions that stay": STAYING,
             "100 sessions": planned(
@@ -237,6 +242,7 @@ CASES = {
         },
     ),
     "cookie_pins_wherever_it_stands": Cases(
+        spoken=affinity,
         accepts={
             "sessions that stay": STAYING,
             "a gateway that does not speak HTTP/2 in clear text": plus(
@@ -275,6 +281,7 @@ CASES = {
         },
     ),
     "residents_stay_while_others_come_and_go": Cases(
+        spoken=affinity,
         accepts={"sessions that stay": STAYING},
         rejects=strays("resident"),
         doubts=unsure("resident")

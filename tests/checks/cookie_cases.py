@@ -71,6 +71,7 @@ NO_COOKIE = {
 
 CASES = {
     "first_response_sets_one_cookie": Cases(
+        spoken=cookie,
         accepts={
             "one cookie": PLAIN,
             "one cookie of another name and path": UNDER_A_PATH,
@@ -95,6 +96,7 @@ CASES = {
         doubts=incomplete("visitor"),
     ),
     "path_is_the_configured_one": Cases(
+        spoken=cookie,
         accepts={
             "the default path": PLAIN,
             "another path": UNDER_A_PATH,
@@ -118,6 +120,7 @@ CASES = {
         doubts=NO_COOKIE,
     ),
     "is_a_session_cookie": Cases(
+        spoken=cookie,
         accepts={
             "no lifetime": PLAIN,
             "other attributes": with_attributes("; Path=/; HttpOnly; Secure; Priority=High"),
@@ -135,6 +138,7 @@ CASES = {
         doubts=NO_COOKIE,
     ),
     "value_survives_a_jar": Cases(
+        spoken=cookie,
         accepts={
             "a plain value": PLAIN,
             "under a path": UNDER_A_PATH,
@@ -180,6 +184,7 @@ CASES = {
         },
     ),
     "cookie_names_the_pod_that_served": Cases(
+        spoken=cookie,
         accepts={
             "cookies that lead back": PLAIN,
             "under a path": UNDER_A_PATH,
@@ -226,6 +231,7 @@ CASES = {
         },
     ),
     "application_cookies_survive": Cases(
+        spoken=cookie,
         accepts={
             "all of them beside the gateway's": PLAIN,
             "a request that asks for more than cookies": edited(
@@ -278,6 +284,7 @@ CASES = {
         },
     ),
     "cookie_is_set_on_every_status": Cases(
+        spoken=cookie,
         accepts={"every status": PLAIN, "under a path": UNDER_A_PATH},
         rejects={
             f"not on {status}": (
@@ -306,14 +313,17 @@ CASES = {
         },
     ),
     "reissue_observed": Cases(
+        spoken=cookie,
         accepts={"never": PLAIN, "always": edited(PLAIN, follow_ups("visitor"), setting("session_id=x; Path=/"))},
         doubts={"no request with a cookie": (only(PLAIN, openings("visitor")), "something to observe")},
     ),
     "attributes_observed": Cases(
+        spoken=cookie,
         accepts={"a path": PLAIN, "misspelt ones": with_attributes("; Path=/; Same-Site=Lax")},
         doubts={"no cookie at all": (NEVER_SET, "something to observe")},
     ),
     "value_format_observed": Cases(
+        spoken=cookie,
         accepts={"one value for each pod": PLAIN, "without the Admin API": without(PLAIN, Happening.TARGET)},
         doubts={"no cookie at all": (NEVER_SET, "something to observe")},
     ),

@@ -16,6 +16,7 @@ from tests.checks.drain_moments import (
     pinned,
     weight_zero_before,
 )
+from tests.histories import drain
 from tests.histories.conforming import ACTED, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     answered,
@@ -48,6 +49,7 @@ def in_flight_on_victim(history):
 
 CASES = {
     "no_request_fails": Cases(
+        spoken=drain,
         accepts={
             "all served": ON,
             "a pod scaled away": SCALED,
@@ -80,6 +82,7 @@ CASES = {
         },
     ),
     "in_flight_request_completes": Cases(
+        spoken=drain,
         accepts={"a long request served to its end": ON, "a pod scaled away": SCALED, "drain support off": OFF},
         rejects={
             "cut": (edited(ON, in_flight_on_victim, refused), "the request under way on echo-b to complete there"),
@@ -106,6 +109,7 @@ CASES = {
         },
     ),
     "terminating_target_has_weight_zero": Cases(
+        spoken=drain,
         accepts={
             "weight 0": ON,
             "a pod scaled away": SCALED,
@@ -172,6 +176,7 @@ CASES = {
         },
     ),
     "pod_leaves_the_pool_at_once": Cases(
+        spoken=lambda dialect: drain(dialect, support=False),
         accepts={
             "removed while it serves": OFF,
             "weight 0 long before, for a moment": weight_zero_before(OFF),
@@ -227,6 +232,7 @@ CASES = {
         },
     ),
     "drain_times_observed": Cases(
+        spoken=drain,
         accepts={"a drain": ON, "drain support off": OFF, "an end that nobody saw": without(ON, Happening.SIGTERM)},
         doubts=UNREADABLE,
     ),

@@ -14,6 +14,7 @@ from tests.checks.drain_moments import (
     pinned,
     weight_zero_before,
 )
+from tests.histories import drain
 from tests.histories.conforming import ACTED, END, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     arranged,
@@ -59,6 +60,7 @@ NEVER_SHOWN = only(
 )
 CASES = {
     "pinned_sessions_stay_until_the_pod_stops": Cases(
+        spoken=drain,
         accepts={
             "sessions that stay": ON,
             "a pod scaled away": SCALED,
@@ -104,6 +106,7 @@ CASES = {
         },
     ),
     "draining_pod_gets_no_new_session": Cases(
+        spoken=drain,
         accepts={
             "new sessions elsewhere": ON,
             "a pod scaled away": SCALED,
@@ -151,6 +154,7 @@ CASES = {
         },
     ),
     "other_sessions_are_untouched": Cases(
+        spoken=drain,
         accepts={
             "sessions that stay": ON,
             "a pod scaled away": SCALED,
@@ -193,6 +197,7 @@ CASES = {
         },
     ),
     "moved_sessions_move_once": Cases(
+        spoken=drain,
         accepts={
             "sessions that move": ON,
             "a pod scaled away": SCALED,

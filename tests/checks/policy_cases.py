@@ -120,6 +120,7 @@ CASES = {
         },
     ),
     "admin_api_shows_the_policy": Cases(
+        spoken=annotation,
         accepts={
             "as the policy says": SHOWN,
             "an upstream that was not there at first": plus(

@@ -107,6 +107,7 @@ UNSTICKY_UNSURE = {
 
 CASES = {
     "every_ready_pod_is_reached": Cases(
+        spoken=spread,
         accepts={
             "three pods": SPREAD,
             "as few sessions as tell": spread(sessions=43),
@@ -135,6 +136,7 @@ CASES = {
         },
     ),
     "placement_follows_the_weights": Cases(
+        spoken=spread,
         accepts={
             "equal weights": SPREAD,
             "unequal weights": WEIGHTED,
@@ -172,6 +174,7 @@ CASES = {
         },
     ),
     "without_policy_traffic_is_unsticky": Cases(
+        spoken=annotation,
         accepts={
             "traffic that spreads": ANNOTATED,
             "two pods": arranged(annotation(Dialect(place=lambda number: number % 2)), pods=("echo-a", "echo-b")),
@@ -184,6 +187,7 @@ CASES = {
         doubts=UNSTICKY_UNSURE,
     ),
     "annotation_switches_stickiness_on": Cases(
+        spoken=annotation,
         accepts={"unsticky before and sticky after": ANNOTATED},
         rejects=UNSTICKY_REJECTED
         | {

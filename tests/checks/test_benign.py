@@ -9,9 +9,17 @@ from collections.abc import Callable
 
 import pytest
 
-from stickyconf import checks
+from stickyconf.checks import contradictions
 from stickyconf.model import History, Status
-from tests.histories import Dialect, affinity, annotation, cookie, drain, spread
+from tests.checks.test_every_check import CASES, check
+from tests.histories import Dialect, cookie
+
+OF_THE_COOKIE = {
+    "first_response_sets_one_cookie",
+    "path_is_the_configured_one",
+    "value_survives_a_jar",
+    "cookie_names_the_pod_that_served",
+}
 
 EXTRA = ("lb=n1; Path=/", "tracking=0f0f; Path=/; Max-Age=86400; SameSite=None", "session_id2=not-it; Path=/")
 
@@ -56,74 +64,19 @@ DIALECTS = {
     ),
 }
 
-JUDGED: dict[Callable[[Dialect], History], tuple[str, ...]] = {
-    affinity: (
-        "one_pod_per_session",
-        "pinned_however_connected",
-        "parallel_requests_share_a_pod",
-        "every_method_and_path_is_pinned",
-        "crowd_keeps_its_pods",
-        "cookie_pins_wherever_it_stands",
-        "residents_stay_while_others_come_and_go",
-        "contradictions",
-    ),
-    cookie: (
-        "first_response_sets_one_cookie",
-        "path_is_the_configured_one",
-        "is_a_session_cookie",
-        "value_survives_a_jar",
-        "cookie_names_the_pod_that_served",
-        "application_cookies_survive",
-        "cookie_is_set_on_every_status",
-        "reissue_observed",
-        "attributes_observed",
-        "value_format_observed",
-    ),
-    spread: ("every_ready_pod_is_reached", "placement_follows_the_weights"),
-    annotation: (
-        "without_policy_traffic_is_unsticky",
-        "annotation_switches_stickiness_on",
-        "admin_api_shows_the_policy",
-    ),
-    drain: (
-        "pinned_sessions_stay_until_the_pod_stops",
-        "draining_pod_gets_no_new_session",
-        "other_sessions_are_untouched",
-        "moved_sessions_move_once",
-        "no_request_fails",
-        "in_flight_request_completes",
-        "terminating_target_has_weight_zero",
-        "drain_times_observed",
-    ),
-    lambda dialect: drain(dialect, support=False): ("pod_leaves_the_pool_at_once",),
-    lambda dialect: cookie(dialect, name="shop-session", path="/app"): (
-        "first_response_sets_one_cookie",
-        "path_is_the_configured_one",
-        "value_survives_a_jar",
-        "cookie_names_the_pod_that_served",
-    ),
-}
+
+def under_a_path(dialect: Dialect) -> History:
+    return cookie(dialect, name="shop-session", path="/app")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 def test_no_check_objects(dialect: Dialect) -> None:
-    for make, names in JUDGED.items():
-        history = make(dialect)
-        for name in names:
-            ruling = getattr(checks, name)(history)
-            if name == "contradictions":
-                assert ruling == []
-            else:
-                assert ruling.status is Status.CONFORMS, (name, ruling.findings)
-
-
-def test_every_check_of_traffic_is_asked() -> None:
-    without_traffic = {
-        "how_to_policy_is_admitted",
-        "left_out_path_is_stored_as_root",
-        "policies_are_refused",
-        "sticky_page_holds",
-        "drain_page_holds",
-    }
-
-    assert {name for names in JUDGED.values() for name in names} == set(checks.__all__) - without_traffic
+    made: dict[Callable[[Dialect], History], History] = {}
+    for name, cases in CASES.items():
+        for make in (cases.spoken, under_a_path if name in OF_THE_COOKIE else None):
+            if make is None:
+                continue
+            history = made.setdefault(make, make(dialect))
+            ruling = check(name)(history)
+            assert ruling.status is Status.CONFORMS, (name, ruling.findings)
+            assert contradictions(history) == []

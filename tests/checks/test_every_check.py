@@ -43,6 +43,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 # These read what the API server, the Admin API or a shell said, and no exchange.
 WITHOUT_TRAFFIC = {*policy_cases.CASES, *page_cases.CASES, "terminating_target_has_weight_zero"}
+UNSPOKEN = WITHOUT_TRAFFIC - {"admin_api_shows_the_policy", "terminating_target_has_weight_zero"}
 
 
 def check(name: str) -> Callable[[History], Ruling]:
@@ -65,6 +66,7 @@ def test_every_exported_check_has_its_histories() -> None:
         assert cases.accepts, f"{name} has no history that it accepts"
         assert cases.doubts, f"{name} has no history that leaves it unsure"
         assert bool(cases.rejects) == (name not in OBSERVATIONS), f"{name} has no history that it rejects"
+        assert bool(cases.spoken) == (name not in UNSPOKEN), f"{name} has no history in other gateways' dialects"
 
 
 @pytest.mark.parametrize(("name", "history"), rows(lambda cases: cases.accepts))
