@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -9,6 +10,9 @@ from stickyconf.model import Answered, Exchange, SetCookie
 from stickyconf.model.cookies import path_matches
 from stickyconf.ports import Line, Request
 from stickyconf.scenarios.recorder import Recorder
+
+# A Max-Age of 0 or less (section 5.2.2), however many digits it has; what is no number is ignored.
+_PAST = re.compile(r"-[0-9]+|0+")
 
 
 class Jar:
@@ -24,8 +28,7 @@ class Jar:
             path = cookie.attribute("path") or ""
             if not path.startswith("/"):
                 path = request_path.rpartition("/")[0] or "/"  # default-path, section 5.1.4
-            age = cookie.attribute("max-age")
-            if age is not None and age.lstrip("-").isdigit() and int(age) <= 0:
+            if _PAST.fullmatch(cookie.attribute("max-age") or ""):
                 self._cookies.pop((cookie.name, path), None)
             else:
                 self._cookies[cookie.name, path] = cookie
