@@ -174,6 +174,8 @@ class ConformanceRun:
             if set(subject.profiles) & set(self.profiles)
             and (not option.requirement or subject.id in option.requirement)
         ]
+        if option.requirement:
+            self.profiles = tuple(p for p in self.profiles if any(p in subjects[item].profiles for item in chosen))
         dropped = [item for item in items if item not in chosen]
         if dropped:
             self.config.hook.pytest_deselected(items=dropped)

@@ -10,6 +10,8 @@ from stickyconf.model import Catalogue, Finding, Level, Requirement, Status, Ver
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.reporting.implementation import Implementation
 
+LEFT_OUT = "no case in this run, which was filtered"
+
 
 class Standing(StrEnum):
     """How a requirement came out of a run: as judged, measured (OBSERVE is never passed or failed), or not judged."""
@@ -147,7 +149,7 @@ def _assessed(requirement: Requirement, run: Run, verdict: Verdict | None) -> As
 
 
 def _why_no_case(run: Run) -> str:
-    return "no case in this run, which was filtered" if run.filtered else "no case yet"
+    return LEFT_OUT if run.filtered else "no case yet"
 
 
 def _result(rows: Iterable[Assessed], run: Run) -> Result:
