@@ -15,8 +15,12 @@ from tests.checks import (
     cookie_cases,
     drain_cases,
     drain_session_cases,
+    lifecycle_cases,
     page_cases,
     policy_cases,
+    robustness_cases,
+    rotation_cases,
+    rush_cases,
     spread_cases,
 )
 from tests.checks.cases import Cases
@@ -29,6 +33,10 @@ CASES: dict[str, Cases] = {
     **spread_cases.CASES,
     **drain_session_cases.CASES,
     **drain_cases.CASES,
+    **rush_cases.CASES,
+    **rotation_cases.CASES,
+    **lifecycle_cases.CASES,
+    **robustness_cases.CASES,
     **page_cases.CASES,
 }
 

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from stickyconf.model import Answered, Event, Exchange, Happening, History, Outcome, Refused, Setup, Unknown
 from tests.histories import affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
+from tests.histories.ends import bereft, rotation
+from tests.histories.forgery import forgery
+from tests.histories.rush import rush
 from tests.histories.tape import GATEWAY, PODS, logged
 
 ARMS = (
     *("control", "pinned", "fresh", "kept", "parallel", "roaming", "crowd", "resident", "passerby", "newcomer"),
     *("in-flight", "visitor", "library-jar", "application", "status", "before", "after", "probe"),
+    *("load", "arrival", "forged", "malformed", "oversize", "well-formed", "lured", "neighbour"),
     *("cookie-first", "cookie-middle", "cookie-last", "cookie-split"),
 )
 SUBJECTS = (*PODS, "echo-d", "how-to", "cookie-path-left-out", "http2", "weight 0", "httproute.sticky.echo.0")
@@ -64,7 +68,8 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
         "stdout": words | st.sampled_from(("s1 Running on Pod echo-a.\n", " \n", "set-cookie: session_id=1; Path=/\n")),
         "stderr": words,
     },
-    Happening.ENDPOINT: {"ready": flags, "serving": flags, "terminating": flags},
+    Happening.ENDPOINT: {"ready": flags, "serving": flags, "terminating": flags, "service": words},
+    Happening.CONNECTED: {"peer": words},
     Happening.UPSTREAM: {"gateway": st.sampled_from((GATEWAY, "other")), "upstream": specs},
     Happening.TARGET: {"gateway": st.sampled_from((GATEWAY, "other")), "weight": numbers, "address": words},
     Happening.TARGET_REMOVED: {"gateway": st.sampled_from((GATEWAY, "other"))},
@@ -138,7 +143,8 @@ histories: st.SearchStrategy[History] = st.builds(
 
 CONFORMING = (
     *(affinity(), cookie(), spread(), annotation(), policies(), sticky_page(), drain_page()),
-    *(drain(), drain(by="scale"), drain(support=False)),
+    *(drain(), drain(by="scale"), drain(support=False), rotation(), rush(), forgery()),
+    *(bereft(of="removed"), bereft(of="killed"), bereft(of="dead")),
 )
 
 

@@ -176,7 +176,7 @@ def drain(dialect: Dialect | None = None, *, support: bool = True, by: str = "de
     tape.plan |= {"resident.beat": 0.15, "newcomer.beat": 0.04, "after.requests": 5}
     tape.shows_targets(0.0, echo_a=1, echo_b=1, echo_c=1)
     _pod_ends(tape, support, by)
-    residents, long_ones = _every_pod_gets(tape, "resident", 2, 0.1), _every_pod_gets(tape, "in-flight", 1, 0.3)
+    residents, long_ones = every_pod_gets(tape, "resident", 2, 0.1), every_pod_gets(tape, "in-flight", 1, 0.3)
     for client in long_ones:
         tape.visit(client, 1.0, path="/?delay=5", took=5.0)
     leaves = SIGTERM if support else SHOWN  # from when on the gateway sends the pod's sessions elsewhere
@@ -192,7 +192,7 @@ def drain(dialect: Dialect | None = None, *, support: bool = True, by: str = "de
     return tape.history()
 
 
-def _every_pod_gets(tape: Tape, arm: str, count: int, at: float) -> list[Any]:
+def every_pod_gets(tape: Tape, arm: str, count: int, at: float) -> list[Any]:
     """Open sessions of an arm until every pod holds so many, and return them all."""
     clients: list[Any] = []
     while min([sum(client.pod == pod for client in clients) for pod in tape.rotation]) < count:

@@ -30,7 +30,7 @@ def pinned_load_does_not_steer_placement(history: History) -> Ruling:
     """
     load, newcomers = history.arm("load"), history.arm("newcomer")
     evidence = Evidence(
-        doubts=[*incomplete(history, ["newcomer"]), *unknown_outcomes([*load, *newcomers]), *unconverged(history)]
+        doubts=[*incomplete(history, ["newcomer"]), *unknown_outcomes(newcomers), *unconverged(history)]
     )
     pinned = [exchange for exchange in load if exchange.carried(history.setup.cookie)]
     [(busy, served)] = pods_reached(pinned).most_common(1) or [("", 0)]

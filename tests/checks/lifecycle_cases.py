@@ -1,0 +1,194 @@
+"""Histories for the checks of sessions that lose their pod. The victim is echo-b."""
+
+from stickyconf.model import Happening
+from tests.checks.cases import Cases
+from tests.checks.drain_moments import moving
+from tests.histories.conforming import ACTED, SUCCESSOR, VICTIM
+from tests.histories.edits import (
+    answered,
+    arranged,
+    between,
+    by_gateway,
+    edited,
+    every,
+    only,
+    plus,
+    reaches,
+    refused,
+    sending,
+    setting,
+    shifted,
+    unconverged,
+    unknown,
+    visits_of,
+    without,
+    without_cookie,
+)
+from tests.histories.ends import BOUND, DIED, LAST, bereft
+from tests.histories.tape import GATEWAY
+
+REMOVED, KILLED, DEAD = bereft(of="removed"), bereft(of="killed"), bereft(of="dead")
+
+
+def own(history, when, count=99):
+    """The first visits, at this time, of one of the victim's sessions."""
+    session = next(name for name, exchanges in history.sessions("resident").items() if exchanges[0].pod == VICTIM)
+    return [exchange for exchange in history.sessions()[session] if when(exchange)][:count]
+
+
+def others(when, count):
+    """The first visits, at this time, of sessions on other pods."""
+    return lambda history: [e for e in history.arm("resident") if when(e) and e.pod in ("echo-a", "echo-c")][:count]
+
+
+def not_visiting(history, when):
+    """Leave out what the victim's sessions sent at this time; those that come back later, come with the old cookie."""
+    seqs = {e.seq for e in visits_of("resident", VICTIM, when)(history)}
+    return moving_later(only(history, every(where=lambda e: e.seq not in seqs)))
+
+
+def moving_later(history):
+    """Let the first answer of another pod be to the old cookie, and set a new one."""
+    return edited(history, moving, sending("session_id=at-echo-b"), without_cookie(), setting("session_id=new; Path=/"))
+
+
+def failing(history, when, count, change):
+    """Let the first visits, at this time, of one of the victim's sessions fail."""
+    return moving_later(edited(history, lambda h: own(h, when, count), change))
+
+
+def moved(history):
+    """What a check of moved sessions must object to, whatever took the pod."""
+    end = between(LAST - 0.6, LAST)
+    return {
+        "a session that moves twice": (
+            edited(history, lambda h: own(h, end, 1), reaches("echo-z")),
+            "to move from echo-b once",
+        ),
+        "no new cookie": (edited(history, moving, without_cookie()), "to get a new cookie with its move / none"),
+        "the old cookie again": (
+            edited(history, moving, without_cookie(), setting("session_id=at-echo-b; Path=/")),
+            "the old one again",
+        ),
+        "a pod that was never ready": (
+            edited(history, visits_of("resident", VICTIM, lambda e: e.pod != VICTIM), reaches("echo-unready")),
+            "to move to a ready pod",
+        ),
+        "a session that nobody serves any more": (
+            edited(history, lambda h: own(h, lambda e: e.pod != VICTIM), by_gateway(503)),
+            "echo-b -> nowhere",
+        ),
+    }
+
+
+def recovering(history, dead):
+    """What a check of a recovery accepts, rejects and is unsure of beside moves; the pod is dead since a moment."""
+    soon, late = between(dead, dead + BOUND), between(dead + BOUND, LAST)
+    doubts = {
+        "nobody deleted a pod": (without(history, Happening.DELETED), "a pod to be deleted"),
+        "a change that never arrived": (unconverged(history), "to arrive on every gateway replica"),
+        "no session on the pod": (
+            only(history, every(where=lambda e: history.sessions()[e.session][0].pod != VICTIM)),
+            "sessions on echo-b before it ended",
+        ),
+        "no visit right after": (not_visiting(history, soon), "right after echo-b had died"),
+        "no visit after the bound": (not_visiting(history, late), "after the settle bound / none"),
+        "an unknown outcome": (edited(history, lambda h: own(h, late, 1), unknown), "known outcome"),
+        "unknown outcomes ever after": (
+            edited(history, visits_of("resident", VICTIM, lambda e: e.sent > dead), unknown),
+            "after echo-b had ended / none",
+        ),
+    }
+    return Cases(
+        accepts={
+            "sessions that recover at once": history,
+            "three failures, then no more": failing(history, soon, 3, refused),
+            "failures before anything happened": edited(
+                history, lambda h: own(h, between(0.5, ACTED - 0.3), 4), by_gateway(503)
+            ),
+        },
+        rejects=moved(history)
+        | {
+            "four failures": (failing(history, soon, 4, refused), "to fail 3 times at the most"),
+            "four answers of the gateway": (failing(history, soon, 4, by_gateway(502)), "at the most"),
+            "four errors of another pod": (edited(history, lambda h: own(h, soon, 4), answered(500)), "at the most"),
+            "a failure after the bound": (
+                edited(history, lambda h: own(h, late, 1), refused),
+                "to be served again 1 s after echo-b had died",
+            ),
+            "no route after the bound": (
+                edited(history, lambda h: own(h, late, 1), by_gateway(404)),
+                "to be served again 1 s after echo-b had died",
+            ),
+        },
+        doubts=doubts,
+    )
+
+
+KILLED_CASES, DEAD_CASES = recovering(KILLED, ACTED), recovering(DEAD, DIED)
+
+CASES = {
+    "removed_pod_moves_only_its_own_sessions": Cases(
+        spoken=bereft,
+        accepts={
+            "sessions that move, and others that stay": REMOVED,
+            "a failure on the way": edited(REMOVED, lambda h: own(h, between(ACTED, ACTED + 0.2), 1), refused),
+        },
+        rejects=moved(REMOVED)
+        | {
+            "another session that moves": (
+                edited(REMOVED, others(between(3, 4), 1), reaches(SUCCESSOR)),
+                "to stay there",
+            ),
+            "another session that fails": (edited(REMOVED, others(between(3, 4), 1), refused), "to be served"),
+        },
+        doubts={
+            "nobody deleted a pod": (without(REMOVED, Happening.DELETED), "a pod to be deleted"),
+            "a change that never arrived": (unconverged(REMOVED), "to arrive on every gateway replica"),
+            "a pod that nobody saw go": (
+                without(REMOVED, Happening.POD_GONE),
+                "visits of sessions on other pods after echo-b was gone",
+            ),
+            "a pod that went at the end": (
+                shifted(REMOVED, Happening.POD_GONE, 9),
+                "visits of sessions on other pods after echo-b was gone",
+            ),
+            "no session on another pod": (
+                only(REMOVED, every(where=lambda e: REMOVED.sessions()[e.session][0].pod != "echo-c")),
+                "a session on echo-c before",
+            ),
+            "no session on the pod": (
+                only(REMOVED, every(where=lambda e: REMOVED.sessions()[e.session][0].pod != VICTIM)),
+                "sessions on echo-b before it ended",
+            ),
+            "sessions opened afterwards": (only(REMOVED, every(where=lambda e: e.sent > ACTED)), "a session on echo-b"),
+            "an unknown outcome of another session": (
+                edited(REMOVED, others(between(3, 4), 1), unknown),
+                "known outcome",
+            ),
+        },
+    ),
+    "sessions_of_a_killed_pod_recover": Cases(
+        spoken=lambda dialect: bereft(dialect, of="killed"),
+        accepts=KILLED_CASES.accepts,
+        rejects=KILLED_CASES.rejects,
+        doubts=KILLED_CASES.doubts,
+    ),
+    "dead_process_is_survived": Cases(
+        spoken=lambda dialect: bereft(dialect, of="dead"),
+        accepts=DEAD_CASES.accepts
+        | {
+            "a pod removed long after": plus(DEAD, Happening.TARGET_REMOVED, VICTIM, LAST - 0.5, gateway=GATEWAY),
+        },
+        rejects=DEAD_CASES.rejects,
+        doubts=DEAD_CASES.doubts
+        | {
+            "drain support off": (arranged(DEAD, drain=False), "while it drains / drain support was off"),
+            "a process that lives on": (without(DEAD, Happening.DIED), "while it drains / it did not"),
+            "a pod that was removed at once": (
+                plus(DEAD, Happening.TARGET_REMOVED, VICTIM, DIED + BOUND, gateway=GATEWAY),
+                "while echo-b was still listed",
+            ),
+        },
+    ),
+}

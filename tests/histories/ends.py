@@ -1,0 +1,68 @@
+"""Pods that end in other ways than a plain drain, as a conforming gateway would have been seen to take it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from stickyconf.model import Happening, History
+from tests.histories.conforming import (
+    ACTED,
+    GONE,
+    RELEASED,
+    REMOVED,
+    SHOWN,
+    SIGTERM,
+    SUCCESSOR,
+    TERMINATING,
+    VICTIM,
+    every_pod_gets,
+)
+from tests.histories.tape import GATEWAY, Dialect, Tape
+
+BOUND = 1.0  # the settle bound of a recovery, in seconds
+DIED, LAST = 2.6, 6.0  # when a draining pod's process died; the last visits
+
+
+def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: int = 2) -> History:
+    """A pod of two Services ends, its endpoint counting as ready, while 250 new sessions are opened."""
+    tape = Tape(dialect=dialect, drain=True)
+    tape.shows_targets(0.0, echo_a=1, echo_b=1, echo_c=1)
+    tape.event(Happening.DELETED, VICTIM, ACTED)
+    tape.event(Happening.TERMINATING, VICTIM, TERMINATING)
+    for number in range(services):
+        conditions = {"ready": ready, "serving": "true", "terminating": "true"}
+        tape.event(Happening.ENDPOINT, VICTIM, TERMINATING, service=f"echo-{number}", **conditions)
+    tape.shows_targets(SHOWN, echo_b=0)
+    tape.rotation = ["echo-a", "echo-c"]
+    tape.plan |= {"newcomer.sessions": 250, "newcomer.requests": 1}
+    for number in range(250):
+        tape.visit(tape.open("newcomer"), SHOWN + 0.05 + number * 0.01, keeps=False)
+    tape.event(Happening.RELEASED, VICTIM, RELEASED)
+    tape.event(Happening.SIGTERM, VICTIM, SIGTERM)
+    tape.event(Happening.POD_GONE, VICTIM, GONE)
+    tape.event(Happening.TARGET_REMOVED, VICTIM, REMOVED, gateway=GATEWAY)
+    return tape.history()
+
+
+def bereft(dialect: Dialect | None = None, *, of: Literal["removed", "killed", "dead"] = "removed") -> History:
+    """Sessions on every pod, one of which is removed, killed, or dead while its endpoint is still listed."""
+    tape = Tape(dialect=dialect, drain=True)
+    tape.plan |= {"resident.beat": 0.15, "after.requests": 5, "recovery.seconds": BOUND}
+    tape.shows_targets(0.0, echo_a=1, echo_b=1, echo_c=1)
+    tape.event(Happening.DELETED, VICTIM, ACTED)
+    tape.event(Happening.ENDPOINT, SUCCESSOR, ACTED + 0.5, ready="true", serving="true", terminating="false")
+    if of == "dead":
+        tape.shows_targets(SHOWN, echo_b=0)
+        tape.event(Happening.DIED, VICTIM, DIED)
+    else:
+        tape.event(Happening.POD_GONE, VICTIM, ACTED + 0.3)
+        tape.event(Happening.TARGET_REMOVED, VICTIM, ACTED + 0.4, gateway=GATEWAY)
+    left = DIED if of == "dead" else ACTED + 0.05
+    residents = every_pod_gets(tape, "resident", 2, 0.1)
+    for beat in range(int((LAST - 0.5) / 0.15)):
+        for number, client in enumerate(residents):
+            at = 0.5 + beat * 0.15 + number * 0.005
+            if at >= left:
+                tape.rotation = ["echo-a", "echo-c", SUCCESSOR] if at > ACTED + 0.6 else ["echo-a", "echo-c"]
+            tape.visit(client, at)
+    return tape.history()
