@@ -20,7 +20,7 @@ from stickyconf.model import Catalogue, History, Requirement, Verdict
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.model.storage import HistoryFileError, read_history
-from stickyconf.mutants import MUTANTS
+from stickyconf.mutants import DEVIATIONS
 from stickyconf.progress import Progress
 from stickyconf.reporting import allure, conformance, terminal
 from stickyconf.reporting.layout import RunDirectory
@@ -112,7 +112,7 @@ class ConformanceRun:
         except UnknownBudget as error:
             raise pytest.UsageError(str(error)) from error
         if option.mutant:
-            _known("mutant", [option.mutant], tuple(MUTANTS))
+            _known("mutant", [option.mutant], tuple(DEVIATIONS))
         self.strict = bool(config.getini("strict"))
         self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
         for name in ("proxy_url", "admin_url"):

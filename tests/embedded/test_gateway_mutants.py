@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stickyconf.embedded.environment import load_hook
 from stickyconf.mutants import GATEWAY_MARK, MUTANTS
 from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, sticky
 
@@ -77,9 +78,10 @@ def test_adds_max_age(gateway):
 
 
 def test_starves_a_pod(gateway):
-    """One of three pods gets nothing of 200 new sessions; what is opened is marked, and pins as it should."""
+    """One of three pods gets next to nothing of 200 new sessions; what is opened is marked, and pins as it should."""
     answers = [gateway.get() for _ in range(200)]
-    assert len(Counter(answer.json()["pod"] for answer in answers)) == 2
+    placed = Counter(answer.json()["pod"] for answer in answers)
+    assert sum(count for _, count in placed.most_common(2)) >= 199  # the third has a weight of 1 in 2001
     assert {answer.headers[GATEWAY_MARK] for answer in answers} == {"starves_a_pod"}
     first = answers[0]
     assert gateway.get(cookie=session_of(first)).json()["pod"] == first.json()["pod"]
@@ -93,6 +95,6 @@ def test_every_fault_says_what_it_is():
         assert mutant.sentence.endswith(".")
         assert "\n" not in mutant.sentence
         assert mutant.source
-        assert mutant.caught_by
-        assert set(mutant.caught_by) <= known
-        assert mutant.hook.startswith(f"{mutant.where}=stickyconf.mutants.{mutant.where}:")
+        assert mutant.caught_by or mutant.measured_by
+        assert set(mutant.caught_by + mutant.measured_by) <= known
+        assert load_hook(mutant.hook.partition("=")[2]) is mutant.commit

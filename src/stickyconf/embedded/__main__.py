@@ -20,8 +20,10 @@ the parts, each of which can also be started by itself (see its --help):
 def _hook(text: str) -> tuple[str, str]:
     role, _, function = text.partition("=")
     module, _, name = function.partition(":")
-    if role not in ("gateway", "controller") or not module or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not gateway=MODULE:FUNCTION or controller=MODULE:FUNCTION")
+    if role not in ("gateway", "controller", "crds") or not module or not name:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not gateway=MODULE:FUNCTION or controller=MODULE:FUNCTION, nor is it crds=MODULE:FUNCTION"
+        )
     return role, function
 
 
@@ -71,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PART=MODULE:FUNCTION",
-        help="have gateway or controller call a function before it applies a configuration; once for each",
+        help="have gateway or controller call a function before it applies a configuration, or have one change the"
+        " definitions (crds) before they are created; once for each",
     )
     up.add_argument("--bare", action="store_true", help="no definitions, no gateway, no controller: just the cluster")
     up.add_argument("--json", action="store_true", help="say where the cluster is in one line of JSON")

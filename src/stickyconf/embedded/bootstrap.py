@@ -12,6 +12,7 @@ from lightkube import ApiError
 from lightkube.codecs import from_dict
 
 from .client import ApiClient, CustomResourceDefinition, Deployment, EndpointSlice, Gateway, Object, Pod
+from .environment import load_hook
 from .informer import Informer, Key, key_of
 from .objects import condition
 from .parts import NotComing
@@ -34,7 +35,7 @@ class Wishes:
     drain_support: bool
     gateway_replicas: int
     hooks: Mapping[str, str]
-    """``MODULE:FUNCTION`` by ``gateway`` or ``controller``."""
+    """``MODULE:FUNCTION`` by ``gateway`` or ``controller``, or by ``crds``, whose function changes definitions."""
     ports: Mapping[str, int]
     """Port by its name in the gateway's Deployment: proxy, kong-admin, status."""
 
@@ -62,6 +63,8 @@ async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
     Raises :class:`NotComing`.
     """
     definitions, objects = list(_load("crds")), list(_load("manifests"))
+    if change := load_hook(wishes.hooks.get("crds", "")):
+        definitions = change(definitions)
     for obj in objects:
         if obj["kind"] == "Deployment":
             _adapt(obj, wishes)

@@ -1,5 +1,6 @@
 """Faults of the embedded controller: hooks that change the declarative configuration it is about to push."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,36 +10,137 @@ Json = dict[str, Any]
 
 MARK = "mutant:"  # the tag of every upstream that a fault has touched, with the fault's name after it
 
+_STICKY = {"algorithm", "hash_on", "sticky_sessions_cookie", "sticky_sessions_cookie_path"}
+_WEIGHT = 100  # Kong's own, for a target that says nothing
+
+
+def ignores_the_policy(config: Json, objects: Snapshot) -> Json:
+    """The annotation on the Service that names a policy changes nothing."""
+    for upstream in config["upstreams"]:
+        if upstream.get("algorithm") == "sticky-sessions":
+            for field in _STICKY & upstream.keys():
+                del upstream[field]
+            _mark(upstream, "ignores_the_policy")
+    return config
+
+
+def is_sticky_without_a_policy(config: Json, objects: Snapshot) -> Json:
+    """A Service without a policy is sticky by a cookie session_id."""
+    for upstream in config["upstreams"]:
+        if "algorithm" not in upstream:
+            cookie = {"sticky_sessions_cookie": "session_id", "sticky_sessions_cookie_path": "/"}
+            upstream |= {"algorithm": "sticky-sessions", "hash_on": "none", **cookie}
+            _mark(upstream, "is_sticky_without_a_policy")
+    return config
+
 
 def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that drains goes on getting its full share of new sessions."""
     for upstream, targets in _with_terminating_pods(config, objects):
-        share = max((target["weight"] for target in upstream["targets"]), default=0) or 100
-        for target in targets:
-            target["weight"] = share
-        upstream["tags"].append(f"{MARK}keeps_weight_of_terminating_pod")
+        _weigh(upstream, targets)
+        _mark(upstream, "keeps_weight_of_terminating_pod")
     return config
+
+
+def looks_at_terminating_only_when_not_ready(config: Json, objects: Snapshot) -> Json:
+    """A pod that terminates goes on getting new sessions as long as its endpoint says that it is ready."""
+    return _weigh_where(config, objects, "looks_at_terminating_only_when_not_ready", _ready_addresses(objects))
+
+
+def adds_up_the_weights_of_two_services(config: Json, objects: Snapshot) -> Json:
+    """A pod that terminates, of two Services behind one rule, gets 0 of the one and its weight of the other."""
+    return _weigh_where(config, objects, "adds_up_the_weights_of_two_services", _shared_addresses(objects))
 
 
 def drops_terminating_pod_at_once(config: Json, objects: Snapshot) -> Json:
     """A pod that drains leaves the pool at once, although drain support is on."""
     for upstream, targets in _with_terminating_pods(config, objects):
         upstream["targets"] = [target for target in upstream["targets"] if target not in targets]
-        upstream["tags"].append(f"{MARK}drops_terminating_pod_at_once")
+        _mark(upstream, "drops_terminating_pod_at_once")
+    return config
+
+
+def drains_without_being_asked_to(config: Json, objects: Snapshot) -> Json:
+    """A pod that terminates stays in the pool at weight 0, although drain support is off."""
+    return _bring_back(config, "drains_without_being_asked_to", _terminating(objects))
+
+
+_seen: dict[str, set[str]] = {}  # upstream -> addresses it ever had, of this process
+
+
+def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
+    """A pod that has gone stays in the pool at weight 0 for good, and requests to it are tried nowhere else."""
+    gone: set[str] = set()
+    for upstream in config["upstreams"]:
+        now = {target["target"] for target in upstream["targets"]}
+        gone |= _seen.setdefault(upstream["name"], set()) - now
+        _seen[upstream["name"]] |= now
+    for service in config["services"]:
+        service["retries"] = 0
+    return _bring_back(config, "never_removes_a_drained_pod", gone)
+
+
+def _mark(upstream: Json, mutant: str) -> None:
+    upstream["tags"].append(f"{MARK}{mutant}")
+
+
+def _weigh(upstream: Json, targets: list[Json]) -> None:
+    """Give these targets the weight that others have."""
+    share = max((target["weight"] for target in upstream["targets"]), default=0) or _WEIGHT
+    for target in targets:
+        target["weight"] = share
+
+
+def _weigh_where(config: Json, objects: Snapshot, mutant: str, addresses: set[str]) -> Json:
+    """Give weight to the terminating targets with these addresses."""
+    for upstream, targets in _with_terminating_pods(config, objects):
+        chosen = [target for target in targets if target["target"] in addresses]
+        if chosen:
+            _weigh(upstream, chosen)
+            _mark(upstream, mutant)
+    return config
+
+
+def _bring_back(config: Json, mutant: str, addresses: set[str]) -> Json:
+    """Put targets with these addresses back at weight 0, each into the upstream that has had it."""
+    for upstream in config["upstreams"]:
+        now = {target["target"] for target in upstream["targets"]}
+        known = _seen.setdefault(upstream["name"], set())
+        known |= now
+        missing = sorted(known & addresses - now)
+        upstream["targets"] += [{"target": address, "weight": 0} for address in missing]
+        if missing:
+            _mark(upstream, mutant)
     return config
 
 
 def _with_terminating_pods(config: Json, objects: Snapshot) -> Iterator[tuple[Json, list[Json]]]:
     """Yield each upstream that has targets on terminating pods, with those targets."""
-    terminating = {
-        f"{address}:{port['port']}"
-        for endpoints in objects.endpoint_slices
-        for endpoint in endpoints.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("terminating")
-        for address in endpoint["addresses"]
-        for port in endpoints.get("ports") or ()
-    }
+    terminating = _terminating(objects)
     for upstream in config["upstreams"]:
         targets = [target for target in upstream["targets"] if target["target"] in terminating]
         if targets:
             yield upstream, targets
+
+
+def _terminating(objects: Snapshot) -> set[str]:
+    return {address for address, conditions in _endpoints(objects) if conditions.get("terminating")}
+
+
+def _ready_addresses(objects: Snapshot) -> set[str]:
+    return {address for address, conditions in _endpoints(objects) if conditions.get("ready")}
+
+
+def _shared_addresses(objects: Snapshot) -> set[str]:
+    """Return the addresses that are endpoints of several Services."""
+    counted = Counter(address for address, _ in _endpoints(objects))
+    return {address for address, count in counted.items() if count > 1}
+
+
+def _endpoints(objects: Snapshot) -> Iterator[tuple[str, Json]]:
+    """Yield the address of each endpoint, ``ip:port``, with its conditions."""
+    for endpoints in objects.endpoint_slices:
+        for endpoint in endpoints.get("endpoints") or ():
+            for address in endpoint["addresses"]:
+                for port in endpoints.get("ports") or ():
+                    yield f"{address}:{port['port']}", endpoint.get("conditions") or {}

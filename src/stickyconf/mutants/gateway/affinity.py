@@ -1,0 +1,229 @@
+"""Faults of affinity: the cookie is right, but the requests of a session do not all follow it."""
+
+import json
+from typing import Any
+
+from stickyconf.embedded.gateway.xds import Xds
+from stickyconf.mutants.gateway.lua import choose_cookie, in_lua, sticky_routes
+
+Kong = dict[str, list[dict[str, Any]]]
+
+_FORGETS = """
+function choose(handle, own)
+  if own and math.random() < %g then return nil end
+  return own
+end
+"""
+
+_PINS_ONLY_GET = """
+function choose(handle, own)
+  if handle:headers():get(":method") ~= "GET" then return nil end
+  return own
+end
+"""
+
+_READS_THE_FIRST = """
+function choose(handle, own)
+  local first = handle:headers():getNumValues("cookie") > 0 and handle:headers():getAtIndex("cookie", 0) or ""
+  if first:match("^%s*([^=]*)=") ~= COOKIE then return nil end
+  return own
+end
+"""
+
+_PINS_THE_CONNECTION = """
+function choose(handle, own)
+  return READY[connection(handle) % #READY + 1]
+end
+"""
+
+# Requests under way, by the value they carry.
+_ONE_AT_A_TIME = """
+local under_way = {}
+
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if own then
+    local others = under_way[own] or 0
+    under_way[own] = others + 1
+    note(handle, (others > 0 and "!" or "=") .. own)
+    if others > 0 then replace_session_cookie(handle:headers(), nil) end
+  end
+end
+
+function envoy_on_response(handle)
+  local kind, own = (noted(handle) or ""):match("^(.)(.*)$")
+  if own then under_way[own] = under_way[own] - 1 end
+  if kind == "!" then
+    edit_set_cookies(handle:headers(), function() return nil end)
+    mark(handle)
+  end
+end
+"""
+
+_FORGETS_AS_OTHERS_COME = """
+local arrivals = 0
+
+function choose(handle, own)
+  if not own then arrivals = arrivals + 1 end
+  if own and arrivals > 40 then
+    local by = math.floor(arrivals / 40)
+    for i, value in ipairs(READY) do
+      if value == own then return READY[(i - 1 + by) % #READY + 1] end
+    end
+  end
+  return own
+end
+"""
+
+_KEEPS_A_STALE_COOKIE = """
+function envoy_on_request(handle)
+  if session_cookie(handle:headers()) then note(handle, "carried") end
+end
+
+function envoy_on_response(handle)
+  if noted(handle) and edit_set_cookies(handle:headers(), function() return nil end) then mark(handle) end
+end
+"""
+
+_MOVES_WITHOUT_A_NEW_COOKIE = """
+function choose(handle, own)
+  if not own or #READY == 0 then return own end
+  for _, member in ipairs(MEMBERS) do if member.value == own then return own end end
+  return READY[digest(own) % #READY + 1]
+end
+"""
+
+_REFUSES_MALFORMED = """
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if own and not own:match('^"?[%w+/]+=?=?"?$') then
+    handle:respond({[":status"] = "500", [MARK] = MUTANT}, "the session cookie cannot be decoded")
+  end
+end
+"""
+
+# A cookie that names no member is decoded, and the request leaves for whatever address it names.
+_DIALS = """
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+function decoded(text)
+  local bits, held, bytes = 0, 0, {}
+  for character in text:gmatch("[%w+/]") do
+    held, bits = (held * 64 + ALPHABET:find(character, 1, true) - 1) % 16777216, bits + 6
+    if bits >= 8 then
+      bits = bits - 8
+      bytes[#bytes + 1] = string.char(math.floor(held / 2 ^ bits) % 256)
+    end
+  end
+  return table.concat(bytes)
+end
+
+function envoy_on_request(handle)
+  handle:headers():remove("x-envoy-original-dst-host")
+  local own = session_cookie(handle:headers())
+  local address = own and decoded(own):match("%d+%.%d+%.%d+%.%d+:%d+")
+  if not address then return end
+  for _, member in ipairs(MEMBERS) do if member.value == own then return end end
+  if KNOWN and not KNOWN[address] then return end
+  handle:headers():replace("x-envoy-original-dst-host", address)
+  handle:clearRouteCache()
+  note(handle, address)
+end
+
+function envoy_on_response(handle)
+  if noted(handle) then mark(handle) end
+end
+"""
+
+
+def ignores_the_cookie_sometimes(xds: Xds, kong: Kong) -> Xds:
+    """One request in twenty of a session reaches another pod than the session's, and the next is back."""
+    # Of three pods the session's own is drawn again in a third of the cases: 7.5 % forgotten are 5 % astray.
+    return choose_cookie(xds, "ignores_the_cookie_sometimes", _FORGETS % 0.075)
+
+
+def ignores_the_cookie_rarely(xds: Xds, kong: Kong) -> Xds:
+    """One request in 43 of a session reaches another pod: the smallest rate that the declared sample is sure to see."""
+    # AFF-01 sends 31 x 19 requests with the cookie, of which 2.33 % astray stay unseen with a probability of 1e-6:
+    # (1 - 0.0233) ** 589. As above, 3.5 % forgotten are so many astray.
+    return choose_cookie(xds, "ignores_the_cookie_rarely", _FORGETS % 0.035)
+
+
+def pins_only_get(xds: Xds, kong: Kong) -> Xds:
+    """Requests of a session are pinned with the method GET only."""
+    return choose_cookie(xds, "pins_only_get", _PINS_ONLY_GET)
+
+
+def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie counts only where it stands first among the cookies of a request."""
+    return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
+
+
+def pins_the_connection(xds: Xds, kong: Kong) -> Xds:
+    """A TCP connection is pinned to a pod, whatever the cookie says."""
+    return choose_cookie(xds, "pins_the_connection", _PINS_THE_CONNECTION)
+
+
+def pins_one_request_at_a_time(xds: Xds, kong: Kong) -> Xds:
+    """A request that comes while another with the same cookie is under way reaches any pod."""
+    return in_lua(xds, "pins_one_request_at_a_time", _ONE_AT_A_TIME)
+
+
+def forgets_sessions_as_others_come(xds: Xds, kong: Kong) -> Xds:
+    """Each forty new sessions, all those before them move on by one pod."""
+    return choose_cookie(xds, "forgets_sessions_as_others_come", _FORGETS_AS_OTHERS_COME)
+
+
+def keeps_a_stale_cookie(xds: Xds, kong: Kong) -> Xds:
+    """A cookie that names no pod any more is ignored, and never replaced, so that its session bounces."""
+    return in_lua(xds, "keeps_a_stale_cookie", _KEEPS_A_STALE_COOKIE)
+
+
+def moves_a_session_without_a_new_cookie(xds: Xds, kong: Kong) -> Xds:
+    """A session whose pod is gone moves to another one and stays there, but gets no new cookie."""
+    return choose_cookie(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
+
+
+def fails_on_a_malformed_cookie(xds: Xds, kong: Kong) -> Xds:
+    """A session cookie that cannot be decoded is answered with 500."""
+    return in_lua(xds, "fails_on_a_malformed_cookie", _REFUSES_MALFORMED)
+
+
+def dials_the_decoded_value(xds: Xds, kong: Kong) -> Xds:
+    """The gateway connects to whatever address a cookie names."""
+    return _dial(xds, "dials_the_decoded_value", "local KNOWN = nil")
+
+
+def follows_a_cookie_into_another_service(xds: Xds, kong: Kong) -> Xds:
+    """A cookie that names a target of another Service is followed there."""
+    addresses = {target["target"] for target in kong["targets"]}
+    known = ", ".join(f"[{json.dumps(address)}] = true" for address in sorted(addresses))
+    return _dial(xds, "follows_a_cookie_into_another_service", f"local KNOWN = {{{known}}}")
+
+
+def _dial(xds: Xds, mutant: str, known: str) -> Xds:
+    """Give each sticky route a twin for requests that bear an address, to which it leads."""
+    anywhere = {
+        "name": "anywhere",
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": "1s",
+        "original_dst_lb_config": {"use_http_header": True},
+    }
+    in_lua(xds, mutant, known + _DIALS)
+    xds.clusters.append(anywhere)
+    sticky = [route for route, _ in sticky_routes(xds)]
+    for routes in xds.routes:
+        for host in routes["virtual_hosts"]:
+            host["routes"] = [
+                twin
+                for route in host["routes"]
+                for twin in ([_twin(route), route] if any(route is one for one in sticky) else [route])
+            ]
+    return xds
+
+
+def _twin(route: dict[str, Any]) -> dict[str, Any]:
+    bears = {"name": "x-envoy-original-dst-host", "present_match": True}
+    match = {**route["match"], "headers": [*route["match"].get("headers", ()), bears]}
+    return {**route, "match": match, "route": {**route["route"], "cluster": "anywhere"}}

@@ -1,0 +1,110 @@
+"""Faults of the cookie as it is set: whether, how often, with which value and attributes."""
+
+from typing import Any
+
+from stickyconf.embedded.gateway.xds import Xds
+from stickyconf.mutants.gateway.lua import edit_cookie, in_lua
+
+Kong = dict[str, list[dict[str, Any]]]
+
+_ON_A_PLAIN_SUCCESS = """
+function envoy_on_response(handle)
+  if handle:headers():get(":status") ~= "200" then
+    if edit_set_cookies(handle:headers(), function() return nil end) then mark(handle) end
+  end
+end
+"""
+
+_DEFAULT_PATH = """
+function envoy_on_request(handle)
+  note(handle, handle:headers():get(":path"):match("^([^?]*)/") or "")
+end
+
+function envoy_on_response(handle)
+  local path = noted(handle)
+  if path == "" then path = "/" end
+  local function change(value) return (value:gsub("Path=[^;]*", function() return "Path=" .. path end)) end
+  if edit_set_cookies(handle:headers(), change) then mark(handle) end
+end
+"""
+
+_TWICE = """
+function envoy_on_response(handle)
+  local first
+  if edit_set_cookies(handle:headers(), function(value) first = value; return value end) then
+    handle:headers():add("set-cookie", first)
+    mark(handle)
+  end
+end
+"""
+
+_ALONE = """
+function envoy_on_response(handle)
+  local own
+  edit_set_cookies(handle:headers(), function(value) own = value; return value end)
+  if own and handle:headers():getNumValues("set-cookie") > 1 then
+    handle:headers():replace("set-cookie", own)
+    mark(handle)
+  end
+end
+"""
+
+
+def never_sets_the_cookie(xds: Xds, kong: Kong) -> Xds:
+    """Sessions are placed, but the response that should begin one carries no session cookie."""
+    return edit_cookie(xds, "never_sets_the_cookie", "nil")
+
+
+def sets_the_cookie_only_on_200(xds: Xds, kong: Kong) -> Xds:
+    """A session that begins with a 401 or a redirect gets no session cookie."""
+    return in_lua(xds, "sets_the_cookie_only_on_200", _ON_A_PLAIN_SUCCESS)
+
+
+def sets_the_cookie_twice(xds: Xds, kong: Kong) -> Xds:
+    """The response that begins a session carries the session cookie two times."""
+    return in_lua(xds, "sets_the_cookie_twice", _TWICE)
+
+
+def overwrites_the_applications_cookies(xds: Xds, kong: Kong) -> Xds:
+    """The gateway's Set-Cookie takes the place of the application's own."""
+    return in_lua(xds, "overwrites_the_applications_cookies", _ALONE)
+
+
+def mints_for_another_pod(xds: Xds, kong: Kong) -> Xds:
+    """The cookie names a pod that was drawn anew, not the one that served the response."""
+    return edit_cookie(xds, "mints_for_another_pod", "with_value(value, READY[math.random(#READY)])")
+
+
+def sets_one_value_for_all_pods(xds: Xds, kong: Kong) -> Xds:
+    """The cookie's value is the same whichever pod served, so that it identifies none."""
+    return edit_cookie(xds, "sets_one_value_for_all_pods", 'with_value(value, "sticky")')
+
+
+def sets_an_illegal_value(xds: Xds, kong: Kong) -> Xds:
+    """The cookie's value holds a comma and a blank, which RFC 6265 keeps out of values."""
+    return edit_cookie(xds, "sets_an_illegal_value", """with_value(value, value_of(value) .. ", v1")""")
+
+
+def sets_a_wrong_path(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie's Path is not the one configured."""
+    return edit_cookie(xds, "sets_a_wrong_path", '(value:gsub("Path=[^;]*", "Path=/elsewhere"))')
+
+
+def takes_the_path_from_the_request(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie's Path is the directory of the request's path, whatever is configured."""
+    return in_lua(xds, "takes_the_path_from_the_request", _DEFAULT_PATH)
+
+
+def adds_max_age(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie has a lifetime of its own, Max-Age, beyond the client's session."""
+    return edit_cookie(xds, "adds_max_age", 'value .. "; Max-Age=3600"')
+
+
+def expires_the_cookie_early(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie ends after a second, in the midst of the client's session."""
+    return edit_cookie(xds, "expires_the_cookie_early", 'value .. "; Max-Age=1"')
+
+
+def misspells_an_attribute(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie says Same-Site, an attribute that no browser knows."""
+    return edit_cookie(xds, "misspells_an_attribute", 'value .. "; Same-Site=Lax"')

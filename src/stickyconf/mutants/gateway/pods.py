@@ -1,0 +1,113 @@
+"""Faults of which pods are chosen: for new sessions, while a pod drains, and after it has gone."""
+
+from typing import Any
+
+from stickyconf.embedded.gateway.translation import STATEFUL_SESSION
+from stickyconf.embedded.gateway.xds import Xds
+from stickyconf.mutants.gateway.lua import address_of, choose_cookie, in_lua, mark_placements
+
+Kong = dict[str, list[dict[str, Any]]]
+
+_MARK_FAILURES = """
+function envoy_on_response(handle)
+  local status = tonumber(handle:headers():get(":status"))
+  if %s and handle:headers():get("x-envoy-upstream-service-time") == nil then mark(handle) end
+end
+"""
+
+_RESHUFFLES = """
+function choose(handle, own)
+  if #READY == #MEMBERS then return own end
+  for i, value in ipairs(READY) do
+    if value == own then return READY[i % #READY + 1] end
+  end
+  return own
+end
+"""
+
+# A worker of four serves a quarter of the connections. This one has not heard of any draining.
+_STALE_WORKER = """
+function choose(handle, own)
+  if own or #MEMBERS == 0 or connection(handle) % 4 ~= 0 then return own end
+  return MEMBERS[math.random(#MEMBERS)].value
+end
+"""
+
+
+def starves_a_pod(xds: Xds, kong: Kong) -> Xds:
+    """One pod of each Service gets next to no new sessions."""
+    for ready in _ready_endpoints(xds):
+        for rank, endpoint in enumerate(ready):
+            endpoint["load_balancing_weight"] = 1000 if rank else 1
+    return mark_placements(xds, "starves_a_pod")
+
+
+def places_all_sessions_on_one_pod(xds: Xds, kong: Kong) -> Xds:
+    """One pod of each Service gets all new sessions."""
+    for ready in _ready_endpoints(xds):
+        for endpoint in ready[1:]:
+            endpoint["health_status"] = "DRAINING"
+            endpoint["load_balancing_weight"] = 1
+    return mark_placements(xds, "places_all_sessions_on_one_pod")
+
+
+def places_sessions_by_load(xds: Xds, kong: Kong) -> Xds:
+    """New sessions go to the pod with the fewest requests under way, whatever the weights are."""
+    for cluster in xds.clusters:
+        cluster["lb_policy"] = "LEAST_REQUEST"
+        cluster["least_request_lb_config"] = {"selection_method": "FULL_SCAN"}
+    return mark_placements(xds, "places_sessions_by_load")
+
+
+def refuses_a_rush(xds: Xds, kong: Kong) -> Xds:
+    """More than eight requests at a time are answered with 503."""
+    for cluster in xds.clusters:
+        cluster["circuit_breakers"] = {"thresholds": [{"max_requests": 8, "max_retries": 100_000}]}
+    return in_lua(xds, "refuses_a_rush", _MARK_FAILURES % "status == 503")
+
+
+def trusts_the_cookie_blindly(xds: Xds, kong: Kong) -> Xds:
+    """A cookie that names no pod any more is followed all the same: 503 as long as the client has it."""
+    for route in _routes(xds):
+        own = route.get("typed_per_filter_config", {}).get(STATEFUL_SESSION)
+        if own:
+            own["stateful_session"]["strict"] = True
+    return in_lua(xds, "trusts_the_cookie_blindly", _MARK_FAILURES % "status == 503")
+
+
+def never_tries_another_pod(xds: Xds, kong: Kong) -> Xds:
+    """A request to a pod that does not answer fails, again and again, and none goes elsewhere."""
+    for route in _routes(xds):
+        route.get("route", {}).pop("retry_policy", None)
+    return in_lua(xds, "never_tries_another_pod", _MARK_FAILURES % "status >= 502")
+
+
+def cuts_requests_in_flight(xds: Xds, kong: Kong) -> Xds:
+    """A request that is under way for a second is cut off, be its pod draining or not."""
+    for route in _routes(xds):
+        if "route" in route:
+            route["route"]["timeout"] = "1s"
+    return in_lua(xds, "cuts_requests_in_flight", _MARK_FAILURES % "status == 504")
+
+
+def reshuffles_sessions_during_a_drain(xds: Xds, kong: Kong) -> Xds:
+    """While a pod drains, the sessions of all the others move on by one pod."""
+    return choose_cookie(xds, "reshuffles_sessions_during_a_drain", _RESHUFFLES)
+
+
+def leaves_a_worker_with_the_old_targets(xds: Xds, kong: Kong) -> Xds:
+    """One of four workers goes on placing new sessions on a pod that drains."""
+    return choose_cookie(xds, "leaves_a_worker_with_the_old_targets", _STALE_WORKER)
+
+
+def _routes(xds: Xds) -> list[dict[str, Any]]:
+    return [route for routes in xds.routes for host in routes["virtual_hosts"] for route in host["routes"]]
+
+
+def _ready_endpoints(xds: Xds) -> list[list[dict[str, Any]]]:
+    """Return for each Service its endpoints that take new sessions, sorted by address."""
+    return [
+        sorted((e for e in locality["lb_endpoints"] if e["health_status"] == "HEALTHY"), key=address_of)
+        for assignment in xds.endpoints
+        for locality in assignment["endpoints"]
+    ]
