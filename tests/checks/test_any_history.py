@@ -26,7 +26,7 @@ def well_made(name: str, ruling: Ruling, history: History) -> None:
     assert verdict.told().startswith(f"AFF-01: {ruling.status}")
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 3)
 @given(histories)
 def test_every_check_rules_on_any_history(history: History) -> None:
     for name in CASES:

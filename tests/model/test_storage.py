@@ -43,7 +43,7 @@ def test_a_history_comes_back_equal(make, tmp_path: Path) -> None:  # type: igno
     assert [file.name for file in tmp_path.iterdir()] == ["literal.jsonl"]
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(histories)
 def test_any_history_comes_back_equal(history: History) -> None:
     assert read_back(stored(history)) == history
