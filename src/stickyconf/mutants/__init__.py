@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stickyconf.mutants import controller, definitions
+from stickyconf.mutants import benign, controller, definitions
 from stickyconf.mutants.gateway import admin, affinity, cookie, lua, pods
 
 GATEWAY_MARK = lua.MARK
@@ -89,11 +89,19 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("gateway", affinity.pins_the_connection, "RF", ("AFF-01", "AFF-02")),
     Mutant("gateway", affinity.pins_one_request_at_a_time, "RF", ("AFF-03",)),
     Mutant("gateway", affinity.forgets_sessions_as_others_come, "IN#3089", ("AFF-09",)),
-    Mutant("gateway", affinity.keeps_a_stale_cookie, "IN#7960", ("DRN-04", "DRN-08")),
+    Mutant("gateway", affinity.keeps_a_stale_cookie, "IN#7960", ("DRN-04", "DRN-08", "LIF-02", "ROB-01")),
     Mutant("gateway", affinity.moves_a_session_without_a_new_cookie, "UP", ("DRN-04", "DRN-08")),
+    Mutant("gateway", affinity.fails_on_a_malformed_cookie, "IN#7960", ("ROB-02",)),
+    Mutant("gateway", affinity.dials_the_decoded_value, "vulcand/oxy#107", ("ROB-03",)),
+    Mutant("gateway", affinity.follows_a_cookie_into_another_service, "kubernetes#109414", ("ROB-03",)),
     Mutant("gateway", pods.starves_a_pod, "IN#3056", ("SPR-01", "SPR-02")),
     Mutant("gateway", pods.places_all_sessions_on_one_pod, "TR#5521", ("SPR-01", "SPR-02", "AFF-05")),
     Mutant("gateway", pods.trusts_the_cookie_blindly, "IN#3288", ("DRN-04", "DRN-05")),
+    Mutant("gateway", pods.places_sessions_by_load, "UP", ("SPR-03",)),
+    Mutant("gateway", pods.refuses_a_rush, "RF", ("SPR-05",)),
+    Mutant("gateway", pods.never_tries_another_pod, "IN#4035", ("DRN-15", "LIF-03")),
+    Mutant("gateway", affinity.keeps_the_cookie_after_a_retry, "TR#3975", ("DRN-15", "LIF-03")),
+    Mutant("gateway", pods.leaves_a_worker_with_the_old_targets, "IN#3335", ("ROB-09",)),
     Mutant("gateway", pods.cuts_requests_in_flight, "RF", ("DRN-06",)),
     Mutant("gateway", pods.reshuffles_sessions_during_a_drain, "RF", ("DRN-03",)),
     Mutant("gateway", admin.admin_api_shows_the_old_policy, "UP", ("API-12",)),
@@ -101,6 +109,8 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("controller", controller.ignores_the_policy, "KIC#6497", ("API-09", "API-12", "CKE-01")),
     Mutant("controller", controller.is_sticky_without_a_policy, "RF", ("API-09", "SPR-04")),
     Mutant("controller", controller.keeps_weight_of_terminating_pod, "TR#13290", ("DRN-02", "DRN-07")),
+    Mutant("controller", controller.looks_at_terminating_only_when_not_ready, "KIC", ("DRN-10",)),
+    Mutant("controller", controller.adds_up_the_weights_of_two_services, "KIC#5761", ("DRN-11",)),
     Mutant("controller", controller.drops_terminating_pod_at_once, "TR#11101", ("DRN-01", "DRN-07")),
     Mutant("controller", controller.drains_without_being_asked_to, "RF", ("DRN-08",)),
     Mutant("controller", controller.never_removes_a_drained_pod, "TR#13208", ("DRN-04", "DRN-05")),
@@ -113,6 +123,24 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("api-server", definitions.admits_any_algorithm, "CRD", ("API-07",)),
 )
 
-BENIGN: dict[str, Mutant] = {}
+BENIGN: dict[str, Mutant] = _by_id(
+    Mutant("gateway", benign.issues_the_cookie_on_every_response, "nginx/kubernetes-ingress#1600"),
+    Mutant("gateway", benign.sets_an_unquoted_value, "RFC 6265, section 4.1.1"),
+    Mutant("gateway", benign.sets_a_quoted_value, "RFC 6265, section 4.1.1"),
+    Mutant("gateway", benign.sets_an_opaque_value, "RFC 6265, section 4.1.1"),
+    Mutant("gateway", benign.sets_a_long_value, "RFC 6265, section 6.1"),
+    Mutant("gateway", benign.sets_a_uuid_per_pod, "RF"),
+    Mutant("gateway", benign.sets_a_uuid_per_client, "RF"),
+    Mutant("gateway", benign.sets_base64_per_client, "RFC 6265, section 4.1.1"),
+    Mutant("gateway", benign.leaves_http_only_away, "GEP-1619"),
+    Mutant("gateway", benign.adds_same_site, "GEP-1619"),
+    Mutant("gateway", benign.spells_path_in_lower_case, "RFC 6265, section 5.2.4"),
+    Mutant("gateway", benign.places_sessions_at_random, "UP"),
+    Mutant("gateway", benign.places_sessions_by_four_workers, "UP"),
+    Mutant("gateway", benign.sets_more_cookies, "RFC 6265, section 4.1"),
+    Mutant("gateway", benign.converges_slowly, "RF", options=("--sync-period", "3")),
+    Mutant("gateway", benign.replicas_follow_each_other, "RF", options=("--gateway-replicas", "2")),
+    Mutant("gateway", benign.keeps_the_machine_busy, "RF"),
+)
 
 DEVIATIONS: dict[str, Mutant] = MUTANTS | BENIGN
