@@ -76,8 +76,11 @@ class Cluster(Protocol):
     async def log(self, pod: str, namespace: str, tail: int) -> str:
         """Return the last lines of a pod's log."""
 
-    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> None:
-        """Post to a pod through the API server (pods/proxy); HarnessError where the pod does not answer 2xx."""
+    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
+        """Post to a pod through the API server (pods/proxy) and say whether it answered; False where it has gone.
+
+        HarnessError where the API server does not pass the request on.
+        """
 
 
 class Gateway(Protocol):

@@ -18,6 +18,7 @@ from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
 
 FIELD_MANAGER = "stickyconf"
 _REFUSED = {400, 403, 422}
+_UNREACHABLE = {400, 404, 502, 503}  # of a pod behind the proxy subresource: without an address yet, gone, ended
 
 
 class KubernetesCluster:
@@ -139,15 +140,21 @@ class KubernetesCluster:
         response = await self._open_log(pod, namespace, tail_lines=tail)
         return (await response.read()).decode(errors="replace")
 
-    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> None:
-        """Post to a pod through the API server (pods/proxy); HarnessError where the pod does not answer 2xx."""
+    async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
+        """Post to a pod through the API server (pods/proxy) and say whether it answered; False where it has gone.
+
+        HarnessError where the API server does not pass the request on.
+        """
         name = f"{pod}:{port}"
         try:
             await self._core.connect_post_namespaced_pod_proxy_with_path(name, namespace, path.lstrip("/"))
         except ApiException as error:
+            if error.status in _UNREACHABLE:
+                return False
             raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {error.status}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"pod {namespace}/{pod} cannot be reached through the API server: {error}") from error
+        return True
 
     async def _open_log(self, pod: str, namespace: str, **options: Any) -> aiohttp.ClientResponse:
         try:
