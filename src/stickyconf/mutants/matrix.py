@@ -1,0 +1,264 @@
+"""Runs the suite against every deliberate fault and benign variant: ``python -m stickyconf.mutants.matrix``.
+
+Each is a suite process of its own. The matrix is written to reports/out/kill-matrix.{json,md,html}. Exit status 0:
+clean; 1: something survives, is objected to, did not fire, or a MUST is killed by nothing; 2: it cannot be run like
+this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from stickyconf.embedded.lifeline import die_with_parent_of
+from stickyconf.model import History
+from stickyconf.model.catalogue import load_catalogue
+from stickyconf.model.storage import HistoryFileError, read_history
+from stickyconf.mutants import BENIGN, CONTROLLER_MARK, DEFINITION_MARK, DEVIATIONS, GATEWAY_MARK, MUTANTS
+from stickyconf.mutants.kills import KillMatrix, Trial, cells, problems_of
+from stickyconf.mutants.pages import html, markdown, verdict
+from stickyconf.mutants.planning import NoSuite, Plan, collected, compact, plans
+
+STOP_SECONDS = 20.0
+LIMIT_SECONDS = 300.0
+"""How long one suite run may take before it counts as hung."""
+
+FASTER = ("--budget", "drain_converged=5")
+"""Faults of draining never converge, three times a run; on the embedded cluster, conforming ones take 0.3 s."""
+
+
+def fired(histories: Iterable[History], fault: str) -> bool:
+    """Whether the mark of a fault stands in a history: in a response, in what an event tells, or with the versions."""
+    begins = "|".join(map(re.escape, (f"{GATEWAY_MARK}: ", CONTROLLER_MARK, f"{DEFINITION_MARK}: ")))
+    mark = re.compile(rf"({begins}){re.escape(fault)}\b")
+    return any(mark.search(said) for history in histories for said in _told(history))
+
+
+def _told(history: History) -> Iterator[str]:
+    yield from history.setup.versions.values()
+    for exchange in history.exchanges:
+        for key, value in exchange.answer.headers if exchange.answer else ():
+            if key.lower() == GATEWAY_MARK:
+                yield f"{GATEWAY_MARK}: {value}"
+    for event in history.events:
+        yield from event.detail.values()
+
+
+def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: float) -> Trial:
+    """Return what came of a run that wrote below ``out`` and ended with this exit status (None: it did not end)."""
+    error, found, marked = "", {}, False
+    report = out / "latest" / "conformance.yaml"
+    if status is None:
+        error = f"the run did not end within {LIMIT_SECONDS:g} s"
+    elif not report.exists():
+        said = [line.strip() for line in output.splitlines() if line.strip()]
+        error = f"exit status {status}, no report: {said[-1] if said else 'nothing was said'}"
+    else:
+        found = cells(yaml.safe_load(report.read_text(encoding="utf-8")))
+        try:
+            files = sorted((out / "latest" / "histories").glob("*.jsonl"))
+            marked = fired(map(read_history, files), plan.subject.id)
+        except HistoryFileError as broken:
+            error = str(broken)
+    subject = plan.subject
+    return Trial(
+        id=subject.id,
+        sentence=subject.sentence,
+        where=subject.where,
+        source=subject.source,
+        kind=plan.kind,
+        caught_by=plan.due,
+        asked=tuple(dict.fromkeys((*plan.due, *plan.asked))),
+        cells=found,
+        fired=marked,
+        seconds=seconds,
+        error=error,
+    )
+
+
+class Board:
+    """Says how far the runs are: a line that changes on a terminal, and one line for each that ended everywhere."""
+
+    def __init__(self, total: int, *, live: bool) -> None:
+        """Take how many runs there will be, and whether a line can be rewritten."""
+        self._total, self._live, self._done = total, live, 0
+        self._running: dict[int, tuple[str, float]] = {}
+
+    def begin(self, number: int, name: str) -> None:
+        """Note that a run began."""
+        self._running[number] = name, time.monotonic()
+
+    def end(self, number: int, line: str) -> None:
+        """Note that a run ended, and what came of it."""
+        del self._running[number]
+        self._done += 1
+        self._clear()
+        print(f"[{self._done}/{self._total}] {line}", flush=True)
+
+    async def keep(self) -> None:
+        """Rewrite the live line once a second until cancelled."""
+        while self._live:
+            now = time.monotonic()
+            running = ", ".join(f"{name} ({now - began:.0f} s)" for name, began in self._running.values())
+            self._clear()
+            print(f"{self._done} of {self._total} done; running: {running}"[: _width()], end="", flush=True)
+            await asyncio.sleep(1)
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\x1b[2K", end="")
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 1
+
+
+async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path) -> list[Trial]:
+    """Make all runs, ``jobs`` at a time; what a run left is kept below ``evidence`` where something is wrong."""
+    catalogue, room = load_catalogue(Path("requirements.toml")), asyncio.Semaphore(jobs)
+    trials: dict[int, Trial] = {}
+
+    async def one(number: int, plan: Plan) -> None:
+        async with room:
+            board.begin(number, plan.subject.id)
+            with tempfile.TemporaryDirectory(prefix="stickyconf-matrix-") as out:
+                trial = trials[number] = await _run(plan, Path(out))
+                wrong = [problem for problem in problems_of(catalogue, trial) if problem.fatal]
+                if wrong:
+                    shutil.copytree(out, evidence / f"{plan.subject.id}-{number}", symlinks=True)
+            told = "; ".join(f"{problem.kind}: {problem.said}" for problem in wrong)
+            good = f"caught by {', '.join(trial.caught_by)}" if trial.kind == "mutant" else "nobody objects"
+            board.end(number, f"{'✗' if wrong else '✓'} {trial.id}: {told or good} ({trial.seconds:.0f} s)")
+
+    showing = asyncio.create_task(board.keep())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number, plan in enumerate(planned):
+                group.create_task(one(number, plan))
+    finally:
+        showing.cancel()
+    return [trials[number] for number in range(len(planned))]
+
+
+async def _run(plan: Plan, out: Path) -> Trial:
+    chosen = [argument for name in plan.asked for argument in ("--requirement", name)]
+    command = ["-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--out", str(out), *FASTER]
+    began, log = time.monotonic(), out / "output.txt"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            "--mutant",
+            plan.subject.id,
+            *chosen,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=die_with_parent_of(os.getpid()),
+            start_new_session=True,  # so that Ctrl-C reaches us alone, and we end it in order
+        )
+        try:
+            status: int | None = await asyncio.wait_for(process.wait(), LIMIT_SECONDS)
+        except TimeoutError:
+            status = None
+        finally:
+            await _ended(process)
+    return read_trial(plan, out, status, log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - began)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End a run that goes on, as Ctrl-C would; kill it where it does not listen."""
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def write(matrix: KillMatrix, out: Path) -> None:
+    """Write kill-matrix.json, .md and .html into a directory."""
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {"json": json.dumps(matrix.data(), indent=1) + "\n", "md": markdown(matrix), "html": html(matrix)}
+    for suffix, text in texts.items():
+        (out / f"kill-matrix.{suffix}").write_text(text, encoding="utf-8")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stickyconf.mutants.matrix", description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=_positive, default=2, help="suite processes at a time (default: 2)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these mutants and benign variants only")
+    parser.add_argument("--compact", action="store_true", help="one mutant a family of requirements, no benign variant")
+    parser.add_argument("--repeat", type=_positive, default=1, help="runs of each benign variant (default: 1)")
+    parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where the matrix goes")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.only if name not in DEVIATIONS]
+    if unknown:
+        parser.error(f"no mutant is called {', '.join(unknown)}; there are: {', '.join(sorted(DEVIATIONS))}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the runs, write the matrix, and say in one line what it comes to."""
+    options, began = _options(arguments), time.monotonic()
+    try:
+        places = collected()
+    except NoSuite as error:
+        print(f"matrix: {error}; run it in the project's directory", file=sys.stderr)
+        return 2
+    mutants = [mutant for name, mutant in MUTANTS.items() if not options.only or name in options.only]
+    benign = [variant for name, variant in BENIGN.items() if not options.only or name in options.only]
+    if options.compact:
+        mutants, benign = compact(mutants, places), []
+    planned = plans(mutants, benign, places, repeat=options.repeat, alone=options.compact)
+    evidence = options.out / "kill-matrix"
+    if evidence.exists():
+        shutil.rmtree(evidence)
+    try:
+        trials = asyncio.run(_interruptible(planned, options.jobs, evidence))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("\nmatrix: stopped; nothing was written", file=sys.stderr)
+        return 130
+    matrix = KillMatrix(
+        catalogue=load_catalogue(Path("requirements.toml")),
+        with_cases=frozenset(places),
+        trials=tuple(trials),
+        seconds=time.monotonic() - began,
+        whole=len(mutants) == len(MUTANTS),
+    )
+    write(matrix, options.out)
+    for problem in matrix.problems:
+        print(f"{problem.kind}: {problem.said}")
+    print(f"kill matrix {verdict(matrix)}: {options.out / 'kill-matrix.html'}")
+    return 0 if matrix.clean else 1
+
+
+async def _interruptible(planned: Sequence[Plan], jobs: int, evidence: Path) -> list[Trial]:
+    task = asyncio.ensure_future(run_all(planned, jobs, Board(len(planned), live=sys.stdout.isatty()), evidence))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Plans the runs of a kill matrix: which requirements judge which fault, so that each run stays short."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from stickyconf.mutants import Mutant
+
+SENTINELS = ("CKE-01", "SPR-01")
+"""Judged beside every mutant, whatever it does: two short experiments that show what else a fault breaks."""
+
+BENIGN_FAMILIES = ("CKE", "AFF", "SPR")
+"""What judges a benign variant that does not say which requirements it is near to."""
+
+Places = Mapping[str, frozenset[str]]
+"""Requirement -> the histories its cases read, each as ``module:fixture``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One suite run to be made."""
+
+    subject: Mutant
+    kind: Literal["mutant", "benign"]
+    asked: tuple[str, ...]
+
+    @property
+    def due(self) -> tuple[str, ...]:
+        """Who has to object, or where it is a matter of observation, to measure: nobody, for a benign variant."""
+        return _catchers(self.subject) if self.kind == "mutant" else ()
+
+
+def _catchers(mutant: Mutant) -> tuple[str, ...]:
+    return (*mutant.caught_by, *mutant.measured_by)
+
+
+def plans(
+    mutants: Iterable[Mutant], benign: Iterable[Mutant], places: Places, *, repeat: int = 1, alone: bool = False
+) -> list[Plan]:
+    """Plan a run for each mutant, and ``repeat`` runs for each benign variant.
+
+    A mutant is judged by those that have to catch it, by the sentinels, and by every requirement that reads the same
+    histories, which costs nothing; ``alone`` leaves the sentinels out.
+    """
+    made = []
+    for mutant in mutants:
+        wanted = {*_catchers(mutant), *(() if alone else SENTINELS)}
+        made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
+    for variant in benign:
+        near = {name[:3] for name in _catchers(variant)} or set(BENIGN_FAMILIES)
+        asked = tuple(sorted(name for name in places if name[:3] in near))
+        made += [Plan(variant, "benign", asked)] * repeat
+    return made
+
+
+def _neighbourhood(wanted: Collection[str], places: Places) -> tuple[str, ...]:
+    recorded = frozenset[str]().union(*(places.get(name, frozenset()) for name in wanted))
+    beside = {name for name, histories in places.items() if histories and histories <= recorded}
+    return tuple(sorted(beside | {name for name in wanted if name in places}))
+
+
+def compact(mutants: Iterable[Mutant], places: Places) -> list[Mutant]:
+    """Return one mutant a family of requirements: the one whose catchers need the fewest histories."""
+    chosen: dict[str, Mutant] = {}
+    for mutant in sorted(mutants, key=lambda one: len(_histories(one, places))):
+        if _histories(mutant, places):
+            chosen.setdefault(_catchers(mutant)[0][:3], mutant)
+    return list(chosen.values())
+
+
+def _histories(mutant: Mutant, places: Places) -> frozenset[str]:
+    return frozenset[str]().union(*(places.get(name, frozenset()) for name in _catchers(mutant)))
+
+
+class _Collected:
+    """A pytest plugin that takes down which requirement is proved where."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, frozenset[str]] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            [mark] = item.iter_markers("requirement")
+            code = item.function.__code__  # type: ignore[attr-defined]
+            read = [name for name in code.co_varnames[: code.co_argcount] if name != "judge"]
+            histories = frozenset(f"{item.path.name}:{name}" for name in read)
+            self.places[mark.args[0]] = self.places.get(mark.args[0], frozenset()) | histories
+
+
+class NoSuite(Exception):
+    """The suite cannot be collected here; the message is one line."""
+
+
+def collected() -> Places:
+    """Return what the cases of the suite in the current directory prove, and from which histories; or NoSuite."""
+    if not Path("pyproject.toml").is_file():
+        raise NoSuite("the suite cannot be collected: there is no pyproject.toml here")
+    found, said = _Collected(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        status = pytest.main(["-c", "pyproject.toml", "-p", "no:cacheprovider", "--collect-only", "-q"], [found])
+    if status != pytest.ExitCode.OK:
+        lines = [line for line in said.getvalue().splitlines() if line.strip()]
+        raise NoSuite(f"the suite cannot be collected: {lines[-1] if lines else status}")
+    return found.places
