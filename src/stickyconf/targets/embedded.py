@@ -80,8 +80,8 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) 
     line = output.readline()
     if not line:
         status = process.wait(STOP_SECONDS)
-        # Lines in brackets only say what it was waiting for.
-        said = [text.strip() for text in log.read_text(encoding="utf-8").splitlines() if text.strip()[:1] not in ("", "[")]
+        lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines()]
+        said = [line for line in lines if line and not line.startswith("[")]  # those only say what it waited for
         raise NoCluster(f"the embedded cluster did not start (status {status}): " + " ".join(said[-SHOWN_LINES:]))
     said_ready: dict[str, Any] = json.loads(line)
     return EmbeddedCluster(
