@@ -194,7 +194,7 @@ def keeps_the_machine_busy(xds: Xds, kong: Kong) -> Xds:
 def _translate(xds: Xds, name: str, token_of: Callable[[str], str], *, whole: str, inside: str) -> Xds:
     """Let clients see other values than Envoy's.
 
-    *token_of* gives what stands for an address. *whole* is Lua for a value that holds the ``token``, *inside* Lua for the
+    *token_of* gives what stands for an address. *whole* is Lua for a value that holds the ``token``, *inside* for the
     token that a ``value`` holds.
     """
     rows = {

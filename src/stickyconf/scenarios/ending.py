@@ -45,6 +45,7 @@ async def settled(stage: Stage) -> list[str]:
         await stage.waiter.until(
             "the gateway to drain the pod", "drain_converged", still_weighted, lambda left: not left
         )
+    await stage.look()
     return victims
 
 
@@ -62,3 +63,4 @@ async def gone(stage: Stage, pods: list[str]) -> None:
         )
     except WaitFailed as failure:
         stage.recorder.event(Happening.UNCONVERGED, stage.upstream, budget=failure.budget, last=failure.last)
+    await stage.look()

@@ -147,10 +147,17 @@ class Stage:
 
     async def _record_shown(self, shown: Mapping[str, tuple[dict[str, Any] | None, dict[str, int]]]) -> None:
         for replica, (upstream, targets) in shown.items():
-            self.recorder.event(
-                Happening.UPSTREAM, self.upstream, gateway=replica, upstream=json.dumps(upstream, sort_keys=True)
-            )
+            self._record_upstream(replica, upstream)
             self.observers.compare_targets(replica, targets)
+
+    async def look(self) -> None:
+        """Record what every gateway replica shows of the upstream now; its targets are polled already."""
+        for replica in self.gateways:
+            self._record_upstream(replica, await self.target.gateway.upstream(replica, self.upstream))
+
+    def _record_upstream(self, replica: str, upstream: dict[str, Any] | None) -> None:
+        shown = json.dumps(upstream, sort_keys=True)
+        self.recorder.event(Happening.UPSTREAM, self.upstream, gateway=replica, upstream=shown)
 
     async def _probe(self) -> bool:
         """Say whether so many fresh connections in a row were all served by a pod."""

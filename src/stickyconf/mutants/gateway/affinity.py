@@ -99,10 +99,18 @@ end
 """
 
 _MOVES_WITHOUT_A_NEW_COOKIE = """
-function choose(handle, own)
-  if not own or #READY == 0 then return own end
-  for _, member in ipairs(MEMBERS) do if member.value == own then return own end end
-  return READY[digest(own) % #READY + 1]
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if not own or #READY == 0 then return end
+  note(handle, "carried")
+  for _, member in ipairs(MEMBERS) do if member.value == own then return end end
+  replace_session_cookie(handle:headers(), READY[digest(own) % #READY + 1])
+  note(handle, "moved")
+end
+
+function envoy_on_response(handle)
+  local dropped = noted(handle) and edit_set_cookies(handle:headers(), function() return nil end)
+  if dropped or noted(handle) == "moved" then mark(handle) end
 end
 """
 
@@ -194,7 +202,7 @@ def keeps_a_stale_cookie(xds: Xds, kong: Kong) -> Xds:
 
 def moves_a_session_without_a_new_cookie(xds: Xds, kong: Kong) -> Xds:
     """A session whose pod is gone moves to another one and stays there, but gets no new cookie."""
-    return choose_cookie(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
+    return in_lua(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
 
 
 def keeps_the_cookie_after_a_retry(xds: Xds, kong: Kong) -> Xds:

@@ -69,10 +69,11 @@ def refuses_a_rush(xds: Xds, kong: Kong) -> Xds:
 def trusts_the_cookie_blindly(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names no pod any more is followed all the same: 503 as long as the client has it."""
     for route in _routes(xds):
+        route.get("route", {}).pop("retry_policy", None)
         own = route.get("typed_per_filter_config", {}).get(STATEFUL_SESSION)
         if own:
             own["stateful_session"]["strict"] = True
-    return in_lua(xds, "trusts_the_cookie_blindly", _MARK_FAILURES % "status == 503")
+    return in_lua(xds, "trusts_the_cookie_blindly", _MARK_FAILURES % "status >= 502")
 
 
 def never_tries_another_pod(xds: Xds, kong: Kong) -> Xds:
