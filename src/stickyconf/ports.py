@@ -98,9 +98,6 @@ class Gateway(Protocol):
     async def configuration(self, replica: str) -> dict[str, Any]:
         """Return the whole configuration in force, for diagnostics."""
 
-    async def restart(self) -> None:
-        """Replace every replica by a new one and return when they serve."""
-
 
 class Controller(Protocol):
     """The ingress controller's own settings."""

@@ -1,4 +1,7 @@
-"""A client with a cookie jar of its own, as RFC 6265 asks of a user agent: no more, no less."""
+"""A client with a cookie jar of its own, as RFC 6265 asks of a user agent.
+
+But for two things: Secure and Expires are not acted upon. Checks judge them from the record.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import contextlib
 from typing import Literal
 
 from stickyconf.checks.affinity import METHODS
-from stickyconf.model import Answered, Happening
+from stickyconf.model import Happening, Refused
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Scenario, Stage
 
@@ -106,7 +106,7 @@ async def _send_placed(stage: Stage, arm: str, placed, requests: int, *, http2: 
 async def _speaks_http2(stage: Stage) -> bool:
     async with stage.client("http2-probe", http2=True, keeps=False) as client:
         exchange = await client.get("/")
-    if isinstance(exchange.outcome, Answered):
+    if not isinstance(exchange.outcome, Refused):
         return True
     stage.recorder.event(Happening.UNSUPPORTED, "http2", reason=exchange.told())
     return False

@@ -21,9 +21,9 @@ class AdminApi:
     ``fixed`` is an address that overrides discovery (--admin-url).
     """
 
-    def __init__(self, cluster: Cluster, waiter: Waiter, fixed: str | None = None) -> None:
-        """Take the cluster to look endpoints up in, and what to wait with."""
-        self._cluster, self._waiter, self._fixed = cluster, waiter, fixed
+    def __init__(self, cluster: Cluster, fixed: str | None = None) -> None:
+        """Take the cluster to look endpoints up in."""
+        self._cluster, self._fixed = cluster, fixed
         self._http = httpx.AsyncClient(timeout=10)
 
     async def close(self) -> None:
@@ -61,21 +61,6 @@ class AdminApi:
     async def configuration(self, replica: str) -> dict[str, Any]:
         """Return the whole configuration in force, for diagnostics."""
         return await self._get(replica, "/config") or {}
-
-    async def restart(self) -> None:
-        """Replace every replica by a new one and return when they serve."""
-        before = set(await self.replicas())
-        deployment = await self._cluster.get(DEPLOYMENT, GATEWAY, NAMESPACE) or {}
-        count = int(deployment.get("metadata", {}).get("generation", 0)) + 1
-        stamp = {"spec": {"template": {"metadata": {"annotations": {"stickyconf/restart": str(count)}}}}}
-        await self._cluster.patch(DEPLOYMENT, GATEWAY, NAMESPACE, stamp)
-        await rolled_out(self._cluster, self._waiter, GATEWAY)
-        await self._waiter.until(
-            "the new gateway replicas",
-            "rollout",
-            self.replicas,
-            lambda now: bool(now) and not before & set(now),
-        )
 
     async def _get(self, replica: str, path: str) -> dict[str, Any] | None:
         try:
