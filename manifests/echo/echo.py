@@ -145,6 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         status = int(query.get("status", ["200"])[0])
         if url.path == "/-/hold":
             self.server.hooks.add(self.connection)
+            log("held")
             self.server.released.wait(float(query["seconds"][0]))
         elif url.path == "/-/release":
             self.server.released.set()

@@ -109,9 +109,6 @@ def recovering(history, dead):
         },
         rejects=moved(history)
         | {
-            "four failures": (failing(history, soon, 4, refused), "to fail 3 times at the most"),
-            "four answers of the gateway": (failing(history, soon, 4, by_gateway(502)), "at the most"),
-            "four errors of another pod": (edited(history, lambda h: own(h, soon, 4), answered(500)), "at the most"),
             "a failure after the bound": (
                 edited(history, lambda h: own(h, late, 1), refused),
                 "to be served again 1 s after echo-b had died",
@@ -125,6 +122,7 @@ def recovering(history, dead):
     )
 
 
+SOON = between(DIED, DIED + BOUND)
 KILLED_CASES, DEAD_CASES = recovering(KILLED, ACTED), recovering(DEAD, DIED)
 
 CASES = {
@@ -170,7 +168,8 @@ CASES = {
     ),
     "sessions_of_a_killed_pod_recover": Cases(
         spoken=lambda dialect: bereft(dialect, of="killed"),
-        accepts=KILLED_CASES.accepts,
+        accepts=KILLED_CASES.accepts
+        | {"failures until the bound": failing(KILLED, between(ACTED, ACTED + BOUND), 6, by_gateway(502))},
         rejects=KILLED_CASES.rejects,
         doubts=KILLED_CASES.doubts,
     ),
@@ -180,7 +179,15 @@ CASES = {
         | {
             "a pod removed long after": plus(DEAD, Happening.TARGET_REMOVED, VICTIM, LAST - 0.5, gateway=GATEWAY),
         },
-        rejects=DEAD_CASES.rejects,
+        rejects=DEAD_CASES.rejects
+        | {
+            "four failures": (failing(DEAD, SOON, 4, refused), "to fail 3 times at the most"),
+            "four answers of the gateway": (failing(DEAD, SOON, 4, by_gateway(502)), "to fail 3 times at the most"),
+            "four errors of another pod": (
+                edited(DEAD, lambda h: own(h, SOON, 4), answered(500)),
+                "to fail 3 times at the most",
+            ),
+        },
         doubts=DEAD_CASES.doubts
         | {
             "drain support off": (arranged(DEAD, drain=False), "while it drains / drain support was off"),

@@ -20,7 +20,6 @@ class Happening(StrEnum):
     SCALED = "scaled"
     RELEASED = "released"  # we let preStop of a pod return
     RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr
-    RESTARTED = "restarted"  # subject: what was restarted
     # Seen through the Kubernetes API.
     TERMINATING = "terminating"  # deletionTimestamp seen on the pod
     ENDPOINT = "endpoint"  # detail: ready, serving, terminating, service (whose endpoint)
@@ -28,6 +27,7 @@ class Happening(StrEnum):
     POD_GONE = "pod-gone"
     CLUSTER_EVENT = "cluster-event"  # a Kubernetes Event; detail: reason, message, type
     # Seen in the pod's own log.
+    HELD = "held"  # preStop began to hold it
     SIGTERM = "sigterm"
     DIED = "died"  # it stopped listening and cut its connections, as a process that is killed
     CONNECTED = "connected"  # somebody connected to it; detail: peer. Kept by pods that are told to only

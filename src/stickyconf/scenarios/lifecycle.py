@@ -47,8 +47,9 @@ def lose_the_process_of_a_draining_pod() -> Scenario:
             await residents.visited(times=VISITS_BEFORE)
             await delete_pod(stage, any_pod(stage))
             for pod in await settled(stage):
+                await _said(stage, pod, Happening.HELD)  # a hook that finds nobody to hold on to returns at once
                 await stage.target.cluster.post_to_pod(pod, stage.namespace, ECHO_PORT, "/-/die")
-                await _dead(stage, pod)
+                await _said(stage, pod, Happening.DIED)
             await residents.visited(times=VISITS_AFTER, since=stage.recorder.now() + bound)
 
     return play
@@ -63,11 +64,11 @@ def _observe(stage: Stage) -> float:
     return bound
 
 
-async def _dead(stage: Stage, pod: str) -> None:
-    """Return when the pod's own log says that its process died; where it never does, the history shows it."""
+async def _said(stage: Stage, pod: str, what: Happening) -> None:
+    """Return when the pod's own log says so; where it never does, the history shows it."""
 
     async def said() -> bool:
-        return bool(stage.recorder.events(Happening.DIED, pod))
+        return bool(stage.recorder.events(what, pod))
 
     with contextlib.suppress(WaitFailed):
-        await stage.waiter.until(f"the process of {pod} to die", "pod_logs", said, bool)
+        await stage.waiter.until(f"{what} in the log of {pod}", "pod_logs", said, bool)

@@ -92,7 +92,7 @@ class Observers:
                 continue
             if record.get("event") == "request" and record.get("id"):
                 self._recorder.sighting(pod, record["id"])
-            elif record.get("event") in ("sigterm", "died"):
+            elif record.get("event") in ("held", "sigterm", "died"):
                 self._recorder.event(Happening(record["event"]), pod)
             elif record.get("event") == "connected":
                 self._recorder.event(Happening.CONNECTED, pod, peer=record["peer"])
