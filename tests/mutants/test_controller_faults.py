@@ -1,0 +1,86 @@
+"""What a fault of the controller does to the configuration it pushes: what its name says, marked where it did."""
+
+from dataclasses import replace
+
+import pytest
+
+from stickyconf.embedded.ingress.translation import translate
+from stickyconf.mutants import CONTROLLER_MARK, controller
+from tests.embedded.ingress_objects import SETTINGS, cluster, endpoint, policy, route, rule, service, slices
+
+READY, DRAINING, DRAINING_BUT_READY = "TTF", "FTT", "TTT"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    """Some faults remember what they have seen."""
+    monkeypatch.setattr(controller, "_seen", {})
+
+
+def pushed(fault, *objects):
+    """The only upstream that a controller with this fault pushes: its weights by address, whether it is marked, all."""
+    snapshot = cluster(*objects)
+    (upstream,) = fault(translate(snapshot, SETTINGS).config, snapshot)["upstreams"]
+    weights = {target["target"].partition(":")[0]: target["weight"] for target in upstream["targets"]}
+    return weights, f"{CONTROLLER_MARK}{fault.__name__}" in upstream["tags"], upstream
+
+
+def test_ignores_the_policy():
+    """An upstream with a policy is as one without."""
+    objects = slices("echo", endpoint(1)), route(), policy()
+    _, marked, upstream = pushed(controller.ignores_the_policy, service(policy="sticky"), *objects)
+    assert marked
+    assert not {"algorithm", "sticky_sessions_cookie"} & upstream.keys()
+    _, marked, _ = pushed(controller.ignores_the_policy, service(), *objects)
+    assert not marked
+
+
+def test_is_sticky_without_a_policy():
+    """An upstream without a policy is sticky."""
+    _, marked, upstream = pushed(controller.is_sticky_without_a_policy, service(), slices("echo", endpoint(1)), route())
+    assert marked
+    assert upstream["algorithm"] == "sticky-sessions"
+
+
+def test_looks_at_terminating_only_when_not_ready():
+    """A pod that ends has weight while it is ready, and none when it is not."""
+    fault = controller.looks_at_terminating_only_when_not_ready
+    for phase, expected in ((DRAINING_BUT_READY, 1), (DRAINING, 0)):
+        weights, marked, _ = pushed(fault, service(), slices("echo", endpoint(1), endpoint(2, phase)), route())
+        assert (weights["10.0.0.2"], marked) == (expected, bool(expected))
+
+
+def test_adds_up_the_weights_of_two_services():
+    """A pod that ends has weight where two Services have it as an endpoint, and none where one does."""
+    fault = controller.adds_up_the_weights_of_two_services
+    one = service(), slices("echo", endpoint(1), endpoint(2, DRAINING))
+    other = service("twin"), slices("twin", endpoint(1), endpoint(2, DRAINING))
+    weights, marked, _ = pushed(fault, *one, *other, route(rule("echo", "twin")))
+    assert marked
+    assert weights["10.0.0.2"] > 0
+    weights, marked, _ = pushed(fault, *one, route())
+    assert (weights["10.0.0.2"], marked) == (0, False)
+
+
+def test_never_removes_a_drained_pod():
+    """A target that was there once stays at weight 0, and nothing is tried again."""
+    fault = controller.never_removes_a_drained_pod
+    _, marked, _ = pushed(fault, service(), slices("echo", endpoint(1), endpoint(2)), route())
+    assert not marked
+    for _ in range(2):
+        weights, marked, _ = pushed(fault, service(), slices("echo", endpoint(1)), route())
+        assert (weights["10.0.0.2"], marked) == (0, True)
+
+
+def test_drains_without_being_asked_to():
+    """With drain support off a pod that ends stays at weight 0, until its endpoint has gone."""
+    fault = controller.drains_without_being_asked_to
+
+    def seen(*endpoints):
+        snapshot = cluster(service(), slices("echo", *endpoints), route())
+        (upstream,) = fault(translate(snapshot, replace(SETTINGS, drain=False)).config, snapshot)["upstreams"]
+        return {target["target"].partition(":")[0]: target["weight"] for target in upstream["targets"]}
+
+    assert seen(endpoint(1), endpoint(2)) == {"10.0.0.1": 1, "10.0.0.2": 1}
+    assert seen(endpoint(1), endpoint(2, DRAINING)) == {"10.0.0.1": 1, "10.0.0.2": 0}
+    assert seen(endpoint(1)) == {"10.0.0.1": 1}
