@@ -272,6 +272,7 @@ def test_the_page_puts_the_verdict_first_then_what_is_wrong(tmp_path: Path) -> N
         "## Profile core: not conformant",
         "## Measured",
         "## What was tested",
+        "## Statistics",
         "## How to reproduce",
     ]
     assert "- **core: not conformant**: violates AFF-01, SPR-02; inconclusive AFF-03" in page
@@ -293,3 +294,14 @@ def test_what_the_system_said_cannot_break_the_page() -> None:
     assert "<script>" not in page
     assert "\n# heading" not in page
     assert r"**saw** &lt;script>alert(1)&lt;/script> # heading \*and\* \`code\` \[x\](y)" in page
+
+
+def test_what_the_statistics_can_show_is_shown(tmp_path: Path) -> None:
+    report = yaml.safe_load(conformance.write(examples.violated(), CATALOGUE, tmp_path).read_text(encoding="utf-8"))
+    page = (tmp_path / "conformance.md").read_text(encoding="utf-8")
+
+    rows = {row["requirement"]: row for row in report["statistics"]}
+    assert rows["SPR-02"]["samples"] == 186
+    assert rows["SPR-02"]["false_alarm"] <= rows["SPR-02"]["alpha"] == 1e-7
+    assert rows["SPR-02"]["power"] >= 0.999
+    assert "| SPR-02 | 186 sessions | 1e-07 | 6.5e-08 | a pod gets a quarter of its share | 1 - 8e-04 |" in page

@@ -17,15 +17,17 @@ from stickyconf.checks.evidence import (
     unknown_outcomes,
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import alpha, reach_sample_size, share_sample_size, share_test, witness_sample_size
+from stickyconf.stats import (
+    POWER,
+    STARVED,
+    alpha,
+    reach_sample_size,
+    share_sample_size,
+    share_test,
+    witness_sample_size,
+)
 
 CONTROL = "control"
-
-STARVED = 0.25
-"""The effect that SPR-02 and SPR-03 are asked to show: a pod that gets this share of what its weight makes."""
-
-POWER = 0.999
-"""The probability with which they show it."""
 
 
 def every_ready_pod_is_reached(history: History) -> Ruling:

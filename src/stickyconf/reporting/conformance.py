@@ -17,6 +17,7 @@ from stickyconf.ports import HarnessError
 from stickyconf.reporting import markdown
 from stickyconf.reporting.assessment import Assessed, Profile, Standing, assess
 from stickyconf.reporting.redaction import redact, redact_data
+from stickyconf.stats import Design, designs
 
 API_VERSION, KIND = "stickyconf/v1", "ConformanceReport"
 SCHEMA = "conformance.schema.json"
@@ -68,6 +69,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
         "profiles": [_profile(profile) for profile in assessment.profiles],
         "requirements": [_requirement(row) for row in assessment.rows],
         "error_budget": {"sum": sum(alpha.values()), "alpha": alpha},
+        "statistics": [_design(design) for design in designs()],
         "budgets": {name: run.budgets[name] for name in sorted(run.budgets)},
     }
     clean: dict[str, Any] = redact_data(report)
@@ -164,6 +166,23 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _measure(measure: Measure) -> dict[str, Any]:
     return {"name": measure.name, "value": measure.value, "unit": measure.unit}
+
+
+def _design(design: Design) -> dict[str, Any]:
+    return {
+        "requirement": design.requirement,
+        "unit": design.unit,
+        "samples": design.samples,
+        "alpha": design.alpha,
+        "false_alarm": _rounded(design.false_alarm),
+        "deviation": design.deviation,
+        "power": _rounded(design.power),
+    }
+
+
+def _rounded(probability: float) -> float:
+    """Keep what does not depend on the processor."""
+    return float(f"{probability:.9g}")
 
 
 def _case(case: CaseResult) -> dict[str, Any]:

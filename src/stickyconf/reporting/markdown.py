@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stickyconf.model import Level
 from stickyconf.model.run import Run
 from stickyconf.reporting.assessment import Assessed, Assessment, Profile, Standing, cited
+from stickyconf.stats import designs
 
 MOST_FINDINGS = 5
 
@@ -21,6 +22,7 @@ def render(run: Run, assessment: Assessment) -> str:
         _profiles(assessment.profiles),
         _measured(assessment.of(Standing.MEASURED)),
         _tested(run, assessment),
+        _statistics(run),
         _reproduce(run),
     ]
     return "\n".join(line for part in parts for line in part)
@@ -168,6 +170,32 @@ def _tested(run: Run, assessment: Assessment) -> Iterator[str]:
     yield ""
 
 
+def _statistics(run: Run) -> Iterator[str]:
+    yield "## Statistics"
+    yield ""
+    yield (
+        f"On an implementation that conforms, a run raises a false alarm with a probability of at most "
+        f"{sum(run.alpha.values()):.1e}. It is divided over the checks that compare frequencies; where alpha is 0, one "
+        "counter-example is a fact, and only the power is a matter of chance."
+    )
+    yield ""
+    yield from _table(
+        ["requirement", "judged by at least", "alpha", "false alarm", "seen", "with probability"],
+        (
+            [
+                design.requirement,
+                f"{design.samples} {design.unit}",
+                f"{design.alpha:.0e}" if design.alpha else "0",
+                f"{design.false_alarm:.1e}" if design.false_alarm else "0",
+                design.deviation,
+                f"1 - {1 - design.power:.0e}" if design.power < 1 else "1",
+            ]
+            for design in designs()
+        ),
+    )
+    yield ""
+
+
 def _reproduce(run: Run) -> Iterator[str]:
     yield "## How to reproduce"
     yield ""
@@ -177,11 +205,7 @@ def _reproduce(run: Run) -> Iterator[str]:
     yield run.command if "--seed" in run.command else f"{run.command} --seed {run.seed}"
     yield "```"
     yield ""
-    yield (
-        f"Run {run.id}, started {run.started}, took {run.duration:.0f} s. On an implementation that conforms, a run "
-        f"raises a false alarm with a probability of at most {sum(run.alpha.values()):.1e}, which is divided over the "
-        f"checks that chance can fool: {', '.join(sorted(run.alpha)) or 'none'}."
-    )
+    yield f"Run {run.id}, started {run.started}, took {run.duration:.0f} s."
     yield ""
 
 

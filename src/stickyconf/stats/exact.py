@@ -89,6 +89,19 @@ def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -
     return samples
 
 
+def share_power(samples: int, pods: int, deviation: float, alpha: float) -> float:
+    """Return the probability that the count of one of ``pods`` equal pods makes the share test object.
+
+    ``deviation`` is the factor by which the pod's share is off; 1 for a pod that gets what it should, whose count is
+    in either tail by chance. Exact binomial, for the test at ``alpha`` over all pods.
+    """
+    _check_probability(alpha)
+    share, tail = 1 / pods, alpha / (2 * pods)
+    if deviation == 1:
+        return _share_power(samples, share, math.nextafter(share, 0), tail) + _share_power(samples, share, share, tail)
+    return _share_power(samples, share, deviation * share, tail)
+
+
 def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
     """Return the probability that the count of a pod at share ``actual`` falls where the test objects."""
     if actual < share:
