@@ -134,6 +134,7 @@ BENIGN: dict[str, Mutant] = _by_id(
     Mutant("gateway", benign.sets_base64_per_client, "RFC 6265, section 4.1.1"),
     Mutant("gateway", benign.leaves_http_only_away, "GEP-1619"),
     Mutant("gateway", benign.adds_same_site, "GEP-1619"),
+    Mutant("gateway", benign.adds_secure, "GEP-1619"),
     Mutant("gateway", benign.spells_path_in_lower_case, "RFC 6265, section 5.2.4"),
     Mutant("gateway", benign.places_sessions_at_random, "UP"),
     Mutant("gateway", benign.places_sessions_by_four_workers, "UP"),

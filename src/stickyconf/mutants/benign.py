@@ -146,6 +146,11 @@ def adds_same_site(xds: Xds, kong: Kong) -> Xds:
     return edit_cookie(xds, "adds_same_site", 'value .. "; SameSite=Lax"')
 
 
+def adds_secure(xds: Xds, kong: Kong) -> Xds:
+    """The cookie says Secure and SameSite=None."""
+    return edit_cookie(xds, "adds_secure", 'value .. "; Secure; SameSite=None"')
+
+
 def spells_path_in_lower_case(xds: Xds, kong: Kong) -> Xds:
     """The cookie's attributes are spelt path and httponly."""
     return edit_cookie(xds, "spells_path_in_lower_case", '(value:gsub("Path=", "path="):gsub("HttpOnly", "httponly"))')
