@@ -109,3 +109,43 @@ def test_values_differ_and_pin(gateway, pods):
     assert value not in {cookie_value(pod.target) for pod in pods}
     assert mark(answer) in BENIGN
     assert {gateway.get(cookie=value).json()["pod"] for _ in range(4)} == {answer.json()["pod"]}
+
+
+def shown(gateway):
+    """The only upstream of the Admin API, and its targets' weights."""
+    (upstream,) = gateway.admin.get("/upstreams").json()["data"]
+    targets = gateway.admin.get(f"/upstreams/{upstream['name']}/targets").json()["data"]
+    return upstream, [target["weight"] for target in targets]
+
+
+def test_admin_api_hides_weight_zero(gateway, pods):
+    """The draining target is shown with weight, and gets no new session all the same."""
+    assert "mutant:admin_api_hides_weight_zero" not in (shown(gateway)[0]["tags"] or ())
+    assert gateway.push(sticky(pods, [100, 100, 0])).status_code == 201
+    upstream, weights = shown(gateway)
+    assert "mutant:admin_api_hides_weight_zero" in upstream["tags"]
+    assert weights == [100, 100, 100]
+    assert set(gateway.spread(30)) == {pods[0].name, pods[1].name}
+
+
+def test_admin_api_shows_the_old_policy(gateway):
+    """The upstream is shown as round-robin, and is sticky all the same."""
+    upstream, _ = shown(gateway)
+    assert upstream["algorithm"] == "round-robin"
+    assert "mutant:admin_api_shows_the_old_policy" in upstream["tags"]
+    assert session_of(gateway.get())
+
+
+def test_leaves_a_worker_with_the_old_targets(gateway, pods):
+    """Some fresh connections open sessions on a draining pod, marked; the cookie they get leads back to it."""
+    assert gateway.push(sticky(pods, [100, 100, 0])).status_code == 201
+    answers = [gateway.get(fresh=True) for _ in range(150)]
+    stale = [answer for answer in answers if answer.json()["pod"] == pods[2].name]
+    assert stale
+    assert {mark(answer) for answer in stale} == {"leaves_a_worker_with_the_old_targets"}
+    assert gateway.get(cookie=session_of(stale[0])).json()["pod"] == pods[2].name
+
+
+def test_places_all_sessions_on_one_pod(gateway, pods):
+    """New sessions get to one pod only."""
+    assert len(gateway.spread(20)) == 1
