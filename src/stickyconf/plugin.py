@@ -28,6 +28,7 @@ from stickyconf.stats import ALPHA
 from stickyconf.wait import Budgets, UnknownBudget
 
 TARGETS = ("embedded",)
+GATEWAYS = ("envoy", "haproxy", "python")
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
 RUN = pytest.StashKey["ConformanceRun"]()
@@ -44,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add = group.addoption
     add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
+    add(
+        "--gateway",
+        default="envoy",
+        help=f"what moves the embedded gateway's requests: {', '.join(GATEWAYS)} (default: envoy)",
+    )
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
@@ -105,6 +111,7 @@ class ConformanceRun:
         option = config.option
         self.catalogue = _catalogue(config.rootpath / "requirements.toml")
         _known("target", [option.target], TARGETS)
+        _known("gateway", [option.gateway], GATEWAYS)
         _known("profile", option.profile, self.catalogue.profiles)
         _known("requirement", option.requirement, tuple(self.catalogue.requirements))
         try:
@@ -113,6 +120,10 @@ class ConformanceRun:
             raise pytest.UsageError(str(error)) from error
         if option.mutant:
             _known("mutant", [option.mutant], tuple(DEVIATIONS))
+            if DEVIATIONS[option.mutant].where == "gateway" and option.gateway != "envoy":
+                raise pytest.UsageError(
+                    f"--mutant {option.mutant} acts in Envoy only, not with --gateway {option.gateway}"
+                )
         self.strict = bool(config.getini("strict"))
         self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
         for name in ("proxy_url", "admin_url"):

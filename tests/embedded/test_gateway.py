@@ -369,7 +369,7 @@ def test_root_names_the_stand_in_and_its_envoy(gateway: Gateway) -> None:
     root = gateway.admin.get("/").json()
     assert root["version"].startswith("3.11.0")
     assert root["edition"] == "embedded"
-    assert root["envoy_version"] == "1.40.0"
+    assert root["data_plane"] == {"name": "Envoy", "version": "1.40.0"}
     assert root["configuration"]["database"] == "off"
 
 

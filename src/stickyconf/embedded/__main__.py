@@ -5,6 +5,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from .gateway.planes import PLANES
 from .supervisor import Options, supervise
 
 _PARTS = """\
@@ -13,7 +14,7 @@ the parts, each of which can also be started by itself (see its --help):
   python -m stickyconf.embedded.controllers   Deployment, ReplicaSet, EndpointSlice, namespaces, garbage collection
   python -m stickyconf.embedded.node          runs pods as processes of this machine
   python -m stickyconf.embedded.ingress       stand-in for Kong Ingress Controller (runs as a pod)
-  python -m stickyconf.embedded.gateway       stand-in for Kong Gateway, over Envoy (runs as a pod)
+  python -m stickyconf.embedded.gateway       stand-in for Kong Gateway (runs as a pod)
 """
 
 
@@ -66,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         help="of the controller (default: %(default)s; Kong's is 3)",
     )
     up.add_argument("--drain-support", action="store_true", help="start the controller with drain support on")
+    up.add_argument(
+        "--gateway", choices=PLANES, default="envoy", help="what moves the gateway's requests (default: %(default)s)"
+    )
     up.add_argument("--gateway-replicas", type=_positive, default=1, metavar="N", help="default: %(default)s")
     up.add_argument(
         "--hook",
@@ -96,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
             bare=options.bare,
             sync_period=options.sync_period,
             drain_support=options.drain_support,
+            gateway=options.gateway,
             gateway_replicas=options.gateway_replicas,
             hooks=dict(options.hook),
             as_json=options.json,

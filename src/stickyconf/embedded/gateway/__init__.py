@@ -1,6 +1,7 @@
-"""The Kong stand-in: Kong's Admin API in front of a real Envoy.
+"""The Kong stand-in: Kong's Admin API in front of a data plane.
 
 A declarative configuration arrives at ``POST /config`` (`admin`), is checked and completed (`declarative`,
-`entities`), translated (`translation`, `router`) and handed to Envoy (`envoy`); only then is it answered.
-The data plane, Envoy's cookie-based stateful sessions, is software that nobody here wrote.
+`entities`), and handed to the data plane (`dataplane`); only then is it answered. What a request is to meet is said
+once (`plan`, `router`, `plugins`) for all data planes: Envoy (`envoy`, `translation`, `xds`) and HAProxy (`haproxy`,
+`haproxyconfig`), whose cookie-based sessions are software that nobody here wrote, and the fallback `pythonproxy`.
 """

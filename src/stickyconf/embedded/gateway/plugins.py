@@ -1,23 +1,34 @@
-"""The few plugins that an ingress controller's own translation relies on, in Envoy's terms.
+"""The few plugins that an ingress controller's own translation relies on, and Envoy's terms for what they do.
 
 KIC writes ``request-termination`` where a rule has no existing backend, and the two transformers for Gateway
 API's header modifiers. Every other plugin is kept and shown, and changes nothing.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from stickyconf.embedded.gateway.entities import Entity
 
 Json = dict[str, Any]
 
-# Kong's transformer sections -> what Envoy does with a header of that name.
+# Kong's transformer sections, in the order they act -> what Envoy does with a header of that name.
 _ACTIONS = {
     "replace": "OVERWRITE_IF_EXISTS",
     "add": "ADD_IF_ABSENT",
     "append": "APPEND_IF_EXISTS_OR_ADD",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """What a transformer does to one header: *direction* is request or response, *action* a section of Kong's."""
+
+    direction: str
+    action: str
+    name: str
+    value: str
 
 
 def answer(status: int, message: str) -> Json:
@@ -30,29 +41,37 @@ def answer(status: int, message: str) -> Json:
     }
 
 
-def termination(plugins: Iterable[Entity]) -> Json | None:
-    """Return the answer that a ``request-termination`` among *plugins* gives; None without one."""
+def termination(plugins: Iterable[Entity]) -> tuple[int, str] | None:
+    """Return status and message that a ``request-termination`` among *plugins* answers with; None without one."""
     for plugin in plugins:
         if plugin["name"] == "request-termination" and plugin["enabled"]:
             config = plugin["config"] or {}
-            return answer(config.get("status_code") or 503, config.get("message") or "Service unavailable")
+            return config.get("status_code") or 503, config.get("message") or "Service unavailable"
     return None
 
 
-def header_changes(plugins: Iterable[Entity]) -> Json:
-    """Return the header additions and removals that the transformers among *plugins* make on a route."""
-    changes: Json = {}
+def transformations(plugins: Iterable[Entity]) -> Iterator[HeaderChange]:
+    """Yield the changes to headers that the transformers among *plugins* make, in the order they act."""
     for plugin in plugins:
         direction, _, kind = plugin["name"].partition("-")
         if kind != "transformer" or direction not in ("request", "response") or not plugin["enabled"]:
             continue
         config = plugin["config"] or {}
-        changes[f"{direction}_headers_to_remove"] = (config.get("remove") or {}).get("headers") or []
-        changes[f"{direction}_headers_to_add"] = [
-            _header(header, action)
-            for section, action in _ACTIONS.items()
-            for header in (config.get(section) or {}).get("headers") or ()
-        ]
+        for action in ("remove", *_ACTIONS):
+            for header in (config.get(action) or {}).get("headers") or ():
+                name, _, value = header.partition(":")
+                yield HeaderChange(direction, action, name, value)
+
+
+def header_changes(plugins: Iterable[Entity]) -> Json:
+    """Return the header additions and removals that the transformers among *plugins* make on an Envoy route."""
+    changes: Json = {}
+    for change in transformations(plugins):
+        if change.action == "remove":
+            changes.setdefault(f"{change.direction}_headers_to_remove", []).append(change.name)
+        else:
+            header = _header(f"{change.name}:{change.value}", _ACTIONS[change.action])
+            changes.setdefault(f"{change.direction}_headers_to_add", []).append(header)
     return changes
 
 

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 Rank = tuple[int | bool, ...]
 
 # What RFC 9110, section 9.2.2, calls idempotent: sending it twice does what sending it once does.
-_IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ def _path_match(path: str | None) -> Json:
 def _methods(route: Entity) -> Iterator[tuple[bool, list[Json]]]:
     """Yield the methods in two groups: as with Kong, only an idempotent request may be sent a second time."""
     if not route["methods"]:
-        yield True, [_matching(":method", "|".join(_IDEMPOTENT))]
+        yield True, [_matching(":method", "|".join(IDEMPOTENT))]
         yield False, []
         return
     for idempotent in (True, False):
-        group = [method for method in route["methods"] if (method in _IDEMPOTENT) is idempotent]
+        group = [method for method in route["methods"] if (method in IDEMPOTENT) is idempotent]
         if group:
             yield idempotent, [_matching(":method", "|".join(group))]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from stickyconf.embedded.environment import Address
-from stickyconf.embedded.gateway import plugins, router
+from stickyconf.embedded.gateway import plan, plugins, router
 from stickyconf.embedded.gateway.declarative import Declaration
 from stickyconf.embedded.gateway.entities import Entity
+from stickyconf.embedded.gateway.plan import OVER_TLS, Answer, Forward
 from stickyconf.embedded.gateway.xds import Xds, endpoint_file, route_file, source
 
 Json = dict[str, Any]
@@ -16,14 +17,12 @@ Json = dict[str, Any]
 LISTENER = ROUTES = "proxy"
 STATEFUL_SESSION = "envoy.filters.http.stateful_session"
 _EXTENSION = "type.googleapis.com/envoy.extensions."
-_PROXIED = {"http", "https", "ws", "wss"}
-_OVER_TLS = {"https", "wss"}
 
 # Envoy's response flags for an upstream that gave no answer, and what Kong says then.
 _FAILURES = (
-    (["UH"], 503, "failure to get a peer from the ring-balancer"),
-    (["UF", "UC", "UR"], 502, "An invalid response was received from the upstream server"),
-    (["UT", "SI"], 504, "The upstream server is timing out"),
+    (["UH"], 503, plan.NO_PEER),
+    (["UF", "UC", "UR"], 502, plan.BAD_ANSWER),
+    (["UT", "SI"], 504, plan.TOO_SLOW),
 )
 
 
@@ -35,9 +34,9 @@ def translate(declaration: Declaration, *, proxy: Address, directory: Path) -> X
     clusters: dict[str, Json] = {}
     endpoints: dict[str, Json] = {}
     for service in declaration.entities["services"]:
-        upstream = declaration.find("upstreams", service["host"])
-        targets = _targets(declaration, service, upstream)
-        cluster = _cluster(service, upstream, targets, directory)
+        forward = Forward(service, declaration.find("upstreams", service["host"]), [])
+        targets = plan.targets(declaration, forward)
+        cluster = _cluster(forward, targets, directory)
         clusters.setdefault(cluster["name"], cluster)
         if cluster["type"] == "EDS":
             endpoints[cluster["name"]] = _assignment(cluster["name"], targets)
@@ -100,50 +99,26 @@ def _failure(flags: list[str], status: int, message: str) -> Json:
 
 
 def _virtual_host(declaration: Declaration) -> Json:
-    routes = [
-        route for entry in router.entries(declaration.entities["routes"]) for route in _routes(declaration, entry)
-    ]
-    nothing = {"match": {"prefix": "/"}, **plugins.answer(404, "no Route matched with those values")}
+    routes = [_route(entry, outcome) for entry, outcome in plan.outcomes(declaration)]
+    nothing = {"match": {"prefix": "/"}, **plugins.answer(404, plan.NO_ROUTE)}
     # Kong ranks hosts among other criteria, so they are matched in the routes, not as virtual hosts.
     return {"name": LISTENER, "domains": ["*"], "routes": [*routes, nothing]}
 
 
-def _routes(declaration: Declaration, entry: router.Entry) -> Iterator[Json]:
-    route = entry.route
-    service = route["service"] and declaration.find("services", route["service"]["id"])
-    if service and not (service["enabled"] and service["protocol"] in _PROXIED):
-        return
-    if not _PROXIED & set(route["protocols"]):
-        return
-    acting = [plugin for plugin in declaration.entities["plugins"] if _concerns(plugin, route, service)]
-    named = {"name": route["name"] or route["id"], "match": entry.match}
-    if route["protocols"] and not {"http", "ws"} & set(route["protocols"]):
-        yield {**named, **plugins.answer(426, "Please use HTTPS protocol")}
-    elif answer := plugins.termination(acting):
-        yield {**named, **answer}
-    elif not service:
-        yield {**named, **plugins.answer(503, "no Service found with those values")}
-    else:
-        upstream = declaration.find("upstreams", service["host"])
-        action = _action(entry, service, upstream)
-        yield {**named, "route": action, **_stickiness(upstream), **plugins.header_changes(acting)}
+def _route(entry: router.Entry, outcome: Answer | Forward) -> Json:
+    named = {"name": entry.route["name"] or entry.route["id"], "match": entry.match}
+    if isinstance(outcome, Answer):
+        return {**named, **plugins.answer(outcome.status, outcome.message)}
+    changes = plugins.header_changes(outcome.acting)
+    return {**named, "route": _action(entry, outcome), **_stickiness(outcome), **changes}
 
 
-def _concerns(plugin: Entity, route: Entity, service: Entity | None) -> bool:
-    if plugin["consumer"] or plugin["consumer_group"]:
-        return False
-    return all(
-        reference is None or (entity is not None and reference["id"] == entity["id"])
-        for reference, entity in ((plugin["route"], route), (plugin["service"], service))
-    )
-
-
-def _action(entry: router.Entry, service: Entity, upstream: Entity | None) -> Json:
-    patience = max(service["read_timeout"], service["write_timeout"]) / 1000
+def _action(entry: router.Entry, forward: Forward) -> Json:
+    service, upstream = forward.service, forward.upstream
     action: Json = {
-        "cluster": _cluster_name(service, upstream),
+        "cluster": forward.pool,
         "timeout": "0s",  # Kong bounds the silence between two reads or writes, not the whole exchange
-        "idle_timeout": f"{patience:g}s",
+        "idle_timeout": f"{forward.patience:g}s",
         **router.rewrite(entry.path, strip=entry.route["strip_path"], service_path=service["path"]),
     }
     if service["retries"]:
@@ -161,16 +136,16 @@ def _action(entry: router.Entry, service: Entity, upstream: Entity | None) -> Js
             "host_selection_retry_max_attempts": 5,
         }
     if not entry.route["preserve_host"]:
-        action["host_rewrite_literal"] = (upstream and upstream["host_header"]) or service["host"]
+        action["host_rewrite_literal"] = forward.host
     if upstream and upstream["algorithm"] == "consistent-hashing":
         action["hash_policy"] = list(_hash_policies(upstream))
     return action
 
 
-def _stickiness(upstream: Entity | None) -> Json:
-    if not upstream or upstream["algorithm"] != "sticky-sessions":
+def _stickiness(forward: Forward) -> Json:
+    if not forward.cookie:
         return {}
-    cookie = {"name": upstream["sticky_sessions_cookie"], "path": upstream["sticky_sessions_cookie_path"]}
+    cookie = dict(zip(("name", "path"), forward.cookie, strict=True))
     state = {
         "name": "envoy.http.stateful_session.cookie",
         "typed_config": {
@@ -202,23 +177,12 @@ def _hash_policies(upstream: Entity) -> Iterator[Json]:
                 yield {"query_parameter": {"name": upstream[f"{use}_query_arg"]}, "terminal": True}
 
 
-def _targets(declaration: Declaration, service: Entity, upstream: Entity | None) -> list[Entity]:
-    if upstream:
-        return declaration.referring("targets", "upstream", upstream)
-    return [{"target": f"{service['host']}:{service['port']}", "weight": 100}]
-
-
-def _cluster_name(service: Entity, upstream: Entity | None) -> str:
-    name = upstream["name"] if upstream else f"{service['host']}:{service['port']}"
-    return f"{name} over TLS" if service["protocol"] in _OVER_TLS else name
-
-
-def _cluster(service: Entity, upstream: Entity | None, targets: list[Entity], directory: Path) -> Json:
-    name = _cluster_name(service, upstream)
+def _cluster(forward: Forward, targets: list[Entity], directory: Path) -> Json:
+    name, service = forward.pool, forward.service
     cluster: Json = {
         "name": name,
         "connect_timeout": f"{service['connect_timeout'] / 1000:g}s",
-        **_balancing(upstream),
+        **_balancing(forward.upstream),
         "common_lb_config": {
             "healthy_panic_threshold": {"value": 0},
             # A cookie is followed to a draining target as well: weight 0 only keeps new sessions away.
@@ -231,14 +195,14 @@ def _cluster(service: Entity, upstream: Entity | None, targets: list[Entity], di
             ]
         },
     }
-    if all(_is_ip(_host(target)) for target in targets):
+    if all(_is_ip(plan.place(target)[0]) for target in targets):
         cluster["type"] = "EDS"
         cluster["eds_cluster_config"] = {"eds_config": source(directory, endpoint_file(name))}
     else:
         cluster["type"] = "STRICT_DNS"
         cluster["dns_lookup_family"] = "V4_PREFERRED"  # Kong asks for A records first
         cluster["load_assignment"] = _assignment(name, targets)
-    if service["protocol"] in _OVER_TLS:
+    if service["protocol"] in OVER_TLS:
         context = {"@type": f"{_EXTENSION}transport_sockets.tls.v3.UpstreamTlsContext", "sni": service["host"]}
         cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     return cluster
@@ -260,17 +224,13 @@ def _assignment(cluster: str, targets: list[Entity]) -> Json:
 
 
 def _endpoint(target: Entity) -> Json:
-    address = {"address": _host(target), "port_value": int(target["target"].rpartition(":")[2])}
+    address = dict(zip(("address", "port_value"), plan.place(target), strict=True))
     return {
         "endpoint": {"address": {"socket_address": address}},
         # Envoy refuses weight 0. DRAINING means the same: no new sessions, the old ones go on.
         "health_status": "HEALTHY" if target["weight"] else "DRAINING",
         "load_balancing_weight": target["weight"] or 1,
     }
-
-
-def _host(target: Entity) -> str:
-    return str(target["target"]).rpartition(":")[0].strip("[]")
 
 
 def _is_ip(host: str) -> bool:
