@@ -90,7 +90,7 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("gateway", affinity.pins_one_request_at_a_time, "RF", ("AFF-03",)),
     Mutant("gateway", affinity.forgets_sessions_as_others_come, "IN#3089", ("AFF-09",)),
     Mutant("gateway", affinity.keeps_a_stale_cookie, "IN#7960", ("DRN-04", "DRN-08", "LIF-02", "ROB-01")),
-    Mutant("gateway", affinity.moves_a_session_without_a_new_cookie, "UP", ("DRN-04", "DRN-08")),
+    Mutant("gateway", affinity.moves_a_session_without_a_new_cookie, "UP", ("DRN-04", "LIF-02")),
     Mutant("gateway", affinity.fails_on_a_malformed_cookie, "IN#7960", ("ROB-02",)),
     Mutant("gateway", affinity.dials_the_decoded_value, "vulcand/oxy#107", ("ROB-03",)),
     Mutant("gateway", affinity.follows_a_cookie_into_another_service, "kubernetes#109414", ("ROB-03",)),
