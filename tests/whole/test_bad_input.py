@@ -16,6 +16,11 @@ BAD = {
         "LIF-10 is in the catalogue, but no case proves it yet",
     ),
     "target": (["--target", "minikube"], "no target is called 'minikube'; there are: embedded"),
+    "gateway": (["--gateway", "nginx"], "no gateway is called 'nginx'; there are: envoy, haproxy, python"),
+    "mutant of another gateway": (
+        ["--mutant", "never_sets_the_cookie", "--gateway", "python"],
+        "--mutant never_sets_the_cookie acts in Envoy only, not with --gateway python",
+    ),
     "budget": (["--budget", "patience=3"], "no budget is called 'patience'; there are: "),
     "budget's form": (["--budget", "programmed"], "budget 'programmed' is not NAME=SECONDS"),
     "budget's value": (["--budget", "programmed=-1"], "give a number of seconds above 0"),

@@ -1,0 +1,131 @@
+"""Every data plane keeps the same promises behind the same Admin API; what they may differ in is not asked here."""
+
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from stickyconf.embedded.environment import MisconfiguredError
+from stickyconf.embedded.gateway.__main__ import Settings
+from stickyconf.embedded.gateway.planes import PLANES
+from tests.embedded.gateway_process import COOKIE, Gateway, Pod, running_gateway, running_pods, session_of, sticky
+
+NAMES = {"envoy": "Envoy", "haproxy": "HAProxy", "python": "Python proxy"}
+
+
+@pytest.fixture(scope="module")
+def pods() -> Iterator[list[Pod]]:
+    with running_pods() as three:
+        yield three
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    try:
+        version = PLANES[request.param].version()
+    except MisconfiguredError as error:
+        pytest.skip(str(error))
+    with running_gateway(EMBEDDED_DATA_PLANE=request.param) as running:
+        shown = running.admin.get("/").json()["data_plane"]
+        assert shown == {"name": NAMES[request.param], "version": version}
+        yield running
+
+
+def test_sessions_stay_drain_and_move(gateway: Gateway, pods: list[Pod]) -> None:
+    """Equal shares; pinned over fresh connections; weight 0 keeps sessions and gets none; a removed target's move."""
+    gateway.push(sticky(pods))
+    assert gateway.spread(30) == {pod.name: 10 for pod in pods}
+    sessions = gateway.open_sessions(pods)
+    for weights in ([100, 100, 100], [100, 0, 100], [0, 0, 0]):
+        gateway.push(sticky(pods, list(weights)))
+        for pod, cookie in sessions.items():
+            answer = gateway.get(cookie=cookie, fresh=True, method="POST", content=b"x")
+            assert (answer.json()["pod"], session_of(answer)) == (pod, None)
+    assert (gateway.get().status_code, gateway.get().json()) == (
+        503,
+        {"message": "failure to get a peer from the ring-balancer"},
+    )
+    gateway.push(sticky(pods, [100, 0, 100]))
+    assert gateway.spread(20) == {"pod-0": 10, "pod-2": 10}
+    gateway.push(sticky(pods, [100, None, 100]))
+    for cookie in (sessions["pod-1"], "forged"):
+        moved = gateway.get(cookie=cookie)
+        assert gateway.get(cookie=session_of(moved)).json()["pod"] == moved.json()["pod"] != "pod-1"
+
+
+def test_cookie_and_routes_are_the_configured_ones(gateway: Gateway, pods: list[Pod]) -> None:
+    """Name, path, no lifetime; outside its path none; the application's own survives; paths are stripped; 404."""
+    config = sticky(pods, sticky_sessions_cookie_path="/app")
+    config["services"][0]["routes"] = [{"paths": ["/app"], "strip_path": False}, {"paths": ["/echo"]}]
+    gateway.push(config)
+    theirs, ours = gateway.get("/app/x").headers.get_list("set-cookie")
+    assert theirs == "theme=dark"
+    assert ours.startswith(f"{COOKIE}=")
+    assert "path=/app;" in f"{ours.lower()};"
+    assert not {"max-age", "expires"} & {part.split("=")[0].strip().lower() for part in ours.split(";")}
+    stripped = gateway.get("/echo/a?b=c")
+    assert (stripped.json()["path"], session_of(stripped)) == ("/a?b=c", None)
+    assert (gateway.get("/").status_code, gateway.get("/").json()) == (
+        404,
+        {"message": "no Route matched with those values"},
+    )
+
+
+def test_a_target_that_refuses_costs_no_request(gateway: Gateway, pods: list[Pod]) -> None:
+    """Its sessions are served elsewhere, with a new cookie."""
+    with running_pods(1) as doomed:
+        doomed[0].name = "doomed"
+        gateway.push(sticky([*pods, *doomed]))
+        cookie = gateway.open_sessions([*pods, *doomed])["doomed"]
+    answer = gateway.get(cookie=cookie)
+    assert answer.status_code == 200
+    # A connection that the gateway kept may outlast the listener of the pod that is gone.
+    assert (session_of(answer) is None) is (answer.json()["pod"] == "doomed")
+    assert {gateway.get().status_code for _ in range(8)} == {200}
+
+
+def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gateway, pods: list[Pod]) -> None:
+    """A connection from before a change of routes meets the new ones; a request in flight ends as it began."""
+    gateway.push(sticky(pods))
+    pods[0].entered.clear()
+    pods[0].release.clear()
+    cookie, answered = gateway.open_sessions(pods)["pod-0"], []
+    with httpx.Client() as kept:
+        assert kept.get(gateway.proxy).status_code == 200
+        fields = {"Cookie": f"{COOKIE}={cookie}"}
+        visitor = threading.Thread(
+            target=lambda: answered.append(httpx.get(f"{gateway.proxy}/slow", headers=fields, timeout=10).status_code)
+        )
+        visitor.start()
+        assert pods[0].entered.wait(5)
+        config = sticky(pods, [None, 100, 100])
+        config["services"][0]["routes"][0]["paths"] = ["/only"]
+        gateway.push(config)
+        assert [kept.get(f"{gateway.proxy}{path}").status_code for path in ("/", "/only", "/")] == [404, 200, 404]
+        pods[0].release.set()
+        visitor.join()
+    assert answered == [200]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"EMBEDDED_DATA_PLANE": "nginx"}, "EMBEDDED_DATA_PLANE must be one of envoy, haproxy, python, not 'nginx'"),
+        (
+            {"EMBEDDED_DATA_PLANE": "haproxy", "EMBEDDED_HOOK": "os:getpid"},
+            "EMBEDDED_HOOK changes Envoy's resources, and the data plane is haproxy",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(environment: dict[str, str], said: str) -> None:
+    """An unknown data plane, and a fault for Envoy in another."""
+    with pytest.raises(MisconfiguredError, match=said):
+        Settings.read(environment)
+
+
+def test_a_machine_without_haproxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line that says what to do."""
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(MisconfiguredError, match="no HAProxy on this machine: install the package haproxy"):
+        PLANES["haproxy"].version()
