@@ -62,11 +62,11 @@ def test_alone_a_mutant_records_only_what_its_catchers_read() -> None:
     assert [plan.asked for plan in plans([drained], [], PLACES, alone=True)] == [("DRN-12",)]
 
 
-def test_a_benign_variant_is_judged_by_whole_families_and_as_often_as_asked() -> None:
-    made = plans([], [replace(MUTANT, caught_by=("DRN-01",))], PLACES, repeat=3)
+def test_a_benign_variant_is_judged_by_whole_families_and_the_drains_as_often_as_asked() -> None:
+    made = plans([], [MUTANT], PLACES, repeat=3)
 
-    assert [plan.asked for plan in made] == [("DRN-01", "DRN-12", "DRN-14")] * 3
-    assert plans([], [replace(MUTANT, caught_by=())], PLACES)[0].asked == ("CKE-01", "CKE-02", "CKE-09", "SPR-01")
+    assert [plan.asked for plan in made] == [("CKE-01", "CKE-02", "CKE-09", "DRN-01", "SPR-01")] * 3
+    assert made[0].due == ()
 
 
 def test_the_compact_matrix_has_one_mutant_a_family_and_the_cheapest() -> None:

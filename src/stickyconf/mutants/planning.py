@@ -17,7 +17,8 @@ SENTINELS = ("CKE-01", "SPR-01")
 """Judged beside every mutant, whatever it does: two short experiments that show what else a fault breaks."""
 
 BENIGN_FAMILIES = ("CKE", "AFF", "SPR")
-"""What judges a benign variant that does not say which requirements it is near to."""
+BENIGN_BESIDE = ("DRN-01",)
+"""What may not object to a benign variant: every case of these families, and all that is judged from the drains."""
 
 Places = Mapping[str, frozenset[str]]
 """Requirement -> the histories its cases read, each as ``module:fixture``."""
@@ -53,10 +54,9 @@ def plans(
     for mutant in mutants:
         wanted = {*_catchers(mutant), *(() if alone else SENTINELS)}
         made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
-    for variant in benign:
-        near = {name[:3] for name in _catchers(variant)} or set(BENIGN_FAMILIES)
-        asked = tuple(sorted(name for name in places if name[:3] in near))
-        made += [Plan(variant, "benign", asked)] * repeat
+    drains = _neighbourhood(BENIGN_BESIDE, places)
+    asked = tuple(sorted({*drains, *(name for name in places if name[:3] in BENIGN_FAMILIES)}))
+    made += [Plan(variant, "benign", asked) for variant in benign for _ in range(repeat)]
     return made
 
 
