@@ -203,6 +203,7 @@ def main():
     log("listening", address=ADDRESS, port=PORT)
     server.terminated.wait()
     log("sigterm")
+    server.released.set()  # preStop is over, however it ended
     server.finish()
     log("stopped")
 

@@ -58,7 +58,8 @@ def spellings(host: str, port: int) -> dict[str, str]:
 
     ``host`` is an IP address. The message is Envoy's: one string field, the address, in a protobuf message.
     """
-    plain = f"{host}:{port}"
+    address = ip_address(host)
+    plain = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
     message = b"\x0a" + bytes([len(plain)]) + plain.encode()
     ways = {
         "plain": plain,
@@ -71,8 +72,8 @@ def spellings(host: str, port: int) -> dict[str, str]:
         "base64 of a message": base64.b64encode(message).decode(),
         "quoted base64 of a message": f'"{base64.b64encode(message).decode()}"',
     }
-    if ip_address(host).version == 4:  # both numbers, their bytes in reverse: what F5's load balancers write
-        number = int.from_bytes(ip_address(host).packed, "little")
+    if address.version == 4:  # both numbers, their bytes in reverse: what F5's load balancers write
+        number = int.from_bytes(address.packed, "little")
         ways["numbers in reverse"] = f"{number}.{int.from_bytes(port.to_bytes(2, 'big'), 'little')}.0000"
     return ways
 

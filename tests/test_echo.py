@@ -1,0 +1,116 @@
+"""The echo workload as a process of its own: what it records, how it dies, and how preStop holds it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ECHO = Path(__file__).parents[1] / "manifests" / "echo" / "echo.py"
+SECONDS = 10
+
+
+class Pod:
+    """An echo server on loopback, and what it has logged."""
+
+    def __init__(self, **environment: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._environment = {**os.environ, "POD_NAME": "echo-a", "POD_IP": "127.0.0.1", "ECHO_PORT": str(self.port)}
+        self._environment |= environment
+        self.process = self.start()
+        self.wait_for("listening")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ECHO), *arguments]
+        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """Return the next line of the log that tells of such an event."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            record: dict[str, Any] = json.loads(line)
+            if record["event"] == event:
+                return record
+        pytest.fail(f"the log ended without {event}")
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+
+    def ask(self, path: str, method: str = "GET") -> int:
+        connection = self.connect()
+        connection.request(method, path)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status
+
+
+@pytest.fixture
+def pod() -> Iterator[Pod]:
+    pod = Pod(ECHO_LOG_CONNECTIONS="1")
+    yield pod
+    pod.process.kill()
+    pod.process.wait(SECONDS)
+
+
+def test_every_connection_is_recorded_before_what_is_asked_on_it(pod: Pod) -> None:
+    connection = pod.connect()
+    connection.connect()
+    peer = pod.wait_for("connected")["peer"]
+    assert peer == "{}:{}".format(*connection.sock.getsockname())
+    connection.request("GET", "/", headers={"Echo-Request-Id": "one"})
+    assert pod.wait_for("request")["id"] == "one"
+
+
+def test_connections_are_not_recorded_where_nobody_asked_for_it() -> None:
+    pod = Pod()
+    try:
+        assert pod.ask("/") == 200
+        assert json.loads(pod.process.stdout.readline())["event"] == "request"
+    finally:
+        pod.process.kill()
+        pod.process.wait(SECONDS)
+
+
+def test_a_dead_server_neither_listens_nor_has_a_connection_left(pod: Pod) -> None:
+    kept = pod.connect()
+    kept.request("GET", "/")
+    kept.getresponse().read()
+
+    assert pod.ask("/-/die", "POST") == 200
+    pod.wait_for("died")
+
+    with pytest.raises(ConnectionRefusedError):
+        pod.ask("/")
+    assert kept.sock.recv(1) == b"", "the server has closed it"
+
+
+def test_the_pre_stop_hook_outlives_the_server(pod: Pod) -> None:
+    hook = pod.start("hold", str(SECONDS))
+    pod.wait_for("held")
+
+    pod.ask("/-/die", "POST")
+    pod.wait_for("died")
+
+    assert hook.poll() is None
+    pod.process.terminate()
+    pod.wait_for("sigterm")
+    assert hook.wait(SECONDS) == 0
+    assert pod.process.wait(SECONDS) == 0
+
+
+def test_a_released_hook_returns(pod: Pod) -> None:
+    hook = pod.start("hold", str(SECONDS * 3))
+    pod.wait_for("held")
+    assert pod.ask("/-/release", "POST") == 200
+    assert hook.wait(SECONDS) == 0
