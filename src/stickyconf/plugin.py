@@ -31,6 +31,7 @@ TARGETS = ("embedded",)
 GATEWAYS = ("envoy", "haproxy", "python")
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
+_SETUP_SECONDS = pytest.StashKey[float]()
 RUN = pytest.StashKey["ConformanceRun"]()
 
 
@@ -245,6 +246,8 @@ class ConformanceRun:
             for file in self.recording.explain(item.name):
                 allure.attach_file(file)
         judged = item.stash.get(_VERDICT, None)
+        if report.when == "setup" and report.passed:
+            item.stash[_SETUP_SECONDS] = report.duration
         if report.when == "call" or (report.when == "setup" and not report.passed):
             title = str(item.function.__doc__).strip().splitlines()[0]  # type: ignore[attr-defined]
             said = "" if judged else f"{type(error).__name__}: {error}".splitlines()[0]
@@ -255,7 +258,7 @@ class ConformanceRun:
                     requirement=self._subject(item).id,
                     outcome=CaseOutcome.JUDGED if judged else CaseOutcome.HARNESS_ERROR,
                     verdict=judged,
-                    duration=report.duration + getattr(item, "_setup_seconds", 0.0),
+                    duration=report.duration + item.stash.get(_SETUP_SECONDS, 0.0),
                     error=said,
                 )
             )
