@@ -446,8 +446,8 @@ def test_a_cordoned_node_takes_no_pods(space):
 def test_expansion_and_mounts():
     """The rules of $(NAME), and of mount paths inside one another."""
     assert expand("$(A)-$(B)-$$(A)-$A", {"A": "1"}) == "1-$(B)-$(A)-$A"
-    mounts = Mounts({"/etc": Path("/x"), "/etc/tls": Path("/y"), "/": Path("/root")})
+    mounts = Mounts({"/etc": Path("/x"), "/etc/tls": Path("/y"), "/": Path("/top")})
     assert mounts.resolve("/etc/tls/key") == "/y/key"
     assert mounts.resolve("/etc/hosts") == "/x/hosts"
-    assert mounts.resolve("/etcetera") == "/root/etcetera"
+    assert mounts.resolve("/etcetera") == "/top/etcetera"
     assert mounts.resolve("--file=/etc/hosts") == "--file=/etc/hosts"
