@@ -2,8 +2,8 @@
 
 The body reads as kong/go-echo's does ("Running on Pod <name>."), so that the documentation's own commands work on it.
 The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), ``set-cookie=a%3D1`` (repeatable),
-``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop). What it sees goes to
-standard output, one JSON object a line.
+``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop). A request with the
+header Echo-Early-Hints gets a response 103 first. What it sees goes to standard output, one JSON object a line.
 
 ``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when somebody posts to
 ``/-/release``, or after that many seconds; until then the pod is terminating and serves. After a post to ``/-/die``
@@ -155,6 +155,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._delay(float(query.get("delay", ["0"])[0]))
         body = self._body(int(query.get("bytes", ["0"])[0]))
+        if "Echo-Early-Hints" in self.headers:
+            self.send_response_only(103)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         self.send_response(status)
         for cookie in query.get("set-cookie", []):
             self.send_header("Set-Cookie", cookie)
@@ -195,13 +199,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
-    """Serve until SIGTERM, then finish what was begun."""
+    """Serve until SIGTERM, then finish what was begun.
+
+    The signal is blocked in every thread and waited for. A handler would run in the main thread only, and where another
+    thread is the one that is interrupted, the main thread goes on waiting.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     server = Server((ADDRESS, PORT))
-    signal.signal(signal.SIGTERM, lambda *_: server.terminated.set())
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
     log("listening", address=ADDRESS, port=PORT)
-    server.terminated.wait()
+    signal.sigwait({signal.SIGTERM})
+    server.terminated.set()
     log("sigterm")
     server.released.set()  # preStop is over, however it ended
     server.finish()

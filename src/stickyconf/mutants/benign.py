@@ -50,6 +50,16 @@ function envoy_on_response(handle)
 end
 """
 
+_HINTS = """
+function envoy_on_request(handle)
+  handle:headers():replace("echo-early-hints", "1")
+end
+
+function envoy_on_response(handle)
+  mark(handle)
+end
+"""
+
 # TOKENS: what stands for each member's value in those that clients see. A value nobody issued stays as it came.
 _TRANSLATES = """
 local ALPHABET, by_token = "0123456789abcdef", {}
@@ -171,6 +181,15 @@ def places_sessions_by_four_workers(xds: Xds, kong: Kong) -> Xds:
 def sets_more_cookies(xds: Xds, kong: Kong) -> Xds:
     """Each response carries cookies of others beside the gateway's and the application's."""
     return in_lua(xds, "sets_more_cookies", _SETS_OTHERS)
+
+
+def relays_early_hints(xds: Xds, kong: Kong) -> Xds:
+    """Each response comes after an informational one, 103 Early Hints."""
+    for listener in xds.listeners:
+        for chain in listener["filter_chains"]:
+            for network_filter in chain["filters"]:
+                network_filter["typed_config"]["proxy_100_continue"] = True
+    return in_lua(xds, "relays_early_hints", _HINTS)
 
 
 def converges_slowly(xds: Xds, kong: Kong) -> Xds:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stickyconf.model import Happening
-from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, SERVICE, UPSTREAM_POLICY, Kind
+from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, UPSTREAM_POLICY, Kind
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import POLICY, ROUTE, Topology, upstream_name
 from stickyconf.scenarios.workload import SERVICE as ECHO
@@ -51,7 +51,6 @@ def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
                     await _run(stage, step, directory)
         finally:
             await _clear(stage)
-            await stage.release_all(PAGE_NAMESPACE)
 
     return play
 
@@ -70,6 +69,7 @@ async def _prepare(stage: Stage) -> None:
 
 
 async def _clear(stage: Stage) -> None:
+    """Delete what the page made, and return when its pods are gone: the next page lists the pods of this namespace."""
     for kind, name in (
         (HTTP_ROUTE, ROUTE),
         (UPSTREAM_POLICY, POLICY),
@@ -78,6 +78,12 @@ async def _clear(stage: Stage) -> None:
         (_CONFIG_MAP, ECHO),
     ):
         await stage.target.cluster.delete(kind, name, PAGE_NAMESPACE)
+    await stage.release_all(PAGE_NAMESPACE)
+
+    async def pods() -> list[str]:
+        return [pod["metadata"]["name"] for pod in await stage.target.cluster.list(POD, PAGE_NAMESPACE, "app=echo")]
+
+    await stage.waiter.until("the page's pods to be gone", "cleanup", pods, lambda left: not left)
 
 
 async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
