@@ -65,6 +65,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
             "seed": run.seed,
             "requests": run.requests,
         },
+        "suite": {"version": run.suite, "commit": run.commit, "dirty": run.dirty},
         "reproduce": {"command": run.command, "seed": run.seed, "suite": run.suite},
         "profiles": [_profile(profile) for profile in assessment.profiles],
         "requirements": [_requirement(row) for row in assessment.rows],
@@ -101,12 +102,18 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _validate(report: dict[str, Any]) -> None:
+def complaint(report: dict[str, Any]) -> str:
+    """Return where a report breaks the schema and how, in one line; "" where it keeps it."""
     import jsonschema  # 0.1 s that only a run that reports should pay
 
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(report))
-    if error is not None:
-        raise HarnessError(f"the report would break its own schema at {error.json_path}: {error.message}")
+    return f"{error.json_path}: {error.message}" if error else ""
+
+
+def _validate(report: dict[str, Any]) -> None:
+    wrong = complaint(report)
+    if wrong:
+        raise HarnessError(f"the report would break its own schema at {wrong}")
 
 
 def _write(path: Path, text: str) -> None:
