@@ -40,6 +40,7 @@ class Run:
 
     ``filtered`` tells that some cases of the selected profiles were left out on purpose (-k, --requirement).
     ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any.
+    ``commit`` and ``dirty`` are the state of the suite's own source: "" and None where it is not known.
     """
 
     id: str
@@ -61,6 +62,8 @@ class Run:
     alpha: Mapping[str, float]
     cases: tuple[CaseResult, ...]
     mutant: str = ""
+    commit: str = ""
+    dirty: bool | None = None
 
     def verdicts(self) -> dict[str, Verdict]:
         """Return one verdict a requirement, the gravest of its cases'. A case with a harness error has none."""
