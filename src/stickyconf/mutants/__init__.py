@@ -101,6 +101,8 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("gateway", pods.refuses_a_rush, "RF", ("SPR-05",)),
     Mutant("gateway", pods.never_tries_another_pod, "IN#4035", ("DRN-15",)),
     Mutant("gateway", affinity.keeps_the_cookie_after_a_retry, "TR#3975", ("DRN-15",)),
+    Mutant("gateway", affinity.retries_the_same_pod, "IN#4035", ("DRN-15",)),
+    Mutant("gateway", affinity.insists_on_a_draining_pod, "KIC", ("DRN-15",)),
     Mutant("gateway", pods.leaves_a_worker_with_the_old_targets, "IN#3335", ("ROB-09",)),
     Mutant("gateway", pods.cuts_requests_in_flight, "RF", ("DRN-06",)),
     Mutant("gateway", pods.reshuffles_sessions_during_a_drain, "RF", ("DRN-03",)),

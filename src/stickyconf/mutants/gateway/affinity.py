@@ -123,7 +123,7 @@ function envoy_on_request(handle)
 end
 """
 
-# A cookie that names no member is decoded, and the request leaves for whatever address it names.
+# The cookie is decoded, and where it is led(), the request leaves for the address it names and for no other.
 _DIALS = """
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -144,15 +144,17 @@ function envoy_on_request(handle)
   local own = session_cookie(handle:headers())
   local address = own and decoded(own):match("%d+%.%d+%.%d+%.%d+:%d+")
   if not address then return end
-  for _, member in ipairs(MEMBERS) do if member.value == own then return end end
-  if KNOWN and not KNOWN[address] then return end
+  local named
+  for _, member in ipairs(MEMBERS) do if member.value == own then named = member end end
+  if not led(named, address) then return end
   handle:headers():replace("x-envoy-original-dst-host", address)
   handle:clearRouteCache()
-  note(handle, address)
+  note(handle, named and "of ours" or "elsewhere")
 end
 
 function envoy_on_response(handle)
-  if noted(handle) then mark(handle) end
+  local failed = tonumber(handle:headers():get(":status")) >= 502
+  if noted(handle) == "elsewhere" or noted(handle) and failed then mark(handle) end
 end
 """
 
@@ -217,17 +219,28 @@ def fails_on_a_malformed_cookie(xds: Xds, kong: Kong) -> Xds:
 
 def dials_the_decoded_value(xds: Xds, kong: Kong) -> Xds:
     """The gateway connects to whatever address a cookie names."""
-    return _dial(xds, "dials_the_decoded_value", "local KNOWN = nil")
+    return _dial(xds, "dials_the_decoded_value", "function led(named) return not named end")
 
 
 def follows_a_cookie_into_another_service(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names a target of another Service is followed there."""
     addresses = {target["target"] for target in kong["targets"]}
     known = ", ".join(f"[{json.dumps(address)}] = true" for address in sorted(addresses))
-    return _dial(xds, "follows_a_cookie_into_another_service", f"local KNOWN = {{{known}}}")
+    led = "function led(named, address) return not named and KNOWN[address] end"
+    return _dial(xds, "follows_a_cookie_into_another_service", f"local KNOWN = {{{known}}}\n{led}")
 
 
-def _dial(xds: Xds, mutant: str, known: str) -> Xds:
+def retries_the_same_pod(xds: Xds, kong: Kong) -> Xds:
+    """A session's request to a pod that does not answer is tried again, each time on the same pod."""
+    return _dial(xds, "retries_the_same_pod", "function led(named) return named end")
+
+
+def insists_on_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
+    """A pod with weight 0 is never found dead: its sessions get 503 as long as it is listed."""
+    return _dial(xds, "insists_on_a_draining_pod", "function led(named) return named and not named.ready end")
+
+
+def _dial(xds: Xds, mutant: str, led: str) -> Xds:
     """Give each sticky route a twin for requests that bear an address, to which it leads."""
     anywhere = {
         "name": "anywhere",
@@ -236,7 +249,7 @@ def _dial(xds: Xds, mutant: str, known: str) -> Xds:
         "connect_timeout": "1s",
         "original_dst_lb_config": {"use_http_header": True},
     }
-    in_lua(xds, mutant, known + _DIALS)
+    in_lua(xds, mutant, led + _DIALS)
     xds.clusters.append(anywhere)
     sticky = [route for route, _ in sticky_routes(xds)]
     for routes in xds.routes:
