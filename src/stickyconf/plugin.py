@@ -23,12 +23,14 @@ from stickyconf.model.storage import HistoryFileError, read_history
 from stickyconf.mutants import DEVIATIONS
 from stickyconf.progress import Progress
 from stickyconf.reporting import allure, conformance, terminal
+from stickyconf.reporting.checkout import Checkout
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.stats import ALPHA
+from stickyconf.targets import embedded_options
+from stickyconf.targets.installation import BadOption, TargetOptions
 from stickyconf.wait import Budgets, UnknownBudget
 
-TARGETS = ("embedded",)
-GATEWAYS = ("envoy", "haproxy", "python")
+TARGETS: dict[str, TargetOptions] = {"embedded": embedded_options}
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
 _SETUP_SECONDS = pytest.StashKey[float]()
@@ -46,11 +48,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add = group.addoption
     add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
-    add(
-        "--gateway",
-        default="envoy",
-        help=f"what moves the embedded gateway's requests: {', '.join(GATEWAYS)} (default: envoy)",
-    )
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
@@ -60,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
     add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
+    for target in TARGETS.values():
+        target.add_options(add)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -111,8 +110,11 @@ class ConformanceRun:
         self.config = config
         option = config.option
         self.catalogue = _catalogue(config.rootpath / "requirements.toml")
-        _known("target", [option.target], TARGETS)
-        _known("gateway", [option.gateway], GATEWAYS)
+        _known("target", [option.target], tuple(TARGETS))
+        try:
+            TARGETS[option.target].check(option)
+        except BadOption as error:
+            raise pytest.UsageError(str(error)) from error
         _known("profile", option.profile, self.catalogue.profiles)
         _known("requirement", option.requirement, tuple(self.catalogue.requirements))
         try:
@@ -121,6 +123,8 @@ class ConformanceRun:
             raise pytest.UsageError(str(error)) from error
         if option.mutant:
             _known("mutant", [option.mutant], tuple(DEVIATIONS))
+            if option.target != "embedded":
+                raise pytest.UsageError(f"--mutant {option.mutant} acts in the embedded cluster only")
             if DEVIATIONS[option.mutant].where == "gateway" and option.gateway != "envoy":
                 raise pytest.UsageError(
                     f"--mutant {option.mutant} acts in Envoy only, not with --gateway {option.gateway}"
@@ -131,6 +135,7 @@ class ConformanceRun:
             if getattr(option, name) and not option.rejudge:
                 _reachable(name, getattr(option, name))
         self.seed: int = option.seed if option.seed is not None else secrets.randbelow(2**31)
+        self.checkout = Checkout.of(config.rootpath)
         self.started = datetime.now(UTC)
         self._clock = time.monotonic()
         self.cases: list[CaseResult] = []
@@ -298,6 +303,8 @@ class ConformanceRun:
             alpha=dict(ALPHA),
             cases=tuple(self.cases),
             mutant=option.mutant or "",
+            commit=self.checkout.commit,
+            dirty=self.checkout.dirty,
         )
 
     @pytest.hookimpl(trylast=True)

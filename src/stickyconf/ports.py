@@ -166,7 +166,10 @@ class Tempo:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A system under test, ready for use."""
+    """A system under test, ready for use.
+
+    ``parent``: namespace and name of the Gateway that routes name. ``namespace``: where KIC and Kong run.
+    """
 
     name: str
     implementation: str
@@ -178,3 +181,5 @@ class Target:
     traffic: Traffic
     proxy_url: str
     kubeconfig: str
+    parent: tuple[str, str] = ("kong", "kong")
+    namespace: str = "kong"

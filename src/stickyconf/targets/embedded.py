@@ -10,43 +10,30 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from stickyconf.ports import Tempo
+from stickyconf.targets.installation import Installation, NoTarget
 from stickyconf.wait import Progress
+
+TEMPO = Tempo(sync=0.2, hold=60.0, grace=75.0)
 
 STOP_SECONDS = 15
 SAY_SECONDS = 0.5
 SHOWN_LINES = 8
 
 
-class NoCluster(Exception):
-    """The embedded cluster did not come up; the message says why and carries its own last log lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedCluster:
-    """Where a started cluster is. ``log`` is its own account of how it came up; ``pid`` its supervisor."""
-
-    kubeconfig: Path
-    proxy_url: str
-    admin_url: str
-    versions: dict[str, str]
-    log: Path
-    pid: int
-
-
 @contextlib.contextmanager
 def embedded_cluster(
     options: Sequence[str] = (), *, keep: bool = False, progress: Progress | None = None
-) -> Iterator[EmbeddedCluster]:
+) -> Iterator[Installation]:
     """Start a cluster, yield where it is, and stop it.
 
     ``options`` are handed to ``python -m stickyconf.embedded up``. With ``keep`` it goes on after the suite. Without,
     it ends with the suite however the suite ends: the pipe to its standard input breaks. ``progress`` is told of the
     wait.
-    Raises NoCluster where it does not come up.
+    Raises NoTarget where it does not come up, with its own last log lines.
     """
     with tempfile.NamedTemporaryFile("w+", prefix="stickyconf-cluster-", suffix=".log", delete=False) as log:
         process = subprocess.Popen(
@@ -57,6 +44,7 @@ def embedded_cluster(
                 "up",
                 "--json",
                 *([] if keep else ["--stdin-lifeline"]),
+                *("--sync-period", f"{TEMPO.sync:g}"),
                 *options,
             ],
             stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
@@ -68,12 +56,12 @@ def embedded_cluster(
         try:
             yield _read(process, Path(log.name), progress)
         finally:
-            if not keep or sys.exc_info()[0] is NoCluster:
+            if not keep or sys.exc_info()[0] is NoTarget:
                 _stop(process)
             Path(log.name).unlink(missing_ok=True)
 
 
-def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) -> EmbeddedCluster:
+def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) -> Installation:
     began, output = time.monotonic(), cast(IO[str], process.stdout)
     while progress and not select.select([output], [], [], SAY_SECONDS)[0]:
         progress("the embedded cluster", time.monotonic() - began)
@@ -82,15 +70,17 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) 
         status = process.wait(STOP_SECONDS)
         lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines()]
         said = [line for line in lines if line and not line.startswith("[")]  # those only say what it waited for
-        raise NoCluster(f"the embedded cluster did not start (status {status}): " + " ".join(said[-SHOWN_LINES:]))
+        raise NoTarget(f"the embedded cluster did not start (status {status}): " + " ".join(said[-SHOWN_LINES:]))
     said_ready: dict[str, Any] = json.loads(line)
-    return EmbeddedCluster(
-        kubeconfig=Path(said_ready["kubeconfig"]),
+    versions = {str(key): str(value) for key, value in said_ready["versions"].items() if key != "kubernetes"}
+    kubeconfig = Path(said_ready["kubeconfig"])
+    return Installation(
+        target="embedded",
+        kubeconfig=kubeconfig,
+        tempo=TEMPO,
         proxy_url=said_ready["proxy_url"],
-        admin_url=said_ready["admin_url"],
-        versions={str(key): str(value) for key, value in said_ready["versions"].items()},
-        log=log,
-        pid=process.pid,
+        versions=versions,
+        kept=f"cluster kept: export KUBECONFIG={kubeconfig} (stop it: kill {process.pid})",
     )
 
 

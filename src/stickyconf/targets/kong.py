@@ -1,4 +1,4 @@
-"""The Gateway and Controller ports for KIC and Kong as they are installed in the namespace ``kong``."""
+"""The Gateway and Controller ports for KIC and Kong as they are installed somewhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 
 from stickyconf.ports import DEPLOYMENT, ENDPOINT_SLICE, Cluster, HarnessError
+from stickyconf.targets.installation import Installation
 from stickyconf.wait import Waiter
 
-NAMESPACE = "kong"
-CONTROLLER, GATEWAY, ADMIN_SERVICE = "kong-controller", "kong-gateway", "kong-gateway-admin"
 DRAIN_SUPPORT = "CONTROLLER_ENABLE_DRAIN_SUPPORT"
 
 
@@ -21,9 +20,9 @@ class AdminApi:
     ``fixed`` is an address that overrides discovery (--admin-url).
     """
 
-    def __init__(self, cluster: Cluster, fixed: str | None = None) -> None:
-        """Take the cluster to look endpoints up in."""
-        self._cluster, self._fixed = cluster, fixed
+    def __init__(self, cluster: Cluster, installed: Installation, fixed: str | None = None) -> None:
+        """Take the cluster to look endpoints up in, and where Kong is in it."""
+        self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
         self._http = httpx.AsyncClient(timeout=10)
 
     async def close(self) -> None:
@@ -34,7 +33,10 @@ class AdminApi:
         """Return the base addresses of the Admin APIs that run now, sorted."""
         if self._fixed:
             return (self._fixed.rstrip("/"),)
-        slices = await self._cluster.list(ENDPOINT_SLICE, NAMESPACE, f"kubernetes.io/service-name={ADMIN_SERVICE}")
+        service = self._installed.admin_service
+        slices = await self._cluster.list(
+            ENDPOINT_SLICE, self._installed.namespace, f"kubernetes.io/service-name={service}"
+        )
         found = {
             f"http://{address}:{port['port']}"
             for item in slices
@@ -78,9 +80,10 @@ class AdminApi:
 class IngressController:
     """KIC's Deployment."""
 
-    def __init__(self, cluster: Cluster, waiter: Waiter) -> None:
-        """Take the cluster it runs in, and what to wait with."""
+    def __init__(self, cluster: Cluster, waiter: Waiter, installed: Installation) -> None:
+        """Take the cluster it runs in, what to wait with, and where it is installed."""
         self._cluster, self._waiter = cluster, waiter
+        self._namespace, self._name = installed.namespace, installed.controller
 
     async def drain_support(self) -> bool:
         """Say whether drain support is on now."""
@@ -96,18 +99,18 @@ class IngressController:
         env.append({"name": DRAIN_SUPPORT, "value": str(on).lower()})
         # A merge patch replaces lists whole, so the container goes back as it was read but for its environment.
         patch = {"spec": {"template": {"spec": {"containers": [container | {"env": env}]}}}}
-        await self._cluster.patch(DEPLOYMENT, CONTROLLER, NAMESPACE, patch)
-        await rolled_out(self._cluster, self._waiter, CONTROLLER)
+        await self._cluster.patch(DEPLOYMENT, self._name, self._namespace, patch)
+        await rolled_out(self._cluster, self._waiter, self._name, self._namespace)
 
     async def _container(self) -> dict[str, Any]:
-        deployment = await self._cluster.get(DEPLOYMENT, CONTROLLER, NAMESPACE)
+        deployment = await self._cluster.get(DEPLOYMENT, self._name, self._namespace)
         if deployment is None:
-            raise HarnessError(f"there is no Deployment {NAMESPACE}/{CONTROLLER}: is KIC installed?")
+            raise HarnessError(f"there is no Deployment {self._namespace}/{self._name}: is KIC installed?")
         [container] = deployment["spec"]["template"]["spec"]["containers"]
         return dict(container)
 
 
-async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str = NAMESPACE) -> None:
+async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str) -> None:
     """Wait until a Deployment's newest generation runs with all its replicas available (as kubectl rollout status)."""
 
     async def look() -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""What every way to get a cluster yields: where KIC and Kong are installed, for the ports to be put before them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from stickyconf.ports import Tempo
+
+KONG_TEMPO = Tempo(sync=3.0, hold=30.0, grace=45.0)
+"""KIC pushes every 3 s by default; the hold leaves it time for ten pushes."""
+
+
+class NoTarget(Exception):
+    """The cluster cannot be had, or not used; the message is one line that says why and what to do."""
+
+
+class BadOption(ValueError):
+    """An option of a target cannot be what it is; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """KIC and Kong Gateway in a cluster, ready to serve.
+
+    ``kubeconfig``, ``context``: how to reach the Kubernetes API; None is the kubeconfig's current context, which only
+    a kubeconfig made for this run may mean. ``namespace``: where the Deployments ``controller`` and ``gateway`` and
+    the Services ``proxy_service`` and ``admin_service`` are. ``parent``: namespace and name of the Gateway that the
+    routes under test name. ``proxy_url``, ``admin_url``: addresses as this machine reaches them; None has them found
+    in the cluster, the Admin API replica by replica. ``versions``: what is known already, part -> version; the rest
+    is asked for. ``foreign``: the cluster is somebody's, who has not given it to us: only what the run made is
+    touched, and the controller is switched only where ``may_toggle_drain``. ``kept``: what to tell whoever asked to
+    keep the cluster.
+    """
+
+    target: str
+    kubeconfig: Path
+    tempo: Tempo
+    context: str | None = None
+    namespace: str = "kong"
+    controller: str = "kong-controller"
+    gateway: str = "kong-gateway"
+    proxy_service: str = "kong-gateway-proxy"
+    admin_service: str = "kong-gateway-admin"
+    parent: tuple[str, str] = ("kong", "kong")
+    proxy_url: str | None = None
+    admin_url: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    foreign: bool = False
+    may_toggle_drain: bool = True
+    kept: str = ""
+
+
+class TargetOptions(Protocol):
+    """A target's share of the command line: a module ``stickyconf.targets.<target>_options``."""
+
+    def add_options(self, add: Callable[..., None]) -> None:
+        """Register the target's own options with ``add``, which takes what pytest's ``addoption`` takes."""
+
+    def check(self, option: Namespace) -> None:
+        """Look at all options before anything starts; BadOption for what cannot be. Asked of the chosen target only."""
