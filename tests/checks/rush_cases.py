@@ -64,6 +64,8 @@ CASES = {
         },
         doubts={
             "no load": (lacking(RUSH, "load"), "at least 186 sessions"),
+            "a load whose requests nobody timed": (planned(RUSH, load_seconds=0), "at least 186 sessions"),
+            "a load of requests that took long to arrive": (planned(RUSH, load_seconds=0.05), "at least 186 sessions"),
             "a load that carries no cookie": (edited(RUSH, every("load"), sending()), "at least 186 sessions"),
             "a load that is too light": (
                 only(RUSH, every(where=lambda e: e.arm != "load" or e.seq % 2)),

@@ -19,7 +19,7 @@ def rush(dialect: Dialect | None = None, *, newcomers: int = 190) -> History:
     for chain in range(CHAINS):
         for turn in range(int((end - 0.5) / TOOK)):
             tape.visit(load, 0.5 + chain * TOOK / CHAINS + turn * TOOK, path="/?delay=0.1", took=TOOK)
-    tape.plan |= {"arrival.sessions": 40, "arrival.requests": 3}
+    tape.plan |= {"load.seconds": TOOK, "arrival.sessions": 40, "arrival.requests": 3}
     arrivals = [tape.open("arrival") for _ in range(40)]
     for number, client in enumerate(arrivals):
         tape.visit(client, end + 1 + number * 0.005, path="/?delay=1", took=1.0)

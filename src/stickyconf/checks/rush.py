@@ -14,10 +14,10 @@ from stickyconf.checks.evidence import (
     unknown_outcomes,
 )
 from stickyconf.checks.spread import judge_shares
-from stickyconf.model import Finding, History, Measure, Ruling
+from stickyconf.model import Exchange, Finding, History, Measure, Ruling
 
 BUSY = 4
-"""Pinned requests that one pod has under way while a session is placed, for it to count as placed beside load."""
+"""Pinned requests that one pod certainly works on while a session is placed, for it to count as placed beside load."""
 
 AT_ONCE = 20
 """First requests that are under way at the same moment."""
@@ -26,7 +26,8 @@ AT_ONCE = 20
 def pinned_load_does_not_steer_placement(history: History) -> Ruling:
     """New sessions are placed by the targets' weights while one pod is busy with pinned requests: an exact test.
 
-    Judged, and counted as exposure, are the sessions that were opened while the busy pod had BUSY of them under way.
+    Judged, and counted as exposure, are the sessions that were opened while the busy pod worked on BUSY of them, and on
+    more than there were new sessions under way: with fewer, the load would be no reason to place them elsewhere.
     """
     load, newcomers = history.arm("load"), history.arm("newcomer")
     evidence = Evidence(
@@ -34,15 +35,26 @@ def pinned_load_does_not_steer_placement(history: History) -> Ruling:
     )
     pinned = [exchange for exchange in load if exchange.carried(history.setup.cookie)]
     [(busy, served)] = pods_reached(pinned).most_common(1) or [("", 0)]
-    beside = [
-        newcomer
-        for newcomer in newcomers
-        if not newcomer.carried(history.setup.cookie)
-        and sum(one.pod == busy and one.sent < newcomer.sent < one.received for one in pinned) >= BUSY
-    ]
+    load_seconds = history.setup.plan.get("load.seconds", 0.0)
+    beside = []
+    for newcomer in newcomers:
+        rivals = sum(one.sent < newcomer.received and newcomer.sent < one.received for one in newcomers)
+        worked_on = sum(one.pod == busy and _certainly_beside(one, newcomer, load_seconds) for one in pinned)
+        if not newcomer.carried(history.setup.cookie) and worked_on >= max(BUSY, rivals):
+            beside.append(newcomer)
     evidence.measures += [Measure("pinned requests on the busy pod", served), Measure("the busy pod", busy or "none")]
     judge_shares(history, pods_reached(beside), "SPR-03", evidence)
     return evidence.ruling()
+
+
+def _certainly_beside(load: Exchange, newcomer: Exchange, seconds: float) -> bool:
+    """Whether a pod that takes ``seconds`` for a request was at work on it for all the time of another exchange.
+
+    It began after the request was sent and was done before the response arrived, and no more is known.
+    """
+    begun = max(load.sent, load.received - seconds)
+    done = min(load.received, load.sent + seconds)
+    return begun <= newcomer.sent and newcomer.received <= done
 
 
 def simultaneous_first_requests_are_served(history: History) -> Ruling:

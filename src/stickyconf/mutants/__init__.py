@@ -94,7 +94,7 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("gateway", affinity.fails_on_a_malformed_cookie, "IN#7960", ("ROB-01", "ROB-02")),
     Mutant("gateway", affinity.dials_the_decoded_value, "vulcand/oxy#107", ("ROB-03",)),
     Mutant("gateway", affinity.follows_a_cookie_into_another_service, "kubernetes#109414", ("ROB-03",)),
-    Mutant("gateway", pods.starves_a_pod, "IN#3056", ("SPR-01", "SPR-02")),
+    Mutant("gateway", pods.starves_a_pod, "IN#3056", ("SPR-02",)),
     Mutant("gateway", pods.places_all_sessions_on_one_pod, "TR#5521", ("SPR-01", "SPR-02", "AFF-05")),
     Mutant("gateway", pods.trusts_the_cookie_blindly, "IN#3288", ("DRN-04", "DRN-05", "LIF-02", "LIF-03")),
     Mutant("gateway", pods.places_sessions_by_load, "UP", ("SPR-03",)),

@@ -8,35 +8,55 @@ import random
 
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Scenario, Stage
-from stickyconf.scenarios.visits import open_sessions, visit
+from stickyconf.scenarios.visits import open_sessions
 
 LOAD = 12  # requests that the loaded pod has under way all the time
-LOAD_SECONDS = 0.1  # how long each of them takes
+LOAD_SECONDS = 1.0  # how long the pod takes for each of them: long beside all delays on the way
+LANES = 4  # new sessions that are opened at a time: fewer than the load, or they would outweigh it
 HELD_SECONDS = 1.0  # how long a first request takes where all of them are to be under way at once
 
 
 def place_beside_load(*, sessions: int) -> Scenario:
-    """Keep one pod busy with requests pinned to it; open ``sessions`` new sessions meanwhile, many at a time."""
+    """Keep one pod busy with requests pinned to it; open ``sessions`` new sessions meanwhile, a few at a time."""
 
     async def play(stage: Stage) -> None:
-        stage.recorder.plan |= {"load.under_way": LOAD, "load.seconds": LOAD_SECONDS}
+        stage.recorder.plan |= {
+            "load.under_way": LOAD,
+            "load.seconds": LOAD_SECONDS,
+            "newcomer.sessions": sessions,
+            "newcomer.requests": 1,
+        }
         async with contextlib.AsyncExitStack() as stay:
             held = await open_sessions(stage, stay, "load", per_pod=1, most=20 * len(stage.pods))
             chosen = random.Random(stage.seed).choice(sorted(stage.pods))  # noqa: S311 - reproducible, not secret
             stopped = asyncio.Event()
             async with asyncio.TaskGroup() as traffic:
-                for client in held[chosen][:1] * LOAD:
-                    traffic.create_task(_keep_busy(client, stopped))
+                for number, client in enumerate(held[chosen][:1] * LOAD):
+                    traffic.create_task(_keep_busy(client, stopped, LOAD_SECONDS * (number + 1) / LOAD))
                 await _under_load(stage)
-                await visit("newcomer", sessions=sessions, requests=1, cookies="discard")(stage)
+                await _open_in_lanes(stage, sessions)
                 stopped.set()
 
     return play
 
 
-async def _keep_busy(client: Client, stopped: asyncio.Event) -> None:
+async def _open_in_lanes(stage: Stage, sessions: int) -> None:
+    due = iter(range(sessions))
+
+    async def lane() -> None:
+        for _ in due:
+            async with stage.client("newcomer", keeps=False) as client:
+                await client.get("/")
+
+    await asyncio.gather(*(lane() for _ in range(LANES)))
+
+
+async def _keep_busy(client: Client, stopped: asyncio.Event, first: float) -> None:
+    """Have a request under way all the time. The ``first`` one is shorter, so that not all begin anew at once."""
+    seconds = first
     while not stopped.is_set():
-        await client.send("GET", f"/?delay={LOAD_SECONDS:g}", patience=LOAD_SECONDS)
+        await client.send("GET", f"/?delay={seconds:g}", patience=seconds)
+        seconds = LOAD_SECONDS
 
 
 async def _under_load(stage: Stage) -> None:
