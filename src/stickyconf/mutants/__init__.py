@@ -70,7 +70,7 @@ def _by_id(*mutants: Mutant) -> dict[str, Mutant]:
 # kubernetes/ingress-nginx, TR traefik/traefik, EG envoyproxy/gateway, EN envoyproxy/envoy; or where the rule stands
 # that is broken: RFC, CRD (the rules of KongUpstreamPolicy), RF (Kong's page on drain support), UP (on upstreams).
 MUTANTS: dict[str, Mutant] = _by_id(
-    Mutant("gateway", cookie.never_sets_the_cookie, "KIC#7654", ("CKE-01", "CKE-09")),
+    Mutant("gateway", cookie.never_sets_the_cookie, "KIC#7654", ("CKE-01", "CKE-09", "DOC-01", "DOC-02")),
     Mutant("gateway", cookie.sets_the_cookie_only_on_200, "TR#3770", ("CKE-09",)),
     Mutant("gateway", cookie.sets_the_cookie_twice, "RFC 6265, section 4.1.1", ("CKE-01",)),
     Mutant("gateway", cookie.overwrites_the_applications_cookies, "KONG", ("CKE-07",)),
@@ -113,7 +113,7 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("controller", controller.keeps_weight_of_terminating_pod, "TR#13290", ("DRN-02", "DRN-07")),
     Mutant("controller", controller.looks_at_terminating_only_when_not_ready, "KIC", ("DRN-10",)),
     Mutant("controller", controller.adds_up_the_weights_of_two_services, "KIC#5761", ("DRN-11",)),
-    Mutant("controller", controller.drops_terminating_pod_at_once, "TR#11101", ("DRN-01", "DRN-07")),
+    Mutant("controller", controller.drops_terminating_pod_at_once, "TR#11101", ("DRN-01", "DRN-07", "DRN-12")),
     Mutant("controller", controller.drains_without_being_asked_to, "RF", ("DRN-08",)),
     Mutant("controller", controller.never_removes_a_drained_pod, "TR#13208", ("DRN-04", "DRN-05")),
     Mutant("api-server", definitions.refuses_sticky_sessions, "CRD", ("API-01",)),
