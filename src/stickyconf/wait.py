@@ -18,6 +18,8 @@ import tenacity
 # Every wait of the suite, in seconds. The embedded cluster, being fast, needs a fraction of each.
 BUDGETS: dict[str, tuple[float, str]] = {
     "cluster": (60, "the cluster under test answers and KIC and Kong are ready"),
+    "node": (600, "a kind cluster is made, its node's image pulled, and its node ready"),
+    "install": (300, "the images of KIC and Kong are pulled, and both are ready for the first time"),
     "rollout": (60, "a Deployment has all its replicas ready, or a scale-down was begun"),
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API and on fresh connections"),

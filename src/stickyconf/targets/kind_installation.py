@@ -1,0 +1,116 @@
+"""The kind target: everything checked first, then a cluster, KIC and Kong in it, and where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stickyconf.ports import Cluster, HarnessError, Kind, Rejected
+from stickyconf.targets import kongmanifest
+from stickyconf.targets.install import Sources, install
+from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
+from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url
+from stickyconf.targets.kind_options import KindSettings
+from stickyconf.targets.kind_record import HOME
+from stickyconf.targets.kubernetes import KubernetesCluster
+from stickyconf.targets.licence import Licence, demand, hide, read_licence
+from stickyconf.targets.preflight import preflight
+from stickyconf.wait import Waiter, WaitFailed
+
+NODE = Kind("v1", "Node")
+
+
+def sources(settings: KindSettings, manifests: Path) -> Sources:
+    """Return what is to be installed, downloaded or as it was kept; NoTarget where it cannot be had."""
+    api = kongmanifest.GATEWAY_API[settings.gateway_api_version]
+    kic = kongmanifest.KIC_MANIFESTS[settings.kic_version]
+    return Sources(
+        gateway_api=kongmanifest.documents(map(settings.store.read, api)),
+        kic=kongmanifest.documents([settings.store.read(kic)]),
+        gateway=kongmanifest.documents([(manifests / "gateway.yaml").read_bytes()]),
+    )
+
+
+@contextlib.contextmanager
+def kind_installation(settings: KindSettings, run: str, root: Path, waiter: Waiter) -> Iterator[Installation]:
+    """Yield KIC and Kong Gateway in a kind cluster of this run's.
+
+    ``run`` is the run's id, ``root`` the directory of the project. Raises NoTarget, in one line, where anything of it
+    cannot be had; what was begun is then taken back.
+    """
+    licence = _licence(settings)
+    tools = preflight(settings)
+    wanted = sources(settings, root / "manifests")
+    with kind_cluster(settings, tools, run, root, waiter) as cluster:
+        kubeconfig, directory = Path(cluster.kubeconfig_path), root / HOME / cluster.name
+        asyncio.run(load_archives(settings.archives, tools, cluster, waiter))
+        context = f"kind-{cluster.name}"
+        versions = asyncio.run(_installed(kubeconfig, context, directory, wanted, settings, licence, waiter))
+        yield Installation(
+            target="kind",
+            kubeconfig=kubeconfig,
+            context=context,
+            tempo=KONG_TEMPO,
+            namespace=kongmanifest.NAMESPACE,
+            controller=kongmanifest.CONTROLLER,
+            gateway=kongmanifest.GATEWAY,
+            proxy_service=kongmanifest.PROXY,
+            admin_service=kongmanifest.ADMIN,
+            proxy_url=proxy_url(tools, cluster),
+            versions=versions | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version},
+            kept=_kept(cluster.name, kubeconfig),
+        )
+
+
+def _licence(settings: KindSettings) -> Licence | None:
+    try:
+        licence = read_licence(settings.licence_file, datetime.now(UTC).date())
+    except BadOption as error:
+        raise NoTarget(str(error)) from None
+    hide()
+    demand(settings.setup.kong_image, licence)
+    return licence
+
+
+async def _installed(
+    kubeconfig: Path,
+    context: str,
+    directory: Path,
+    wanted: Sources,
+    settings: KindSettings,
+    licence: Licence | None,
+    waiter: Waiter,
+) -> dict[str, str]:
+    try:
+        async with KubernetesCluster(kubeconfig, directory / "discovery.json", context) as cluster:
+            await nodes_ready(cluster, waiter)
+            return await install(cluster, waiter, wanted, settings.setup, licence)
+    except (HarnessError, Rejected) as error:
+        raise NoTarget(f"the kind cluster cannot be used: {error}") from error
+
+
+async def nodes_ready(cluster: Cluster, waiter: Waiter) -> None:
+    """Wait until every node is ready; NoTarget where one is not in time."""
+
+    async def look() -> str:
+        return ", ".join(
+            f"node {node['metadata']['name']} is not ready: {condition.get('message')}"
+            for node in await cluster.list(NODE)
+            for condition in node.get("status", {}).get("conditions") or ()
+            if condition["type"] == "Ready" and condition["status"] != "True"
+        )
+
+    try:
+        await waiter.until("the nodes to be ready", "node", look, lambda missing: not missing, every=0.5)
+    except WaitFailed as error:
+        raise NoTarget(str(error)) from error
+
+
+def _kept(name: str, kubeconfig: Path) -> str:
+    return (
+        f"cluster kept: export KUBECONFIG={kubeconfig} (judge it again: --target kind --cluster-name {name};"
+        f" delete it: kind delete cluster --name {name})"
+    )

@@ -1,0 +1,97 @@
+"""The licence of Kong Gateway Enterprise: read and checked before anything starts, handed over as a Secret.
+
+It is a credential: it is never part of a message, and no child process finds it in its arguments or environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from stickyconf.ports import Manifest
+from stickyconf.targets.installation import BadOption, NoTarget
+
+VARIABLE = "KONG_LICENSE_DATA"
+SECRET, KEY = "kong-enterprise-license", "license"
+"""The Secret and the key in it, as KIC's own manifest names them."""
+
+NEEDED_FROM = (3, 15)
+"""From this version on the Admin API is read-only without a licence, so that KIC cannot configure the gateway."""
+
+HOW = f"set {VARIABLE} to the licence's JSON, or give --kong-license-file FILE"
+
+
+class Unlicensed(NoTarget):
+    """The gateway cannot be judged without a licence, and there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """A licence that can be read and has not expired. ``expires`` is its last day."""
+
+    text: str = field(repr=False)
+    expires: date
+
+    def secret(self, namespace: str) -> Manifest:
+        """Return the Secret the gateway reads it from when it starts."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": SECRET, "namespace": namespace},
+            "type": "Opaque",
+            "stringData": {KEY: self.text},
+        }
+
+
+def read_licence(file: Path | None, today: date, environ: MutableMapping[str, str] = os.environ) -> Licence | None:
+    """Return the licence in ``file``, else the one in KONG_LICENSE_DATA, else None.
+
+    Raises BadOption, which never quotes it, for one that is no JSON, has no expiry date or expired before ``today``.
+    """
+    if file is None:
+        text, source = environ.get(VARIABLE, "").strip(), VARIABLE
+        return _checked(text, source, today) if text else None
+    try:
+        return _checked(file.read_text(encoding="utf-8").strip(), f"--kong-license-file {file}", today)
+    except OSError as error:
+        raise BadOption(f"--kong-license-file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadOption(f"--kong-license-file {file} is no text; give the licence's JSON as Kong sent it") from None
+
+
+def hide(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take the licence out of the environment that child processes inherit."""
+    environ.pop(VARIABLE, None)
+
+
+def _checked(text: str, source: str, today: date) -> Licence:
+    try:
+        expires = date.fromisoformat(json.loads(text)["license"]["payload"]["license_expiration_date"])
+    except ValueError:  # also what json raises, whose message quotes nothing but whose attributes hold the text
+        raise BadOption(f"{source} is no JSON with a date; give the licence exactly as Kong sent it") from None
+    except (KeyError, TypeError):
+        raise BadOption(f"{source} has no license.payload.license_expiration_date; is it a Kong licence?") from None
+    if expires < today:
+        raise BadOption(f"{source}: the licence expired on {expires}; give a current one")
+    return Licence(text, expires)
+
+
+def gateway_version(image: str) -> tuple[int, int] | None:
+    """Return major and minor version that an image's tag names, or None where it names none (``latest``, a digest)."""
+    tag = re.search(r":v?(\d+)\.(\d+)[^/]*$", image.partition("@")[0])
+    return (int(tag[1]), int(tag[2])) if tag else None
+
+
+def demand(image: str, licence: Licence | None) -> None:
+    """Raise Unlicensed where this gateway cannot be configured without a licence; sooner than it would time out."""
+    version = gateway_version(image)
+    if licence is None and version is not None and version >= NEEDED_FROM:
+        raise Unlicensed(
+            f"{image} cannot be configured without a licence (Kong Gateway Enterprise {NEEDED_FROM[0]}.{NEEDED_FROM[1]}"
+            f" and later), and there is none: {HOW}"
+        )
