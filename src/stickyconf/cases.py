@@ -19,6 +19,10 @@ class Inconclusive(Exception):
     """A MUST could not be judged: too little was seen, or the outcome of something is not known."""
 
 
+class NotApplicable(pytest.skip.Exception):  # type: ignore[name-defined, misc]  # pytest names it no other way
+    """The requirement cannot be asked on this target; the message says why."""
+
+
 def requirement(identifier: str) -> pytest.MarkDecorator:
     """Bind a case to the one requirement it proves or refutes."""
     return pytest.mark.requirement(identifier)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shlex
+import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,8 +17,8 @@ import httpx
 import pytest
 
 import stickyconf
-from stickyconf.cases import Inconclusive, Judge, Violation, enforce
-from stickyconf.model import Catalogue, History, Requirement, Verdict
+from stickyconf.cases import Inconclusive, Judge, NotApplicable, Violation, enforce
+from stickyconf.model import Catalogue, History, Requirement, Ruling, Verdict
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.model.storage import HistoryFileError, read_history
@@ -24,13 +26,14 @@ from stickyconf.mutants import DEVIATIONS
 from stickyconf.progress import Progress
 from stickyconf.reporting import allure, conformance, terminal
 from stickyconf.reporting.checkout import Checkout
+from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.stats import ALPHA
-from stickyconf.targets import embedded_options
-from stickyconf.targets.installation import BadOption, TargetOptions
-from stickyconf.wait import Budgets, UnknownBudget
+from stickyconf.targets import embedded_options, kubeconfig_options
+from stickyconf.targets.installation import BadOption, NoTarget, TargetOptions
+from stickyconf.wait import Budgets, UnknownBudget, Waiter
 
-TARGETS: dict[str, TargetOptions] = {"embedded": embedded_options}
+TARGETS: dict[str, TargetOptions] = {"embedded": embedded_options, "kubeconfig": kubeconfig_options}
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
 _SETUP_SECONDS = pytest.StashKey[float]()
@@ -75,6 +78,27 @@ def pytest_configure(config: pytest.Config) -> None:
     run = ConformanceRun(config)
     config.stash[RUN] = run
     config.pluginmanager.register(run, "stickyconf-run")
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With --cleanup: remove what a run left, say what it was, and end without collecting anything."""
+    option = config.option
+    if option.cleanup is None or option.help:
+        return None
+    if option.target != "kubeconfig":
+        raise pytest.UsageError(
+            "--cleanup works with --target kubeconfig; the other targets' clusters end with the run"
+        )
+    from stickyconf.targets import cleanup  # brings the Kubernetes client, which takes its time
+
+    try:
+        TARGETS[option.target].check(option)
+        budgets = Budgets.of(dict(Budgets.parse(text) for text in option.budget))
+        removed = asyncio.run(cleanup.clean(option, Waiter(budgets)))
+    except (BadOption, UnknownBudget, NoTarget) as error:
+        raise pytest.UsageError(str(error)) from error
+    sys.stdout.write("".join(f"{line}\n" for line in removed))
+    return 0
 
 
 def _judges(config: pytest.Config) -> bool:
@@ -247,6 +271,9 @@ class ConformanceRun:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Violation | Inconclusive):
             report.longrepr = str(error)
+        if isinstance(error, NotApplicable):
+            subject = self._subject(item).id
+            item.stash[_VERDICT] = Verdict.merge(subject, [("", Ruling.not_applicable(str(error)))])
         if report.failed and self.recording:
             for file in self.recording.explain(item.name):
                 allure.attach_file(file)
@@ -290,7 +317,7 @@ class ConformanceRun:
             suite=stickyconf.__version__,
             target=self.subject.target,
             implementation=self.subject.implementation,
-            embedded=self.subject.target == "embedded",
+            embedded=self.subject.implementation.startswith(STAND_IN),
             versions=self.subject.versions,
             profiles=self.profiles,
             strict=self.strict,

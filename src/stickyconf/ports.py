@@ -19,8 +19,12 @@ class HarnessError(Exception):
     """Something of ours, or of the ground we stand on, broke: never a statement about the system under test."""
 
 
+class OutOfReach(Exception):
+    """The target does not let the suite see or do something; what needs it is NOT_APPLICABLE, for this reason."""
+
+
 class Rejected(Exception):
-    """The API server refused an object for what it says (HTTP 400, 403 or 422)."""
+    """The API server refused an object for what it says (HTTP 400, 403 or 422), or for there being one (409)."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         """Keep the Status object's code, reason and message."""
@@ -35,6 +39,9 @@ class Kind:
     api_version: str
     kind: str
 
+
+RUN_LABEL = "stickyconf/run"
+"""The label of everything that a run makes on a cluster; its value is the run's id."""
 
 NAMESPACE = Kind("v1", "Namespace")
 POD = Kind("v1", "Pod")
@@ -51,6 +58,9 @@ class Cluster(Protocol):
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:
         """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
+
+    async def create(self, manifest: Manifest) -> dict[str, Any]:
+        """Create an object that does not exist yet and return it as stored; Rejected (409) where it does."""
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
         """Return an object, or None where there is none."""
@@ -87,7 +97,7 @@ class Gateway(Protocol):
     """The gateway's Admin API, one replica at a time, because replicas are updated one at a time."""
 
     async def replicas(self) -> Sequence[str]:
-        """Return the names of the replicas that run now."""
+        """Return the names of the replicas that run now; OutOfReach where one cannot be looked at."""
 
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
         """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
@@ -103,7 +113,10 @@ class Controller(Protocol):
     """The ingress controller's own settings."""
 
     async def set_drain_support(self, on: bool) -> None:
-        """Switch drain support, restarting the controller where it takes that, and return when it works again."""
+        """Switch drain support, restarting the controller where it takes that, and return when it works again.
+
+        OutOfReach where it may not be switched.
+        """
 
 
 @dataclass(frozen=True, slots=True)

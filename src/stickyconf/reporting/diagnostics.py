@@ -21,12 +21,12 @@ from stickyconf.ports import (
     Gateway,
     HarnessError,
     Kind,
+    OutOfReach,
     Rejected,
 )
 from stickyconf.reporting.redaction import publishable, redact_data
 from stickyconf.reporting.tables import aligned
 
-SYSTEM_NAMESPACE = "kong"
 LOG_LINES = 2000
 KINDS = {
     "pods": POD,
@@ -37,15 +37,17 @@ KINDS = {
 }
 
 
-async def collect(cluster: Cluster, gateway: Gateway, namespaces: Sequence[str], directory: Path) -> None:
+async def collect(
+    cluster: Cluster, gateway: Gateway, namespaces: Sequence[str], directory: Path, *, system_namespace: str = "kong"
+) -> None:
     """Write what can be seen now into a directory, redacted, no file larger than ``redaction.LIMIT``.
 
-    logs/<pod>.log: the last lines of each pod in the namespace kong. gateway/<replica>.yaml: the configuration each
+    logs/<pod>.log: the last lines of each pod in ``system_namespace``. gateway/<replica>.yaml: the configuration each
     replica has in force. <namespace>/<kind>.yaml and <namespace>/events.txt: the case's objects with their status, and
     what happened to them. What cannot be collected leaves a line in its file that says why.
     """
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_logs(cluster, directory / "logs"))
+        tasks.create_task(_logs(cluster, system_namespace, directory / "logs"))
         tasks.create_task(_configurations(gateway, directory / "gateway"))
         for namespace in namespaces:
             there = directory / namespace
@@ -54,21 +56,21 @@ async def collect(cluster: Cluster, gateway: Gateway, namespaces: Sequence[str],
             tasks.create_task(_keep(there / "events.txt", _events(cluster, namespace)))
 
 
-async def _logs(cluster: Cluster, directory: Path) -> None:
+async def _logs(cluster: Cluster, namespace: str, directory: Path) -> None:
     try:
-        pods = await cluster.list(POD, SYSTEM_NAMESPACE)
-    except (HarnessError, Rejected) as error:
-        _write(directory / "none.log", f"the pods of {SYSTEM_NAMESPACE} could not be listed: {error}\n")
+        pods = await cluster.list(POD, namespace)
+    except (HarnessError, OutOfReach, Rejected) as error:
+        _write(directory / "none.log", f"the pods of {namespace} could not be listed: {error}\n")
         return
     for pod in pods:
         name = pod["metadata"]["name"]
-        await _keep(directory / f"{name}.log", cluster.log(name, SYSTEM_NAMESPACE, LOG_LINES))
+        await _keep(directory / f"{name}.log", cluster.log(name, namespace, LOG_LINES))
 
 
 async def _configurations(gateway: Gateway, directory: Path) -> None:
     try:
         replicas = await gateway.replicas()
-    except (HarnessError, Rejected) as error:
+    except (HarnessError, OutOfReach, Rejected) as error:
         _write(directory / "none.yaml", f"# the gateway's replicas could not be listed: {error}\n")
         return
     for replica in replicas:
@@ -108,7 +110,7 @@ def _event(event: dict[str, Any]) -> list[str]:
 async def _keep(path: Path, text: Awaitable[str]) -> None:
     try:
         said = await text
-    except (HarnessError, Rejected) as error:
+    except (HarnessError, OutOfReach, Rejected) as error:
         said = f"# could not be collected: {error}\n"
     _write(path, said)
 

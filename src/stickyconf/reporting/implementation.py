@@ -27,7 +27,7 @@ class Implementation:
     @classmethod
     def of_setup(cls, setup: Setup) -> Implementation:
         """Return the implementation a history was recorded on."""
-        return cls(setup.implementation, setup.target == "embedded", setup.versions)
+        return cls(setup.implementation, setup.implementation.startswith(STAND_IN), setup.versions)
 
     @property
     def kind(self) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from stickyconf.ports import RUN_LABEL
+
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
 NEIGHBOUR = "neighbour"
 ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
-RUN_LABEL = "stickyconf/run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """The YAML files under manifests/, read once."""
+    """The YAML files under manifests/, read once. ``parent``: namespace and name of the Gateway that routes name."""
 
     directory: Path
+    parent: tuple[str, str] = ("kong", "kong")
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """Return the objects of one file."""
@@ -113,6 +115,7 @@ class Manifests:
     def route(self, namespace: str, host: str, topology: Topology | None = None) -> dict[str, Any]:
         """Return the HTTPRoute for one host name to the echo Service, or to as many as the topology has."""
         [document] = self.read("route.yaml")
+        document["spec"]["parentRefs"] = [{"name": self.parent[1], "namespace": self.parent[0]}]
         document["spec"]["hostnames"] = [host]
         [rule] = document["spec"]["rules"]
         [backend] = rule["backendRefs"]

@@ -1,113 +1,139 @@
-"""The Gateway and Controller ports for KIC and Kong as they are installed somewhere."""
+"""The Controller port: KIC's Deployment, its settings as flags or environment have them, and its switching."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from typing import Any
 
-import httpx
-
-from stickyconf.ports import DEPLOYMENT, ENDPOINT_SLICE, Cluster, HarnessError
+from stickyconf.ports import DEPLOYMENT, Cluster, HarnessError, OutOfReach
 from stickyconf.targets.installation import Installation
 from stickyconf.wait import Waiter
 
-DRAIN_SUPPORT = "CONTROLLER_ENABLE_DRAIN_SUPPORT"
+DRAIN_SUPPORT = "enable-drain-support"
+DRAIN_BEFORE = "stickyconf/drain-before"
+"""Annotation of a Deployment of somebody's whose drain support a run has switched: "<run id> <setting before>"."""
 
 
-class AdminApi:
-    """Kong's Admin API, replica by replica, as the endpoints of its headless Service give them.
+def setting(container: dict[str, Any], name: str) -> str | None:
+    """Return one of KIC's settings: the flag ``--name``, which wins, or CONTROLLER_NAME; None where unset."""
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    for index, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag == f"--{name}":
+            following = words[index + 1 : index + 2]
+            return value if equals else (following[0] if following and not following[0].startswith("-") else "true")
+    variable = _variable(name)
+    return next((item.get("value", "") for item in container.get("env") or () if item["name"] == variable), None)
 
-    ``fixed`` is an address that overrides discovery (--admin-url).
-    """
 
-    def __init__(self, cluster: Cluster, installed: Installation, fixed: str | None = None) -> None:
-        """Take the cluster to look endpoints up in, and where Kong is in it."""
-        self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
-        self._http = httpx.AsyncClient(timeout=10)
+def with_setting(container: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """Return a copy of the container with one of KIC's settings changed: its flag where there is one, or variable."""
+    changed = copy.deepcopy(container)
+    for words in (changed.get("command") or [], changed.get("args") or []):
+        for index, word in enumerate(words):
+            if word.partition("=")[0] == f"--{name}":
+                if "=" not in word and index + 1 < len(words) and not words[index + 1].startswith("-"):
+                    del words[index + 1]
+                words[index] = f"--{name}={value}"
+                return changed
+    others = [item for item in changed.get("env") or () if item["name"] != _variable(name)]
+    return changed | {"env": [*others, {"name": _variable(name), "value": value}]}
 
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._http.aclose()
 
-    async def replicas(self) -> Sequence[str]:
-        """Return the base addresses of the Admin APIs that run now, sorted."""
-        if self._fixed:
-            return (self._fixed.rstrip("/"),)
-        service = self._installed.admin_service
-        slices = await self._cluster.list(
-            ENDPOINT_SLICE, self._installed.namespace, f"kubernetes.io/service-name={service}"
-        )
-        found = {
-            f"http://{address}:{port['port']}"
-            for item in slices
-            for port in item.get("ports") or ()
-            for endpoint in item.get("endpoints") or ()
-            if not (endpoint.get("conditions") or {}).get("terminating")
-            for address in endpoint["addresses"]
-        }
-        return tuple(sorted(found))
+def controller_container(deployment: dict[str, Any]) -> dict[str, Any] | None:
+    """Return KIC's container of a Deployment, known by its image or its settings; None where there is none."""
+    containers: list[dict[str, Any]] = deployment["spec"]["template"]["spec"]["containers"]
+    named = [one for one in containers if _looks_like_kic(one)]
+    return named[0] if named else None
 
-    async def information(self, replica: str) -> dict[str, Any]:
-        """Return the Admin API's root: version and settings."""
-        return await self._get(replica, "/") or {}
 
-    async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
-        """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
-        return await self._get(replica, f"/upstreams/{name}")
+def _looks_like_kic(container: dict[str, Any]) -> bool:
+    return (
+        "ingress-controller" in container.get("image", "")
+        or setting(container, "kong-admin-svc") is not None
+        or setting(container, "kong-admin-url") is not None
+    )
 
-    async def targets(self, replica: str, name: str) -> dict[str, int]:
-        """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
-        page = await self._get(replica, f"/upstreams/{name}/targets?size=1000")
-        return {target["target"]: int(target["weight"]) for target in (page or {}).get("data") or ()}
 
-    async def configuration(self, replica: str) -> dict[str, Any]:
-        """Return the whole configuration in force, for diagnostics."""
-        return await self._get(replica, "/config") or {}
-
-    async def _get(self, replica: str, path: str) -> dict[str, Any] | None:
-        try:
-            response = await self._http.get(replica + path)
-        except httpx.HTTPError as error:
-            raise HarnessError(f"the Admin API at {replica} does not answer: {error!r}") from error
-        if response.status_code == 404:
-            return None
-        if response.status_code != 200:
-            raise HarnessError(f"the Admin API at {replica} answered {response.status_code} to {path}")
-        data: dict[str, Any] = response.json()
-        return data
+def _variable(name: str) -> str:
+    return "CONTROLLER_" + name.upper().replace("-", "_")
 
 
 class IngressController:
     """KIC's Deployment."""
 
-    def __init__(self, cluster: Cluster, waiter: Waiter, installed: Installation) -> None:
-        """Take the cluster it runs in, what to wait with, and where it is installed."""
-        self._cluster, self._waiter = cluster, waiter
-        self._namespace, self._name = installed.namespace, installed.controller
+    def __init__(self, cluster: Cluster, waiter: Waiter, installed: Installation, run: str = "") -> None:
+        """Take the cluster it runs in, what to wait with, where it is installed, and the id of the run.
+
+        ``cluster`` has to be one that lets KIC's Deployment be changed, where that is to be done.
+        """
+        self._cluster, self._waiter, self._installed, self._run = cluster, waiter, installed, run
 
     async def drain_support(self) -> bool:
         """Say whether drain support is on now."""
-        container = await self._container()
-        return any(item["name"] == DRAIN_SUPPORT and item.get("value") == "true" for item in container.get("env") or ())
+        return is_on(_kic(await self._deployment()))
 
     async def set_drain_support(self, on: bool) -> None:
-        """Switch drain support, restarting the controller where it takes that, and return when it works again."""
-        if await self.drain_support() == on:
-            return
-        container = await self._container()
-        env = [item for item in container.get("env") or () if item["name"] != DRAIN_SUPPORT]
-        env.append({"name": DRAIN_SUPPORT, "value": str(on).lower()})
-        # A merge patch replaces lists whole, so the container goes back as it was read but for its environment.
-        patch = {"spec": {"template": {"spec": {"containers": [container | {"env": env}]}}}}
-        await self._cluster.patch(DEPLOYMENT, self._name, self._namespace, patch)
-        await rolled_out(self._cluster, self._waiter, self._name, self._namespace)
+        """Switch drain support, restarting the controller where it takes that, and return when it works again.
 
-    async def _container(self) -> dict[str, Any]:
-        deployment = await self._cluster.get(DEPLOYMENT, self._name, self._namespace)
-        if deployment is None:
-            raise HarnessError(f"there is no Deployment {self._namespace}/{self._name}: is KIC installed?")
-        [container] = deployment["spec"]["template"]["spec"]["containers"]
-        return dict(container)
+        OutOfReach on somebody's cluster where the run may not; where it may, the Deployment is marked with what was
+        before, for ``restore_drain_support`` and for --cleanup.
+        """
+        deployment = await self._deployment()
+        before = is_on(_kic(deployment))
+        if before == on:
+            return
+        if self._installed.foreign and not self._installed.may_toggle_drain:
+            raise OutOfReach(
+                f"drain support is {'on' if before else 'off'} in Deployment {self._where}, this case needs it"
+                f" {'on' if on else 'off'}, and nobody allowed to switch it (--may-toggle-drain)"
+            )
+        annotations = {}
+        if self._installed.foreign and DRAIN_BEFORE not in (deployment["metadata"].get("annotations") or {}):
+            annotations = {DRAIN_BEFORE: f"{self._run} {str(before).lower()}"}
+        await self._switch(deployment, on, annotations)
+
+    async def restore_drain_support(self) -> None:
+        """Put drain support back as this run found it, and remove the mark; nothing to do where there is none."""
+        deployment = await self._deployment()
+        mark = (deployment["metadata"].get("annotations") or {}).get(DRAIN_BEFORE, "")
+        run, _, before = mark.partition(" ")
+        if mark and run == self._run:
+            await self._switch(deployment, before == "true", {DRAIN_BEFORE: None})
+
+    async def _switch(self, deployment: dict[str, Any], on: bool, annotations: dict[str, Any]) -> None:
+        container = _kic(deployment)
+        # A merge patch replaces lists whole, so every container goes back as it was read but for this one setting.
+        containers = [
+            with_setting(one, DRAIN_SUPPORT, str(on).lower()) if one is container else one
+            for one in deployment["spec"]["template"]["spec"]["containers"]
+        ]
+        patch = {"metadata": {"annotations": annotations}, "spec": {"template": {"spec": {"containers": containers}}}}
+        namespace, name = self._installed.namespace, self._installed.controller
+        await self._cluster.patch(DEPLOYMENT, name, namespace, patch)
+        await rolled_out(self._cluster, self._waiter, name, namespace)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._installed.namespace}/{self._installed.controller}"
+
+    async def _deployment(self) -> dict[str, Any]:
+        deployment = await self._cluster.get(DEPLOYMENT, self._installed.controller, self._installed.namespace)
+        if deployment is None or controller_container(deployment) is None:
+            raise HarnessError(f"there is no KIC in a Deployment {self._where}: is it installed?")
+        return deployment
+
+
+def _kic(deployment: dict[str, Any]) -> dict[str, Any]:
+    container = controller_container(deployment)
+    if container is None:
+        raise HarnessError(f"Deployment {deployment['metadata']['name']} has no container that is KIC")
+    return container
+
+
+def is_on(container: dict[str, Any]) -> bool:
+    """Say whether KIC's container has drain support on."""
+    return setting(container, DRAIN_SUPPORT) == "true"
 
 
 async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str) -> None:

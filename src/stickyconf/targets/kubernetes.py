@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -17,7 +17,10 @@ from kubernetes.aio.dynamic.exceptions import DynamicApiError, ResourceNotFoundE
 from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
 
 FIELD_MANAGER = "stickyconf"
-_REFUSED = {400, 403, 422}
+PROXY_SECONDS = 10.0
+"""How long one request through the API server to a pod may take, in seconds."""
+
+_REFUSED = {400, 403, 409, 422}
 _UNREACHABLE = {400, 404, 502, 503}  # of a pod behind the proxy subresource: without an address yet, gone, ended
 
 
@@ -64,6 +67,12 @@ class KubernetesCluster:
             )
         )
 
+    async def create(self, manifest: Manifest) -> dict[str, Any]:
+        """Create an object that does not exist yet and return it as stored; Rejected (409) where it does."""
+        resource = await self._resource(Kind(manifest["apiVersion"], manifest["kind"]))
+        namespace = manifest["metadata"].get("namespace")
+        return await self._call(resource.create(body=dict(manifest), namespace=namespace, field_manager=FIELD_MANAGER))
+
     async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
         """Return an object, or None where there is none."""
         resource = await self._resource(kind)
@@ -102,8 +111,13 @@ class KubernetesCluster:
         """Ask for the deletion of an object; one that is gone already is no error."""
         resource = await self._resource(kind)
         options = {} if grace is None else {"gracePeriodSeconds": grace}
-        with contextlib.suppress(_NotFound):
+        try:
             await self._call(resource.delete(name=name, namespace=namespace or None, body=options))
+        except _NotFound:
+            return
+        except Rejected as refusal:
+            if refusal.code != 409:  # that is how a namespace says that it is being deleted already
+                raise
 
     async def watch(self, kind: Kind, namespace: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield (ADDED | MODIFIED | DELETED, object), what exists first, until closed.
@@ -155,6 +169,52 @@ class KubernetesCluster:
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"pod {namespace}/{pod} cannot be reached through the API server: {error}") from error
         return True
+
+    async def get_from_pod(self, scheme: str, pod: str, namespace: str, port: int, path: str) -> tuple[int, str]:
+        """Get a path of a pod's server through the API server (pods/proxy); return the status and the body.
+
+        With ``scheme`` "https" the API server speaks TLS to the pod, and verifies nothing. HarnessError where the API
+        server itself does not answer.
+        """
+        path, _, query = path.partition("?")
+        name = f"{pod}:{port}" if scheme == "http" else f"{scheme}:{pod}:{port}"
+        request = await self._api.param_serialize(
+            "GET",
+            f"/api/v1/namespaces/{namespace}/pods/{name}/proxy{path}",
+            query_params=parse_qsl(query),
+            header_params={"Accept": "*/*"},
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(*request, _request_timeout=PROXY_SECONDS)
+            return answer.status, (await answer.read()).decode(errors="replace")
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"the Kubernetes API does not answer: {error!r}") from error
+
+    async def forward(self, pod: str, namespace: str, port: int) -> aiohttp.ClientWebSocketResponse:
+        """Open a port-forward to a port of a pod: a WebSocket that speaks v4.channel.k8s.io.
+
+        HarnessError where the API server does not open it.
+        """
+        request = await self._api.param_serialize(
+            "GET",
+            f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward",
+            query_params=[("ports", str(port))],
+            auth_settings=["BearerToken"],
+        )
+        _, url, headers, *_ = request
+        session: Any = self._api.rest_client.pool_manager  # made by the first request, which discovery was
+        try:
+            socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
+                url,
+                headers=headers,
+                protocols=["v4.channel.k8s.io"],
+                max_msg_size=0,
+                proxy=self._api.rest_client.proxy,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"no port-forward to pod {namespace}/{pod}: {error}") from error
+        return socket
 
     async def _open_log(self, pod: str, namespace: str, **options: Any) -> aiohttp.ClientResponse:
         try:

@@ -1,0 +1,178 @@
+"""The Gateway port: Kong's Admin API, replica by replica, each reached in the way that works."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from stickyconf.ports import ENDPOINT_SLICE, HarnessError, OutOfReach
+from stickyconf.targets.installation import Installation
+from stickyconf.targets.kubernetes import KubernetesCluster
+
+DIRECT_SECONDS = 3.0
+"""How long a replica has to answer at its own address before it is asked through the API server, in seconds."""
+
+VERIFIED, UNVERIFIED, THROUGH = "direct", "direct, certificate not verified", "through the Kubernetes API"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """One replica's Admin API: its address, and the pod behind it ("" where that is not known)."""
+
+    url: str
+    pod: str = ""
+
+
+class AdminApi:
+    """Kong's Admin API as the endpoints of its Service give it, or at one address that overrides them.
+
+    A replica is asked at its own address; where that cannot be reached from here, through the Kubernetes API
+    (pods/proxy). A certificate that nobody here trusts, as Kong's own self-signed one, is accepted and ``ways`` says
+    so: what is read is configuration, and nothing secret is sent.
+    """
+
+    def __init__(self, cluster: KubernetesCluster, installed: Installation, fixed: str | None = None) -> None:
+        """Take the cluster to look endpoints up in, where Kong is in it, and the address that overrides that."""
+        self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
+        self._verified = httpx.AsyncClient(timeout=10, trust_env=False, verify=ssl.create_default_context())
+        self._unverified = httpx.AsyncClient(timeout=10, trust_env=False, verify=_anybody())
+        self._known: dict[str, Endpoint] = {}
+        self.ways: dict[str, str] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._verified.aclose()
+        await self._unverified.aclose()
+
+    async def replicas(self) -> Sequence[str]:
+        """Return the base addresses of the Admin APIs that run now, sorted.
+
+        Where a new one answers in no way: OutOfReach on somebody's cluster, HarnessError on our own.
+        """
+        endpoints = await self._endpoints()
+        for endpoint in endpoints:
+            if endpoint.url not in self.ways or self._known[endpoint.url] != endpoint:
+                self._known[endpoint.url] = endpoint
+                self.ways[endpoint.url] = await self._way(endpoint)
+        return tuple(endpoint.url for endpoint in endpoints)
+
+    async def information(self, replica: str) -> dict[str, Any]:
+        """Return the Admin API's root: version and settings."""
+        return await self._get(replica, "/") or {}
+
+    async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
+        """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
+        return await self._get(replica, f"/upstreams/{name}")
+
+    async def targets(self, replica: str, name: str) -> dict[str, int]:
+        """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
+        page = await self._get(replica, f"/upstreams/{name}/targets?size=1000")
+        return {target["target"]: int(target["weight"]) for target in (page or {}).get("data") or ()}
+
+    async def configuration(self, replica: str) -> dict[str, Any]:
+        """Return the whole configuration in force, for diagnostics."""
+        return await self._get(replica, "/config") or {}
+
+    async def _endpoints(self) -> list[Endpoint]:
+        if self._fixed:
+            return [Endpoint(self._fixed.rstrip("/"))]
+        service = self._installed.admin_service
+        slices = await self._cluster.list(
+            ENDPOINT_SLICE, self._installed.namespace, f"kubernetes.io/service-name={service}"
+        )
+        return sorted(
+            {
+                Endpoint(f"{_scheme(port)}://{_host(address)}:{port['port']}", _pod(endpoint))
+                for item in slices
+                for port in _admin_ports(item)
+                for endpoint in item.get("endpoints") or ()
+                if not (endpoint.get("conditions") or {}).get("terminating")
+                for address in endpoint["addresses"]
+            }
+        )
+
+    async def _way(self, endpoint: Endpoint) -> str:
+        tried: list[str] = []
+        for way, http in ((VERIFIED, self._verified), (UNVERIFIED, self._unverified)):
+            try:
+                answer = await http.get(endpoint.url + "/", timeout=DIRECT_SECONDS)
+            except httpx.HTTPError as error:
+                tried.append(f"{endpoint.url}: {error!r}")
+                if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                    break
+                continue
+            if _is_kong(answer.text):
+                return way
+            tried.append(f"{endpoint.url}: HTTP {answer.status_code}, not Kong's Admin API")
+            break
+        if endpoint.pod:
+            status, body = await self._through(endpoint, "/")
+            if _is_kong(body):
+                return THROUGH
+            tried.append(f"through the Kubernetes API: HTTP {status}")
+        trouble = OutOfReach if self._installed.foreign else HarnessError
+        raise trouble(f"a gateway replica's Admin API cannot be read ({'; '.join(tried)})")
+
+    async def _through(self, endpoint: Endpoint, path: str) -> tuple[int, str]:
+        url = httpx.URL(endpoint.url)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        return await self._cluster.get_from_pod(url.scheme, endpoint.pod, self._installed.namespace, port, path)
+
+    async def _get(self, replica: str, path: str) -> dict[str, Any] | None:
+        way = self.ways.get(replica, VERIFIED)
+        if way == THROUGH:
+            status, body = await self._through(self._known[replica], path)
+        else:
+            http = self._unverified if way == UNVERIFIED else self._verified
+            try:
+                response = await http.get(replica + path)
+            except httpx.HTTPError as error:
+                raise HarnessError(f"the Admin API at {replica} does not answer: {error!r}") from error
+            status, body = response.status_code, response.text
+        if status == 404:
+            if way == THROUGH and '"kind":"Status"' in body.replace(" ", ""):
+                raise HarnessError(f"the Admin API at {replica} does not answer: its pod has gone")
+            return None
+        if status != 200:
+            raise HarnessError(f"the Admin API at {replica} answered {status} to {path}")
+        data: dict[str, Any] = json.loads(body)
+        return data
+
+
+def _admin_ports(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the ports of a slice that are the Admin API's: of several, the one with TLS, which KIC uses, too."""
+    ports = [port for port in item.get("ports") or () if port.get("port")]
+    return [port for port in ports if _scheme(port) == "https"][:1] or ports[:1]
+
+
+def _scheme(port: dict[str, Any]) -> str:
+    return "https" if "tls" in (port.get("name") or "") or port["port"] == 8444 else "http"
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _pod(endpoint: dict[str, Any]) -> str:
+    reference = endpoint.get("targetRef") or {}
+    return str(reference.get("name", "")) if reference.get("kind") == "Pod" else ""
+
+
+def _is_kong(body: str) -> bool:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and "version" in said and "configuration" in said
+
+
+def _anybody() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

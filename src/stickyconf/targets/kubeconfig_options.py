@@ -1,0 +1,45 @@
+"""What the kubeconfig target adds to the command line. ``--kubeconfig`` itself is pytest-kind's, and read here."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+
+from stickyconf.targets.contexts import kubeconfig_files, only_context
+from stickyconf.targets.installation import BadOption
+
+
+def add_options(add: Callable[..., None]) -> None:
+    """Register the options."""
+    add("--context", metavar="NAME", help="--target kubeconfig: the context to use; the current one is never taken")
+    add("--kong-namespace", default="kong", metavar="NS", help="where KIC and Kong are installed (default: kong)")
+    add("--gateway-class", metavar="NAME", help="the GatewayClass to use, where KIC serves several")
+    add("--parent-gateway", metavar="NS/NAME", help="the Gateway that the routes under test name, instead of one found")
+    add(
+        "--install-gatewayclass",
+        action="store_true",
+        help="where there is no GatewayClass of KIC's: create one for this run, the only thing outside its namespaces",
+    )
+    add(
+        "--may-toggle-drain",
+        action="store_true",
+        help="switch KIC's drain support as the cases need it, which restarts KIC, and put it back in the end",
+    )
+    add("--cleanup", metavar="RUN-ID", help="remove what a killed run left on the cluster of --context, and end")
+
+
+def check(option: Namespace) -> None:
+    """Look at the options before anything starts; BadOption for what cannot be."""
+    if not option.context:
+        files = ", ".join(str(file) for file in kubeconfig_files(option.kubeconfig))
+        raise BadOption(
+            "--target kubeconfig needs --context NAME: the suite takes no cluster that was not named"
+            f" (kubectl config get-contexts lists those of {files})"
+        )
+    only_context(kubeconfig_files(option.kubeconfig), option.context)
+    if option.parent_gateway and not all(option.parent_gateway.partition("/")):
+        raise BadOption(f"--parent-gateway {option.parent_gateway} is not NAMESPACE/NAME")
+    if option.parent_gateway and (option.install_gatewayclass or option.gateway_class):
+        raise BadOption(
+            "--parent-gateway already says which Gateway; leave out --gateway-class, --install-gatewayclass"
+        )
