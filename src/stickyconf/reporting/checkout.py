@@ -22,7 +22,7 @@ class Checkout:
 
     @classmethod
     def of(cls, directory: Path) -> Checkout:
-        """Ask git about a directory. Where there is no git, or no repository, nothing is known, and that is no error."""
+        """Ask git about a directory. No git and no repository are no error: then nothing is known."""
         commit = _git(directory, "rev-parse", "--verify", "HEAD")
         if not commit:
             return cls()

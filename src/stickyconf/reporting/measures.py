@@ -42,6 +42,11 @@ def moved(requirement: str, older: Iterable[Mapping[str, Any]], newer: Iterable[
     ]
 
 
+def told(measures: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what a requirement measured, name -> its values in a few words with their unit."""
+    return {name: _told(values) for name, values in _by_name(measures).items()}
+
+
 _Values = Sequence[tuple[Any, str]]
 
 
