@@ -1,3 +1,3 @@
 """Composition root: the fixtures that name a concrete target."""
 
-pytest_plugins = ["fixtures.target", "fixtures.record"]
+pytest_plugins = ["fixtures.target", "fixtures.kind", "fixtures.record"]

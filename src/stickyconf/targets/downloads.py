@@ -39,7 +39,7 @@ class Store:
         A file that does not have the pinned checksum is never returned. Raises NoTarget.
         """
         kept = self.cache / pinned.path
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # not there, most likely; whatever else it is, writing will tell
             content = kept.read_bytes()
             if hashlib.sha256(content).hexdigest() == pinned.sha256:
                 return content  # else: cut short or changed by someone; a new download replaces it

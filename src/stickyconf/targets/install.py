@@ -16,6 +16,7 @@ from stickyconf.targets.licence import HOW, Licence
 from stickyconf.targets.pulling import is_final, pull_failure
 from stickyconf.wait import Waiter, WaitFailed
 
+REPLICA_SET = Kind("apps/v1", "ReplicaSet")
 DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 PULL_PATIENCE = 20.0
@@ -205,8 +206,25 @@ async def _deployment(cluster: Cluster, name: str) -> dict[str, Any]:
 
 
 async def _pods(cluster: Cluster, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    labels = deployment["spec"]["selector"]["matchLabels"]
-    return await cluster.list(POD, NAMESPACE, ",".join(f"{key}={value}" for key, value in labels.items()))
+    """Return the pods of a Deployment's newest revision: what an older one suffers from is over."""
+    selector = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
+    name, revision = deployment["metadata"]["name"], _revision(deployment)
+    old = {
+        item["metadata"]["uid"]
+        for item in await cluster.list(REPLICA_SET, NAMESPACE, selector)
+        if _revision(item) != revision and any(owner["name"] == name for owner in _owners(item))
+    }
+    pods = await cluster.list(POD, NAMESPACE, selector)
+    return [pod for pod in pods if not any(owner["uid"] in old for owner in _owners(pod))]
+
+
+def _revision(item: Mapping[str, Any]) -> str | None:
+    revision: str | None = (item["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision")
+    return revision
+
+
+def _owners(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return item["metadata"].get("ownerReferences") or []
 
 
 def _complete(deployment: Mapping[str, Any]) -> bool:

@@ -19,8 +19,8 @@ from pytest_kind import KindCluster
 
 from stickyconf.targets.installation import NoTarget
 from stickyconf.targets.kind_faults import not_made
-from stickyconf.targets.kind_options import KindSettings
 from stickyconf.targets.kind_record import HOME, Claim, Record
+from stickyconf.targets.kind_settings import KindSettings
 from stickyconf.targets.kongmanifest import NODE_PORT
 from stickyconf.targets.preflight import Tools
 from stickyconf.targets.programs import finished, last_words, output_of

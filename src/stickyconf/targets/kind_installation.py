@@ -13,8 +13,8 @@ from stickyconf.targets import kongmanifest
 from stickyconf.targets.install import Sources, install
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
 from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url
-from stickyconf.targets.kind_options import KindSettings
 from stickyconf.targets.kind_record import HOME
+from stickyconf.targets.kind_settings import KindSettings
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.targets.licence import Licence, demand, hide, read_licence
 from stickyconf.targets.preflight import preflight

@@ -57,14 +57,13 @@ class Claim:
         (self.directory / "record.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
 
     async def take(self, waiter: Waiter) -> None:
-        """Wait until nobody else makes or removes the cluster, and keep others from it until ``share``."""
-
-        if self.take_now():
-            return
+        """Wait until nobody else makes or removes the cluster; use it with others, or keep them off until ``share``."""
 
         async def look() -> bool:
-            return self.take_now()
+            return self.take_now() or self._join_now()
 
+        if await look():
+            return
         try:
             await waiter.until(f"another worker to make {self.directory.name}", "node", look, bool, every=0.2)
         except WaitFailed as error:
@@ -72,16 +71,7 @@ class Claim:
 
     def take_now(self) -> bool:
         """Keep others from the cluster where nobody has it now, and say whether that was so."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        path = self.directory / "lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with contextlib.suppress(OSError):  # held by another, or removed by the one that was the last
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(lock), path.stat()):
-                self._lock = lock
-                return True
-        os.close(lock)
-        return False
+        return self._lock_now(fcntl.LOCK_EX)
 
     def share(self) -> None:
         """Let others use the cluster, too."""
@@ -113,3 +103,20 @@ class Claim:
         if self._lock is None:
             raise NoTarget(f"{self.directory} is not locked")
         return self._lock
+
+    def _join_now(self) -> bool:
+        """Use a cluster that was made, along with those who do."""
+        record = self.record
+        return bool(record and record.nodes) and self._lock_now(fcntl.LOCK_SH)
+
+    def _lock_now(self, how: int) -> bool:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / "lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(OSError):  # held by another, or removed by the one that was the last
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                self._lock = lock
+                return True
+        os.close(lock)
+        return False

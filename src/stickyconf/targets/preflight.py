@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind_options import KindSettings
+from stickyconf.targets.kind_settings import KindSettings
 
 SECONDS = 4.5
 """For all questions to Docker and kind together."""
