@@ -108,8 +108,7 @@ def test_log_is_followed(kong, loop, stage):
 
     async def first():
         async with contextlib.aclosing(kong.cluster.follow_log(pod, namespace)) as lines:
-            async for line in lines:
-                return line
+            return await anext(lines)
 
     line = loop.run(first())
     assert line
