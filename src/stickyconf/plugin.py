@@ -29,11 +29,15 @@ from stickyconf.reporting.checkout import Checkout
 from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.stats import ALPHA
-from stickyconf.targets import embedded_options, kubeconfig_options
+from stickyconf.targets import embedded_options, kind_options, kubeconfig_options
 from stickyconf.targets.installation import BadOption, NoTarget, TargetOptions
 from stickyconf.wait import Budgets, UnknownBudget, Waiter
 
-TARGETS: dict[str, TargetOptions] = {"embedded": embedded_options, "kubeconfig": kubeconfig_options}
+TARGETS: dict[str, TargetOptions] = {
+    "embedded": embedded_options,
+    "kind": kind_options,
+    "kubeconfig": kubeconfig_options,
+}
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
 _SETUP_SECONDS = pytest.StashKey[float]()
