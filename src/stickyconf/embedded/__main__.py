@@ -80,6 +80,23 @@ def _parser() -> argparse.ArgumentParser:
         help="have gateway or controller call a function before it applies a configuration, or have one change the"
         " definitions (crds) before they are created; once for each",
     )
+    real = up.add_argument_group("real parts", "in the place of the stand-ins; see docs/embedded-cluster.md")
+    real.add_argument(
+        "--control-plane-assets",
+        type=Path,
+        metavar="DIR",
+        help="run etcd and kube-apiserver from DIR, and kube-controller-manager if it is there",
+    )
+    real.add_argument("--controller-binary", type=Path, metavar="FILE", help="run this KIC instead of the stand-in")
+    real.add_argument(
+        "--controller-argument",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="a flag for that KIC, such as --controller-argument=--log-level=debug (repeatable)",
+    )
+    real.add_argument("--admin-url", default="", metavar="URL", help="Admin API of a gateway that runs already, and")
+    real.add_argument("--proxy-url", default="", metavar="URL", help="its proxy: the cluster then has none of its own")
     up.add_argument("--bare", action="store_true", help="no definitions, no gateway, no controller: just the cluster")
     up.add_argument("--json", action="store_true", help="say where the cluster is in one line of JSON")
     up.add_argument("--stdin-lifeline", action="store_true", help="stop at the end of standard input, too")
@@ -106,6 +123,11 @@ def main(arguments: list[str] | None = None) -> int:
             as_json=options.json,
             stdin_lifeline=options.stdin_lifeline,
             audit=options.audit,
+            assets=options.control_plane_assets,
+            controller=options.controller_binary,
+            controller_arguments=tuple(options.controller_argument),
+            proxy_url=options.proxy_url,
+            admin_url=options.admin_url,
         )
     )
 

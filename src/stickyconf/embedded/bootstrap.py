@@ -1,8 +1,7 @@
 """Brings a bare cluster to the state that people ask for: definitions, controller and gateway, all of them working."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import Any
 
@@ -14,10 +13,11 @@ from lightkube.codecs import from_dict
 from .client import ApiClient, CustomResourceDefinition, Deployment, EndpointSlice, Gateway, Object, Pod
 from .environment import load_hook
 from .informer import Informer, Key, key_of
-from .objects import condition
+from .objects import condition, is_ready
 from .parts import NotComing
+from .wishes import Endpoints, Wishes
 
-_DEPLOYMENTS = (Key("kong", "kong-controller"), Key("kong", "kong-gateway"))
+_CONTROLLER, _GATEWAYS = Key("kong", "kong-controller"), Key("kong", "kong-gateway")
 _GATEWAY = Key("kong", "kong")
 _STARTING = 0.02  # seconds between two looks whether the API server is there
 _SHOWN = 12  # last lines of its log
@@ -25,29 +25,6 @@ _RESTARTS = 2  # a container of ours that has ended again after so many will not
 
 Say = Callable[[str], None]
 """Tells a person what is being waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the person who starts the cluster wants of its gateway and its controller."""
-
-    sync_period: float
-    drain_support: bool
-    gateway: str
-    """The gateway's data plane: envoy, haproxy or python."""
-    gateway_replicas: int
-    hooks: Mapping[str, str]
-    """``MODULE:FUNCTION`` by ``gateway`` or ``controller``, or by ``crds``, whose function changes definitions."""
-    ports: Mapping[str, int]
-    """Port by its name in the gateway's Deployment: proxy, kong-admin, status."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Where the gateway is: base URLs of one of its replicas."""
-
-    proxy_url: str
-    admin_url: str
 
 
 async def server_version(client: ApiClient) -> str:
@@ -67,9 +44,7 @@ async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
     definitions, objects = list(_load("crds")), list(_load("manifests"))
     if change := load_hook(wishes.hooks.get("crds", "")):
         definitions = change(definitions)
-    for obj in objects:
-        if obj["kind"] == "Deployment":
-            _adapt(obj, wishes)
+    objects = wishes.fulfil(objects, definitions)
     namespaces = [obj for obj in objects if obj["kind"] == "Namespace"]
     custom = [obj for obj in objects if obj["apiVersion"].startswith("gateway.networking.k8s.io/")]
     rest = [obj for obj in objects if obj not in namespaces and obj not in custom]
@@ -94,27 +69,6 @@ def _load(folder: str) -> Iterator[Object]:
     for file in sorted(resources.files(__package__).joinpath(folder).iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
             yield from filter(None, yaml.load_all(file.read_text(encoding="utf-8"), loader))
-
-
-def _adapt(deployment: Object, wishes: Wishes) -> None:
-    """Write *wishes* into one of our two Deployments."""
-    role = deployment["metadata"]["name"].removeprefix("kong-")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    values = {
-        "CONTROLLER_ENABLE_DRAIN_SUPPORT": str(wishes.drain_support).lower(),
-        "CONTROLLER_PROXY_SYNC_SECONDS": f"{wishes.sync_period:g}",
-        "EMBEDDED_DATA_PLANE": wishes.gateway,
-        "EMBEDDED_HOOK": wishes.hooks.get(role, ""),
-    }
-    if role == "gateway":
-        deployment["spec"]["replicas"] = wishes.gateway_replicas
-        for port in container["ports"]:
-            port["containerPort"] = wishes.ports[port["name"]]
-        for name, port in (("PROXY", "proxy"), ("ADMIN", "kong-admin"), ("STATUS", "status")):
-            values[f"KONG_{name}_LISTEN"] = f"$(POD_IP):{wishes.ports[port]}"
-    for variable in container["env"]:
-        if variable["name"] in values:
-            variable["value"] = values[variable["name"]]
 
 
 async def _create(client: ApiClient, objects: list[Object]) -> None:
@@ -144,24 +98,28 @@ async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
         Informer(client, resource, namespace="kong") for resource in (Deployment, Gateway, EndpointSlice, Pod)
     ]
     crashing: list[tuple[Object, str]] = []
+    awaited = [_CONTROLLER] if wishes.kong else [_CONTROLLER, _GATEWAYS]
 
     def missing() -> str:
         crashing.extend(_crashing(pods))
         if crashing:
             return ""
-        for key in _DEPLOYMENTS:
+        for key in awaited:
             deployment = deployments.get(key)
             if not _is(deployment, "Available") or not _is_complete(deployment):
                 return f"Deployment {key.namespace}/{key.name} to be available"
         if not _is(gateways.get(_GATEWAY), "Programmed"):
             return f"Gateway {_GATEWAY.namespace}/{_GATEWAY.name} to be programmed"
-        if not _ready_address(slices):
+        if not (wishes.kong or _ready_address(slices)):
             return "an EndpointSlice to name a ready gateway"
         return ""
 
     await _until(informers, missing, say)
     if crashing:
-        raise NotComing(await _obituary(client, *crashing[0]))
+        pod, container = crashing[0]
+        raise NotComing(await _last_words(client, pod, container, "keeps ending"))
+    if wishes.kong:
+        return wishes.kong
     address = _ready_address(slices)
     return Endpoints(
         proxy_url=f"http://{address}:{wishes.ports['proxy']}",
@@ -213,8 +171,24 @@ def _crashing(pods: Informer) -> Iterator[tuple[Object, str]]:
                 yield pod, status["name"]
 
 
-async def _obituary(client: ApiClient, pod: Object, container: str) -> str:
+async def last_words(client: ApiClient) -> list[str]:
+    """What the pods in ``kong`` that are not ready have said last, one paragraph each."""
+    found = [pod async for pod in client.list(Pod, namespace="kong")]
+    return [
+        await _last_words(client, pod, container["name"], "is not ready")
+        for pod in found
+        if not is_ready(pod)
+        for container in pod["spec"]["containers"]
+    ]
+
+
+async def _last_words(client: ApiClient, pod: Object, container: str, trouble: str) -> str:
     metadata = pod["metadata"]
-    lines = client.log(metadata["name"], namespace=metadata["namespace"], container=container, tail_lines=_SHOWN)
-    said = [line.rstrip() async for line in lines]
-    return "\n  ".join([f"pod {metadata['name']} keeps ending; its last words:", *said])
+    try:
+        lines = client.log(metadata["name"], namespace=metadata["namespace"], container=container, tail_lines=_SHOWN)
+        said = [line.rstrip() async for line in lines]
+    except ApiError as error:
+        said = [f"(its log cannot be read: {error})"]
+    states = [each.get("lastState") or each["state"] for each in pod.get("status", {}).get("containerStatuses") or []]
+    reasons = [end["message"] for state in states for end in state.values() if end.get("message")]
+    return "\n  ".join([f"pod {metadata['name']} {trouble}; its last words:", *reasons, *said])

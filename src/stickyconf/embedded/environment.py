@@ -29,6 +29,24 @@ def address(text: str, *, variable: str) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One entry of Kong's ``*_LISTEN`` variables: where, and whether TLS is spoken there."""
+
+    address: Address
+    tls: bool
+
+
+def listeners(text: str, *, variable: str) -> tuple[Listener, ...]:
+    """Parse ``ADDR:PORT [flags], ...`` as Kong writes it; of the flags only ``ssl`` changes anything here.
+
+    Raises :class:`MisconfiguredError`, naming *variable*, for anything else.
+    """
+    return tuple(
+        Listener(address(entry, variable=variable), tls="ssl" in entry.split()[1:]) for entry in text.split(",")
+    )
+
+
 def load_hook(spec: str) -> Callable[..., Any] | None:
     """The function that ``EMBEDDED_HOOK`` names as ``MODULE:FUNCTION``; None when it names none.
 

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import errno
 import json
+import os
 import random
 import secrets
 import socket
@@ -92,6 +93,15 @@ def directory(chosen: Path | None) -> Iterator[Path]:
     yield chosen.resolve()
 
 
+def executable(file: Path, option: str) -> Path:
+    """*file*, made absolute. Raises :class:`Unavailable`, naming *option*, when it cannot be run."""
+    if not file.is_file():
+        raise Unavailable(f"{option}: there is no file {file}")
+    if not os.access(file, os.X_OK):
+        raise Unavailable(f"{option}: {file} is not executable (chmod +x {file})")
+    return file.resolve()
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Files that let the API server prove who it is, and its clients who they are."""
@@ -110,10 +120,11 @@ def credentials(where: Path, server: str, server_port: int) -> Credentials:
     certificate = authority.issue_cert(server)
     files = Credentials(where / "apiserver.crt", where / "apiserver.key", where / "token", where / "kubeconfig")
     token = secrets.token_urlsafe(32)
-    _write(files.certificate, b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    _write(files.key, certificate.private_key_pem.bytes())
-    _write(files.token, token.encode())
-    _write(files.kubeconfig, _kubeconfig(f"https://{server}:{server_port}", authority.cert_pem.bytes(), token).encode())
+    write_private(files.certificate, b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    write_private(files.key, certificate.private_key_pem.bytes())
+    write_private(files.token, token.encode())
+    config = _kubeconfig(f"https://{server}:{server_port}", authority.cert_pem.bytes(), token)
+    write_private(files.kubeconfig, config.encode())
     return files
 
 
@@ -137,7 +148,7 @@ def _kubeconfig(server: str, authority: bytes, token: str) -> str:
     return json.dumps(config, indent=2)  # which is YAML as well
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
     """Write a file that nobody else can read, from its first moment on."""
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)

@@ -22,7 +22,7 @@ class NotComing(Exception):
 
 
 class Parts:
-    """Runs ``python -m stickyconf.embedded.NAME`` processes; what they say goes to ``NAME.log`` in *logs*."""
+    """Runs ``python -m stickyconf.embedded.NAME`` and other programs; what they say goes to ``NAME.log`` in *logs*."""
 
     def __init__(self, logs: Path) -> None:
         """Make the directory *logs*."""
@@ -31,13 +31,14 @@ class Parts:
         logs.mkdir(mode=0o700, exist_ok=True)
 
     async def start(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start one. It ends with this process, whatever happens to it."""
+        """Start one of ours. It ends with this process, whatever happens to it."""
+        await self.run(name, sys.executable, "-m", f"stickyconf.embedded.{name}", *arguments, environment=environment)
+
+    async def run(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start any program under that *name*. It ends with this process, whatever happens to it."""
         with (self._logs / f"{name}.log").open("wb") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"stickyconf.embedded.{name}",
-                *arguments,
+                *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

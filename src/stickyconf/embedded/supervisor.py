@@ -5,23 +5,28 @@ the node agent, and what containers have started themselves goes with them (:mod
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 from .. import __version__
-from . import machine
+from . import kic, machine
+from .controlplane import Assets, ControlPlane, find
 from .environment import MisconfiguredError, load_hook
 from .gateway.planes import PLANES
+from .network import pod_network
 from .parts import NotComing, PartEnded, Parts
 
 _LONGEST_START = 60.0  # seconds; a start takes about two
+_LONGEST_REAL_START = 240.0  # with real parts: KIC alone looks for a gateway for 60 s before it gives up
+_LAST_WORDS = 5.0  # seconds to read the logs of what did not come up
 _REMIND = 5.0  # seconds after which a person is told again
 
 
@@ -39,6 +44,19 @@ class Options:
     as_json: bool
     stdin_lifeline: bool
     audit: Path | None
+    assets: Path | None = None
+    """Directory of a real control plane's programs."""
+    controller: Path | None = None
+    """A KIC binary, with *controller_arguments*."""
+    controller_arguments: tuple[str, ...] = ()
+    proxy_url: str = ""
+    admin_url: str = ""
+    """With *proxy_url*: a gateway run by somebody else."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a start has failed."""
+        return _LONGEST_REAL_START if self.assets or self.controller else _LONGEST_START
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,8 @@ def supervise(options: Options) -> int:
     0 after SIGINT, SIGTERM or the end of the lifeline; 1 when a part fails; 2 when it cannot start here.
     """
     try:
+        if options.controller:
+            options = replace(options, controller=machine.executable(options.controller, "--controller-binary"))
         _check(options)
         return asyncio.run(_supervise(options))
     except (machine.Unavailable, MisconfiguredError) as error:
@@ -70,7 +90,19 @@ def _check(options: Options) -> None:
     """Raises ``Unavailable`` or ``MisconfiguredError`` for what would only fail later, in some pod."""
     if sys.platform != "linux":
         raise machine.Unavailable("the embedded cluster needs Linux: its pods have loopback addresses of their own")
-    if not options.bare:
+    if bool(options.proxy_url) != bool(options.admin_url):
+        raise MisconfiguredError("--admin-url and --proxy-url name one gateway: give both, or none")
+    if options.controller_arguments and not options.controller:
+        raise MisconfiguredError("--controller-argument is for a KIC binary: give --controller-binary, too")
+    if options.controller and "controller" in options.hooks:
+        raise MisconfiguredError("--hook controller=... changes the stand-in, and --controller-binary replaces it")
+    if options.admin_url and "gateway" in options.hooks:
+        raise MisconfiguredError("--hook gateway=... changes the stand-in, and --admin-url replaces it")
+    if options.assets and options.audit:
+        raise MisconfiguredError("--audit records what the stand-in is asked, and --control-plane-assets replaces it")
+    if options.controller:
+        kic.version(options.controller)
+    if not (options.bare or options.admin_url):
         PLANES[options.gateway].version()
     if "gateway" in options.hooks and options.gateway != "envoy":
         raise MisconfiguredError(f"--hook gateway=... changes Envoy's resources, and --gateway is {options.gateway}")
@@ -81,10 +113,14 @@ def _check(options: Options) -> None:
 async def _supervise(options: Options) -> int:
     stop = asyncio.Event()
     _stop_when_told(stop, lifeline=options.stdin_lifeline)
-    with machine.claim() as claim, machine.directory(options.directory) as directory:
+    assets = find(options.assets) if options.assets else None
+    with contextlib.ExitStack() as stack:
+        claim = stack.enter_context(machine.claim())
+        directory = stack.enter_context(machine.directory(options.directory))
+        pods = stack.enter_context(pod_network()) if assets else claim.network
         parts = Parts(directory / "logs")
         try:
-            await _until(stop, Cluster(options, claim, directory, parts).live())
+            await _until(stop, Cluster(options, assets, Place(claim, pods, directory), parts).live())
         except (PartEnded, NotComing) as error:
             sys.stderr.write(f"stickyconf.embedded: {error}\n")
             return 1
@@ -123,14 +159,23 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
         task.result()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a cluster has of the machine: its addresses, those of its pods (CIDR), its directory."""
+
+    claim: machine.Claim
+    pods: str
+    directory: Path
+
+
 class Cluster:
     """One cluster, from its start to its end."""
 
-    def __init__(self, options: Options, claim: machine.Claim, directory: Path, parts: Parts) -> None:
+    def __init__(self, options: Options, assets: Assets | None, place: Place, parts: Parts) -> None:
         """Its place on the machine; nothing is started before :meth:`live`."""
         self._options = options
-        self._claim = claim
-        self._directory = directory
+        self._assets = assets
+        self._claim, self._directory, self._pods = place.claim, place.directory, place.pods
         self._parts = parts
         self._progress = Progress(sys.stderr)
 
@@ -146,8 +191,8 @@ class Cluster:
         ready = asyncio.create_task(self._ready(files))
         try:
             while not (ready.done() or end.done()):
-                if self._progress.elapsed > _LONGEST_START:
-                    raise NotComing(f"after {_LONGEST_START:g} s still waiting for {self._progress.last}")
+                if self._progress.elapsed > self._options.patience:
+                    raise NotComing(await self._reproach(files))
                 self._progress.remind()
                 await asyncio.wait((end, ready), return_when=asyncio.FIRST_COMPLETED, timeout=_REMIND)
             if ready.done():
@@ -158,22 +203,51 @@ class Cluster:
             ready.cancel()
             await asyncio.gather(end, ready, return_exceptions=True)
 
+    async def _reproach(self, files: machine.Credentials) -> str:
+        """What was waited for in vain, and what those that are not ready have said last."""
+        from . import bootstrap
+        from .client import connect
+
+        said = [f"after {self._options.patience:g} s still waiting for {self._progress.last}"]
+        try:
+            async with asyncio.timeout(_LAST_WORDS), connect(files.kubeconfig) as client:
+                said += await bootstrap.last_words(client)
+        except Exception as error:  # noqa: BLE001 - the first line is the news, whatever keeps the rest from being read
+            said.append(f"(the pods' logs cannot be read: {error or type(error).__name__})")
+        return "\n  ".join(said)
+
     async def _start_parts(self, files: machine.Credentials, port: int) -> None:
-        claim, audit = self._claim, self._options.audit
-        await self._parts.start(
-            "apiserver",
-            *("--address", claim.api_server, "--port", str(port)),
-            *("--cert", str(files.certificate), "--key", str(files.key), "--token-file", str(files.token)),
-            *(("--audit", str(audit.resolve())) if audit else ()),
-        )
-        await self._parts.start("controllers", "--kubeconfig", str(files.kubeconfig))
-        await self._parts.start(
-            "node",
+        claim, controllers = self._claim, ("controllers", "--kubeconfig", str(files.kubeconfig))
+        node = [
             *("--kubeconfig", str(files.kubeconfig)),
             *("--address", claim.node, "--port", str(machine.port(claim.node, 10250))),
-            *("--pod-network", claim.network, "--dir", str(self._directory)),
-            environment=self._environment(),
-        )
+            *("--pod-network", self._pods, "--dir", str(self._directory)),
+        ]
+        if self._assets is None:
+            await self._parts.start("apiserver", *self._stand_in(files, port))
+            await self._parts.start(*controllers)
+        else:
+            plane = ControlPlane(self._assets, self._directory, (claim.api_server, port), claim.node)
+            etcd = plane.etcd()
+            await self._parts.run(etcd.name, *etcd.arguments)
+            api_server = plane.apiserver(etcd, files)
+            await self._parts.run(api_server.name, *api_server.arguments)
+            manager = plane.controller_manager(files)
+            if manager:
+                await self._parts.run(manager.name, *manager.arguments)
+            else:
+                await self._parts.start(*controllers)
+            tls = plane.node_tls()
+            node += ["--cert", str(tls.certificate), "--key", str(tls.key), "--client-ca", str(tls.clients)]
+        await self._parts.start("node", *node, environment=self._environment())
+
+    def _stand_in(self, files: machine.Credentials, port: int) -> list[str]:
+        audit = self._options.audit
+        return [
+            *("--address", self._claim.api_server, "--port", str(port)),
+            *("--cert", str(files.certificate), "--key", str(files.key), "--token-file", str(files.token)),
+            *(("--audit", str(audit.resolve())) if audit else ()),
+        ]
 
     def _environment(self) -> dict[str, str]:
         """The node's environment, of which pods inherit what concerns Python: where hooks are found, too."""
@@ -189,29 +263,36 @@ class Cluster:
         # The client takes longer to import than the parts take to be started, which therefore comes first.
         from . import bootstrap
         from .client import connect
+        from .wishes import Endpoints, Wishes
 
         options = self._options
         async with connect(files.kubeconfig) as client:
             self._progress.wait_for("the API server to answer")
             versions = {"stickyconf": __version__, "kubernetes": await bootstrap.server_version(client)}
-            endpoints = bootstrap.Endpoints(proxy_url="", admin_url="")
+            endpoints = Endpoints(proxy_url="", admin_url="")
             if not options.bare:
-                preferred = {"proxy": 8000, "kong-admin": 8001, "status": 8100}
-                wishes = bootstrap.Wishes(
+                preferred = {"proxy": 8000, "kong-admin": 8001, "kong-admin-tls": 8444, "status": 8100}
+                wishes = Wishes(
                     sync_period=options.sync_period,
                     drain_support=options.drain_support,
                     gateway=options.gateway,
                     gateway_replicas=options.gateway_replicas,
                     hooks=options.hooks,
                     ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},
+                    controller=options.controller,
+                    controller_arguments=options.controller_arguments,
+                    kong=Endpoints(options.proxy_url, options.admin_url) if options.admin_url else None,
                 )
                 endpoints = await bootstrap.install(client, wishes, self._progress.wait_for)
-                versions[options.gateway] = PLANES[options.gateway].version()
+                if not options.admin_url:
+                    versions[options.gateway] = PLANES[options.gateway].version()
+                if options.controller:
+                    versions["kic"] = kic.version(options.controller)
         return Started(
             kubeconfig=str(files.kubeconfig),
             proxy_url=endpoints.proxy_url,
             admin_url=endpoints.admin_url,
-            pod_network=self._claim.network,
+            pod_network=self._pods,
             dir=str(self._directory),
             versions=versions,
         )

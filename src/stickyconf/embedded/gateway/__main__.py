@@ -1,8 +1,8 @@
 """``python -m stickyconf.embedded.gateway``: run one gateway until SIGTERM.
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
-``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``), by ``EMBEDDED_DATA_PLANE`` (envoy, haproxy or python; default: envoy)
-and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
+(envoy, haproxy or python; default: envoy) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import signal
+import ssl
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from stickyconf.embedded.environment import Address, MisconfiguredError, address, load_hook
+from stickyconf.embedded.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
 from stickyconf.embedded.gateway.admin import Node, admin_app, status_app
 from stickyconf.embedded.gateway.dataplane import DataPlane
 from stickyconf.embedded.gateway.planes import PLANES
@@ -35,7 +36,7 @@ class Settings:
     """What the environment asks for."""
 
     proxy: Address
-    admin: Address
+    admin: tuple[Listener, ...]
     status: Address
     plane: str
     hook: Hook | None
@@ -54,7 +55,7 @@ class Settings:
             raise MisconfiguredError(f"EMBEDDED_HOOK changes Envoy's resources, and the data plane is {plane}")
         return cls(
             proxy=listen("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
-            admin=listen("KONG_ADMIN_LISTEN", "127.0.0.1:8001"),
+            admin=listeners(environ.get("KONG_ADMIN_LISTEN", "127.0.0.1:8001"), variable="KONG_ADMIN_LISTEN"),
             status=listen("KONG_STATUS_LISTEN", "127.0.0.1:8100"),
             plane=plane,
             hook=hook,
@@ -71,7 +72,9 @@ async def serve(settings: Settings, directory: Path) -> int:
     servers: list[web.AppRunner] = []
     try:
         await plane.start()
-        servers.append(await _listen(admin_app(node), settings.admin))
+        for listener in settings.admin:
+            tls = _own_certificate(listener.address.host) if listener.tls else None
+            servers.append(await _listen(admin_app(node), listener.address, tls))
         servers.append(await _listen(status_app(node), settings.status))
         log.info("proxy on %s:%d, %s %s", settings.proxy.host, settings.proxy.port, plane.name, plane.version)
         return await _until_stopped(stop, plane)
@@ -81,11 +84,20 @@ async def serve(settings: Settings, directory: Path) -> int:
         await plane.stop(patience=DRAIN_SECONDS)
 
 
-async def _listen(app: web.Application, where: Address) -> web.AppRunner:
+def _own_certificate(host: str) -> ssl.SSLContext:
+    """A certificate of its own making, as Kong makes one where it is given none."""
+    import trustme  # only a controller that insists on TLS costs its 0.1 s
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert(host).configure_cert(context)
+    return context
+
+
+async def _listen(app: web.Application, where: Address, tls: ssl.SSLContext | None = None) -> web.AppRunner:
     server = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await server.setup()
     try:
-        await web.TCPSite(server, where.host, where.port).start()
+        await web.TCPSite(server, where.host, where.port, ssl_context=tls).start()
     except OSError as error:
         await server.cleanup()
         raise MisconfiguredError(f"cannot listen on {where.host}:{where.port}: {error.strerror}") from error

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from stickyconf.embedded.environment import Address
+from stickyconf.embedded.environment import Address, Listener
 from stickyconf.embedded.gateway.dataplane import DataPlane, RejectedError
 from stickyconf.embedded.gateway.declarative import (
     EMPTY,
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # The Kong release whose contract this gateway serves. Clients read the numbers; people read the rest.
 VERSION = "3.11.0.0-embedded"
+# A Kong in a pod listens on all of its addresses, and KIC wants all replicas to say the same.
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - said, not done
 _MOST_BYTES = 64 * 1024**2
 
 
@@ -39,7 +41,7 @@ class Node:
 
     plane: DataPlane
     proxy: Address
-    admin: Address
+    admin: tuple[Listener, ...]
     declaration: Declaration = EMPTY
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -102,8 +104,8 @@ class _AdminApi:
                 "configuration": {
                     "database": "off",
                     "router_flavor": "traditional",
-                    "proxy_listeners": [_listener(node.proxy)],
-                    "admin_listeners": [_listener(node.admin)],
+                    "proxy_listeners": [_listener(Listener(Address(_EVERYWHERE, node.proxy.port), tls=False))],
+                    "admin_listeners": [_listener(listener) for listener in node.admin],
                     "stream_listeners": {},
                 },
             }
@@ -215,9 +217,10 @@ def _health(target: Entity) -> Entity:
     return {"health": health, "data": {"host": host, "port": int(port), "addresses": [shown], "weight": weight}}
 
 
-def _listener(address: Address) -> Entity:
-    listener = f"{address.host}:{address.port}"
-    return {"ip": address.host, "port": address.port, "listener": listener, "ssl": False, "http2": True}
+def _listener(listener: Listener) -> Entity:
+    host, port = listener.address.host, listener.address.port
+    said = f"{host}:{port} ssl" if listener.tls else f"{host}:{port}"
+    return {"ip": host, "port": port, "listener": said, "ssl": listener.tls, "http2": True}
 
 
 def _page(entities: list[Entity], **more: Any) -> web.Response:

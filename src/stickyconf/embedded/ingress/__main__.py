@@ -2,9 +2,10 @@
 
 Configured by environment variables with KIC's names: ``CONTROLLER_ENABLE_DRAIN_SUPPORT`` (default false),
 ``CONTROLLER_PROXY_SYNC_SECONDS`` (default 3), ``CONTROLLER_KONG_ADMIN_SVC`` and ``CONTROLLER_PUBLISH_SERVICE``
-(``NAMESPACE/NAME``), ``CONTROLLER_INGRESS_CLASS`` (default kong), ``CONTROLLER_HEALTH_PROBE_BIND_ADDRESS`` (default
-port 10254 of ``POD_IP``); by ``KUBECONFIG``, ``POD_NAMESPACE`` and ``POD_NAME``; and by ``EMBEDDED_HOOK``
-(``MODULE:FUNCTION``, see `controller.Hook`).
+(``NAMESPACE/NAME``), ``CONTROLLER_KONG_ADMIN_URL`` (of the only gateway, instead of a Service to look for them),
+``CONTROLLER_INGRESS_CLASS`` (default kong), ``CONTROLLER_HEALTH_PROBE_BIND_ADDRESS`` (default port 10254 of
+``POD_IP``); by ``KUBECONFIG``, ``POD_NAMESPACE`` and ``POD_NAME``; and by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see
+`controller.Hook`).
 """
 
 import os
@@ -34,7 +35,7 @@ def wiring(environ: Mapping[str, str]) -> Wiring:
             ingress_class=environ.get("CONTROLLER_INGRESS_CLASS", "kong"),
             gateway_version=(),
         ),
-        admin=_namespaced(environ, "CONTROLLER_KONG_ADMIN_SVC"),
+        admin=environ.get("CONTROLLER_KONG_ADMIN_URL") or _namespaced(environ, "CONTROLLER_KONG_ADMIN_SVC"),
         pod=(environ.get("POD_NAMESPACE", ""), environ.get("POD_NAME", "")),
         period=_seconds(environ, "CONTROLLER_PROXY_SYNC_SECONDS", 3.0),
         hook=load_hook(environ.get("EMBEDDED_HOOK", "")),

@@ -57,12 +57,12 @@ KINDS: dict[str, Any] = {
 class Wiring:
     """What a controller serves and how.
 
-    *admin*: the Service of the Admin APIs; *pod*: the controller's own, where its events go (namespace, name);
-    *period*: seconds from one look to the next.
+    *admin*: the Service of the Admin APIs, or the URL of the only one; *pod*: the controller's own, where its events
+    go (namespace, name); *period*: seconds from one look to the next.
     """
 
     settings: Settings
-    admin: tuple[str, str]
+    admin: tuple[str, str] | str
     pod: tuple[str, str]
     period: float
     hook: Hook | None = None
@@ -116,13 +116,7 @@ class Controller:
         return pod
 
     async def _sync(self) -> None:
-        namespace, service = self._wiring.admin
-        slices = [
-            endpoints
-            for endpoints in self._informers["endpoint_slices"].objects(namespace)
-            if endpoints["metadata"].get("labels", {}).get("kubernetes.io/service-name") == service
-        ]
-        await self._gateways.refresh(admin_urls(slices))
+        await self._gateways.refresh(self._admin_urls())
         if not self._gateways.replicas:
             return  # what they can do is not known, so neither is what can be asked of them
         self._translate()
@@ -130,6 +124,16 @@ class Controller:
         in_force = self._gateways.run(self._translation.config)
         self.ready = self.ready or in_force
         await self._write_statuses(in_force=in_force)
+
+    def _admin_urls(self) -> list[str]:
+        if isinstance(self._wiring.admin, str):
+            return [self._wiring.admin.rstrip("/")]
+        namespace, service = self._wiring.admin
+        return admin_urls(
+            endpoints
+            for endpoints in self._informers["endpoint_slices"].objects(namespace)
+            if endpoints["metadata"].get("labels", {}).get("kubernetes.io/service-name") == service
+        )
 
     def _translate(self) -> None:
         """Translate anew when anything changed."""

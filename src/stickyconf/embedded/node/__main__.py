@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import ipaddress
 import socket
+import ssl
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from .agent import Agent, Settings
 from .server import application
 
 
-async def serve(client: ApiClient, settings: Settings, listener: socket.socket) -> None:
+async def serve(client: ApiClient, settings: Settings, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
     """Be the node until cancelled, and answer the API server on *listener*."""
     agent = Agent(client, settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -23,8 +24,20 @@ async def serve(client: ApiClient, settings: Settings, listener: socket.socket) 
         runner = web.AppRunner(application(agent.find_log), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener).start()
+        await web.SockSite(runner, listener, ssl_context=tls).start()
         await agent.run()
+
+
+def _tls(certificate: Path | None, key: Path | None, clients: Path | None) -> ssl.SSLContext | None:
+    """Raises ``ValueError`` when only some of the files are named, ``OSError`` when one cannot be used."""
+    if not (certificate or key or clients):
+        return None
+    if not (certificate and key and clients):
+        raise ValueError("--cert, --key and --client-ca belong together")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients)
+    context.load_cert_chain(certificate, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,8 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
         help="pods get addresses of it, from its 257th on",
     )
     parser.add_argument("--dir", type=Path, required=True, help="for the pods' volumes and logs")
+    tls = parser.add_argument_group(
+        "TLS", "A kube-apiserver asks a node for logs in no other way. All three files (PEM), or none."
+    )
+    tls.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain")
+    tls.add_argument("--key", type=Path, metavar="FILE", help="its private key")
+    tls.add_argument("--client-ca", type=Path, metavar="FILE", help="the authority that clients' certificates are of")
     options = parser.parse_args(arguments)
     try:
+        context = _tls(options.cert, options.key, options.client_ca)
         client = connect(options.kubeconfig)
         options.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = socket.create_server((options.address, options.port))
@@ -57,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         directory=options.dir.resolve(),
         kubeconfig=Path(options.kubeconfig).resolve(),
     )
-    run(serve(client, settings, listener))
+    run(serve(client, settings, listener, context))
     return 0
 
 

@@ -1,0 +1,80 @@
+"""kube-apiserver and its stand-in are asked the same; their answers are compared.
+
+Needs STICKYCONF_ASSETS, a directory with etcd and kube-apiserver.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.fidelity.clusters import ASSETS, Cluster, Object, running
+from tests.fidelity.probes import JSON, TABLE, probes
+from tests.fidelity.test_controller import differences
+
+pytestmark = pytest.mark.skipif(not ASSETS, reason="STICKYCONF_ASSETS names no directory with etcd and kube-apiserver")
+
+CRDS = Path(__file__).parents[2] / "src/stickyconf/embedded/crds"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PROBES = dict(probes())
+
+# What is a server's own, or a matter of the moment.
+_OWN = {"uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp", "time"}
+_ADDRESS = re.compile(r"\b10\.96\.\d+\.\d+\b")
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> dict[str, list[Any]]:
+    return answers()
+
+
+@pytest.fixture(scope="module")
+def real() -> dict[str, list[Any]]:
+    return answers("--control-plane-assets", str(ASSETS))
+
+
+def answers(*options: str) -> dict[str, list[Any]]:
+    """What a bare cluster started with *options* answers to each probe, in their order."""
+    with running("--bare", *options) as cluster:
+        for file in sorted(CRDS.glob("*.yaml")):
+            for definition in filter(None, yaml.safe_load_all(file.read_text())):
+                cluster.api.post(DEFINITIONS, json=definition).raise_for_status()
+                name = definition["metadata"]["name"]
+                _established(cluster, f"{DEFINITIONS}/{name}")
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "probe"}}
+        cluster.api.post("/api/v1/namespaces", json=namespace).raise_for_status()
+        return {name: [_answer(cluster, *step) for step in steps] for name, steps in PROBES.items()}
+
+
+def _established(cluster: Cluster, path: str) -> None:
+    from tests.fidelity.clusters import eventually
+
+    def conditions() -> set[tuple[str, str]]:
+        found = cluster.get(path).get("status", {}).get("conditions") or ()
+        return {(each["type"], each["status"]) for each in found}
+
+    eventually(f"{path} established", lambda: ("Established", "True") in conditions())
+
+
+def _answer(cluster: Cluster, method: str, path: str, body: Object | None, media: str) -> Any:
+    headers = {"Accept": TABLE} if media == TABLE else {}
+    if body is not None:
+        headers["Content-Type"] = JSON if media == TABLE else media
+    answer = cluster.api.request(method, path, json=body, headers=headers)
+    return {"status": answer.status_code, "body": _timeless(answer.json())}
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in _OWN}
+    if isinstance(value, list):
+        return [_timeless(item) for item in value]
+    return _ADDRESS.sub("CLUSTER-IP", value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_answers_are_the_same(probe: str, stand_in: dict[str, list[Any]], real: dict[str, list[Any]]) -> None:
+    """Status code, stored object with its defaults, or the refusal word for word."""
+    assert differences(stand_in[probe], real[probe]) == ""
