@@ -24,10 +24,13 @@ from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.model.storage import HistoryFileError, read_history
 from stickyconf.mutants import DEVIATIONS
 from stickyconf.progress import Progress
-from stickyconf.reporting import allure, conformance, terminal
+from stickyconf.reporting import allure, terminal
+from stickyconf.reporting.allure_results import write_redacted
 from stickyconf.reporting.checkout import Checkout
 from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
+from stickyconf.reporting.publication import Publication, properties, without_credentials
+from stickyconf.reporting.redaction import redact
 from stickyconf.stats import ALPHA
 from stickyconf.targets import embedded_options, kind_options, kubeconfig_options
 from stickyconf.targets.installation import BadOption, NoTarget, TargetOptions
@@ -80,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _judges(config):
         return
     run = ConformanceRun(config)
+    config.add_cleanup(write_redacted())
     config.stash[RUN] = run
     config.pluginmanager.register(run, "stickyconf-run")
 
@@ -174,6 +178,7 @@ class ConformanceRun:
         self.recording: Recording | None = None
         self.kept = ""
         self.directory: RunDirectory | None = None
+        self.publication: Publication | None = None
         self.progress = Progress()
         if not option.collectonly:
             out = option.out or config.rootpath / "reports" / "out"
@@ -182,6 +187,7 @@ class ConformanceRun:
             except OSError as error:
                 raise pytest.UsageError(f"--out {out}: no report can be written there: {error.strerror}") from error
             option.allure_report_dir = str(self.directory.allure_results)
+            self.publication = Publication(self.directory, option.mutant or "")
 
     def pytest_sessionstart(self) -> None:
         """Show progress where pytest writes."""
@@ -248,6 +254,7 @@ class ConformanceRun:
         """Give the case its judge and Allure its labels."""
         subject = self._subject(item)
         item.stash[_JUDGE] = Judge(subject)
+        item.user_properties[:] = properties(subject)
         allure.label(subject, self.catalogue)
 
     @pytest.hookimpl(wrapper=True)
@@ -258,10 +265,9 @@ class ConformanceRun:
         judge = pyfuncitem.stash[_JUDGE]
         verdict = judge.verdict()
         pyfuncitem.stash[_VERDICT] = verdict
-        allure.attach_verdict(verdict, judge.histories)
-        for history in dict.fromkeys(history.setup.name for history in judge.histories):
-            if self.directory:
-                allure.attach_history(self.directory.histories / f"{history}.jsonl")
+        pyfuncitem.user_properties[:] = properties(judge.subject, verdict)
+        if self.publication:
+            self.publication.judged(verdict, judge.histories)
         enforce(judge.subject, verdict, strict=self.strict)
         return result
 
@@ -275,6 +281,7 @@ class ConformanceRun:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Violation | Inconclusive):
             report.longrepr = str(error)
+        without_credentials(report)
         if isinstance(error, NotApplicable):
             subject = self._subject(item).id
             item.stash[_VERDICT] = Verdict.merge(subject, [("", Ruling.not_applicable(str(error)))])
@@ -286,7 +293,7 @@ class ConformanceRun:
             item.stash[_SETUP_SECONDS] = report.duration
         if report.when == "call" or (report.when == "setup" and not report.passed):
             title = str(item.function.__doc__).strip().splitlines()[0]  # type: ignore[attr-defined]
-            said = "" if judged else f"{type(error).__name__}: {error}".splitlines()[0]
+            said = "" if judged else redact(f"{type(error).__name__}: {error}").splitlines()[0]
             self.cases.append(
                 CaseResult(
                     node=item.nodeid,
@@ -305,11 +312,18 @@ class ConformanceRun:
         """What makes this run's namespaces its own."""
         return self.directory.suffix if self.directory else "none"
 
+    def applied(self, history: str, manifest: Mapping[str, Any]) -> None:
+        """Keep an object as it is applied for a history."""
+        if self.publication:
+            self.publication.applied(history, manifest)
+
     def recorded(self, history: History) -> None:
         """Take note of a history for the report's facts."""
         setup = history.setup
         self.subject = Subject(setup.target, setup.implementation, dict(setup.versions))
         self._requests[history.setup.name] = len(history.exchanges)
+        if self.publication:
+            self.publication.recorded(history)
 
     def run(self) -> Run:
         """Return everything the report says."""
@@ -343,11 +357,8 @@ class ConformanceRun:
         """Write the report and point ``latest`` at it; a run that judged and recorded nothing leaves nothing."""
         if self.directory and not self.cases and not any(self.directory.histories.iterdir()):
             self.directory.remove()
-        elif self.directory and self.cases:
-            run = self.run()
-            conformance.write(run, self.catalogue, self.directory.path)
-            allure.write_environment(self.directory.allure_results, run)
-            self.directory.publish_latest()
+        elif self.publication and self.cases:
+            self.publication.finished(self.run(), self.catalogue)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """End with the verdict table."""
@@ -355,7 +366,7 @@ class ConformanceRun:
             return
         terminalreporter.section("sticky-session conformance")
         for line in terminal.lines(self.run(), self.catalogue):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(redact(line))
         if self.directory:
             terminalreporter.write_line(f"report: {self.directory.path / 'conformance.md'}")
         if self.kept:

@@ -24,9 +24,14 @@ from pathlib import Path
 import pytest
 from stickyconf.model.storage import read_history
 from stickyconf.reporting import allure
+from stickyconf.reporting.allure_results import write_redacted
 from tests.reporting.examples import CATALOGUE, STRAY
 
 HERE = Path(__file__).parent
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    config.add_cleanup(write_redacted())
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
@@ -41,6 +46,8 @@ import pytest
 from stickyconf.model import Measure, Status, Verdict
 from stickyconf.model.storage import read_history
 from stickyconf.reporting import allure
+from stickyconf.reporting.implementation import Implementation
+from stickyconf.reporting.timeline import timeline
 from tests.reporting.examples import STRAY
 
 HERE = Path(__file__).parent
@@ -51,6 +58,7 @@ def test_live_session_keeps_its_pod():
     history = read_history(HERE / "affinity.jsonl")
     verdict = Verdict("AFF-01", Status.VIOLATES, (STRAY,), (Measure("sessions", 30),), ("affinity",))
     allure.attach_verdict(verdict, [history, history])
+    allure.attach_timeline("affinity", timeline(history, [STRAY]))
     allure.attach_history(HERE / "affinity.jsonl")
     allure.attach_file(HERE / "kong-gateway.log")
     raise AssertionError(verdict.told())
@@ -62,6 +70,14 @@ def test_shares_are_the_weights():
 @pytest.mark.requirement("CKE-11")
 def test_value_format():
     '''An OBSERVE.'''
+    allure.name_implementation(Implementation("Kong", False, {}), "adds_max_age")
+
+@pytest.mark.requirement("CKE-01")
+@pytest.mark.parametrize("header", ["Authorization: Bearer hunter2hunter2"])
+def test_says_too_much(header):
+    '''Its message, its parameter and what it prints name a credential.'''
+    print("export KONG_PG_PASSWORD=hunter2hunter2")
+    raise RuntimeError(f"401 for {header}, and the key is hunter2-by-value")
 
 @pytest.fixture
 def dead_cluster():
@@ -82,7 +98,7 @@ class Results:
     def test(self, name: str) -> dict[str, Any]:
         """Return the result of a test function."""
         results = (json.loads(path.read_text(encoding="utf-8")) for path in self.directory.glob("*-result.json"))
-        return next(result for result in results if result["name"] == name)
+        return next(result for result in results if result["name"].partition("[")[0] == name)
 
     def labels(self, name: str) -> dict[str, list[str]]:
         """Return a test's labels by name."""
@@ -115,12 +131,13 @@ def reported(directory: Path, version: str = "1.40.0") -> Results:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--alluredir", "results", "-p", "no:cacheprovider"],
         cwd=directory,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "DEPLOY_KEY": "hunter2-by-value"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "1 failed, 2 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "2 failed, 2 passed, 1 error" in done.stdout, done.stdout + done.stderr
     return Results(directory / "results")
 
 
@@ -178,10 +195,35 @@ def test_the_verdict_comes_with_the_exchanges_it_cites(results: Results) -> None
 
     assert text.startswith("AFF-01: VIOLATES\nAFF-01: expected session pinned-007")
     assert "  sessions: 30" in text
-    table = text[text.index("the exchanges cited:") :].splitlines()[1:]
-    assert table[0].split()[:3] == ["history", "#", "sent"]
-    assert [line.split()[1] for line in table[1:]] == ["3", "14"]
-    assert "reached echo-b" in table[2]
+    table = results.attached("test_live_session_keeps_its_pod")["the exchanges cited"]
+    assert table.count("<tr>") == 3
+    assert "<td>14</td>" in table
+    assert "reached echo-b" in table
+
+
+def test_a_timeline_is_attached_as_a_picture(results: Results) -> None:
+    [attachment] = [
+        one
+        for one in results.test("test_live_session_keeps_its_pod")["attachments"]
+        if one["name"] == "timeline of affinity"
+    ]
+
+    assert attachment["type"] == "image/svg+xml"
+    assert results.attached("test_live_session_keeps_its_pod")["timeline of affinity"].startswith("<svg")
+
+
+def test_credentials_are_taken_out_of_tracebacks_parameters_and_captured_output(results: Results) -> None:
+    everything = [path.read_text(encoding="utf-8") for path in results.directory.iterdir()]
+
+    assert results.test("test_says_too_much")["status"] == "broken"
+    assert results.test("test_says_too_much")["parameters"]
+    assert not [text for text in everything if "hunter2" in text]
+
+
+def test_results_with_a_deliberate_fault_are_not_taken_for_retries_of_those_without(results: Results) -> None:
+    parameters = {one["name"]: one["value"] for one in results.test("test_value_format")["parameters"]}
+
+    assert parameters["deliberate fault"] == "'adds_max_age'"
 
 
 def test_the_history_is_told_in_steps_with_their_times(results: Results) -> None:

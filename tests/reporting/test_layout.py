@@ -19,7 +19,8 @@ def test_a_run_has_a_directory_of_its_own_with_a_place_for_everything(tmp_path: 
     assert made.path.parent == tmp_path / "reports" / "out"
     assert re.fullmatch(r"20261123T120000Z-[0-9a-f]{6}", made.path.name)
     assert made.path.name.endswith(made.suffix)
-    assert sorted(path.name for path in made.path.iterdir()) == ["allure-results", "diagnostics", "histories"]
+    places = ["allure-results", "diagnostics", "histories", "manifests", "timelines"]
+    assert sorted(path.name for path in made.path.iterdir()) == places
 
 
 def test_the_name_is_in_utc_wherever_the_run_was(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from stickyconf.model.run import Run
 from stickyconf.model.storage import read_history
 from stickyconf.reporting.implementation import Implementation
 from stickyconf.reporting.redaction import LIMIT, publishable, redact
-from stickyconf.reporting.story import cited_exchanges, story
+from stickyconf.reporting.story import cited_table, story
 
 MOST_STEPS = 100
 # Their functions carry no annotations.
@@ -71,28 +71,37 @@ def label(requirement: Requirement, catalogue: Catalogue) -> None:
         _case.link(source.url, name=source.title)
 
 
-def name_implementation(implementation: Implementation) -> None:
-    """Say who was under test, as a label to group by and as a parameter.
+def name_implementation(implementation: Implementation, mutant: str = "") -> None:
+    """Say who was under test, as a label to group by and as a parameter, and which deliberate fault was in force.
 
-    The parameter keeps the results of two implementations, or of two versions, from being taken for retries of one.
+    The parameters keep the results of two implementations, of two versions, and of one with a fault in it, from being
+    taken for retries of one.
     """
     _case.label("implementation", implementation.told)
     _case.parameter("implementation", implementation.told)
+    if mutant:
+        _case.label("mutant", mutant)
+        _case.parameter("deliberate fault", mutant)
 
 
-def attach_verdict(verdict: Verdict, histories: Sequence[History]) -> None:
+def attach_verdict(verdict: Verdict, histories: Sequence[History], mutant: str = "") -> None:
     """Attach the verdict, its measures, and the exchanges it cites as a table; name the implementation it is about."""
     if histories:
-        name_implementation(Implementation.of_setup(histories[0].setup))
+        name_implementation(Implementation.of_setup(histories[0].setup), mutant)
     text = [verdict.told(limit=len(verdict.findings))]
     measures = [f"  {measure.name}: {measure.value} {measure.unit}".rstrip() for measure in verdict.measures]
     if measures:
         text += ["", "measured:", *measures]
     distinct = list({history.setup.name: history for history in histories}.values())
-    table = cited_exchanges(verdict.findings, distinct)
-    if table:
-        text += ["", "the exchanges cited:", *table]
     _attach("\n".join(text), f"verdict: {verdict.status}", allure.attachment_type.TEXT)
+    table = cited_table(verdict.findings, distinct)
+    if table:
+        _attach(table, "the exchanges cited", allure.attachment_type.HTML)
+
+
+def attach_timeline(history: str, picture: str) -> None:
+    """Attach a history's timeline, an SVG document."""
+    _attach(picture, f"timeline of {history}", allure.attachment_type.SVG)
 
 
 def attach_history(path: Path) -> None:

@@ -28,7 +28,7 @@ class RunDirectory:
         made = cls(out.absolute() / f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{suffix}", suffix)
         made.path.parent.mkdir(parents=True, exist_ok=True)
         made.path.mkdir()
-        for part in (made.histories, made.allure_results, made.diagnostics):
+        for part in (made.histories, made.timelines, made.manifests, made.allure_results, made.diagnostics):
             part.mkdir()
         return made
 
@@ -36,6 +36,16 @@ class RunDirectory:
     def histories(self) -> Path:
         """What happened, one file an experiment, written before anything is judged."""
         return self.path / "histories"
+
+    @property
+    def timelines(self) -> Path:
+        """A picture of each history."""
+        return self.path / "timelines"
+
+    @property
+    def manifests(self) -> Path:
+        """The objects applied for each history."""
+        return self.path / "manifests"
 
     @property
     def allure_results(self) -> Path:

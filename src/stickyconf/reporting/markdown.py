@@ -28,6 +28,21 @@ def render(run: Run, assessment: Assessment) -> str:
     return "\n".join(line for part in parts for line in part)
 
 
+def summary(run: Run, assessment: Assessment) -> str:
+    """Return what a job's summary needs of the report: the verdict and what is wrong; the tables folded away."""
+    parts = [
+        _verdict(run, assessment),
+        _rulings("Violations", assessment.of(Standing.VIOLATES)),
+        _rulings("Inconclusive", assessment.of(Standing.INCONCLUSIVE)),
+        _harness_errors(assessment.rows),
+        ["<details><summary>Every requirement</summary>", ""],
+        _profiles(assessment.profiles),
+        ["</details>", ""],
+        _reproduce(run),
+    ]
+    return "\n".join(line for part in parts for line in part)
+
+
 def _verdict(run: Run, assessment: Assessment) -> Iterator[str]:
     stand_in = f" of the {assessment.implementation.kind} (not Kong)" if run.embedded else ""
     yield f"# Sticky-session conformance{stand_in}: {assessment.result}"

@@ -1,16 +1,23 @@
 """What may not leave the machine: credentials, keys and licences. Everything attached or written passes here.
 
-Cookies stay, whatever their names: they are the evidence this suite is about. Where a text is ambiguous more is taken
-out than need be, never less.
+They are found by the names beside them, and by their values where those are known (``secrecy``). Cookies stay, whatever
+their names: they are the evidence this suite is about. Where a text is ambiguous more is taken out than need be, never
+less.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-REDACTED = "[redacted]"
+import yaml
+
+from stickyconf.secrecy import REDACTED, known
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LIMIT = 1_000_000
 """The most one attachment or diagnostic file may have, in bytes."""
 
@@ -19,8 +26,12 @@ def redact(text: str) -> str:
     """Return the text with every credential in it replaced by ``[redacted]``; names and the text around them stay.
 
     Takes out: Authorization headers and bearer tokens, JSON Web Tokens, user names and passwords in addresses, private
-    keys (PEM, also in base64), the values of names that sound secret, and Kong licences.
+    keys (PEM, also in base64), the values of names that sound secret, Kong licences, and every value that is known to
+    be secret.
     """
+    text = known().hide(text)
+    if not _HINT.search(text):
+        return text
     parts = _COOKIE.split(text)  # what is no cookie, and cookies, in turn
     parts[::2] = [_plain(part) for part in parts[::2]]
     return "".join(parts)
@@ -33,21 +44,49 @@ def redact_data(value: Any, name: str = "") -> Any:
     container's environment, values that follow their name in a list such as headers and arguments, the contents of
     Secret objects, and Kong's credentials.
     """
+    return _walked(value, name, lambda _: REDACTED)
+
+
+def remember_credentials(value: Any) -> None:
+    """Make every credential in nested data (a kubeconfig, a manifest, an object) known: it is hidden from now on."""
+    found: list[str] = []
+
+    def take(credential: str) -> str:
+        found.append(credential)
+        return REDACTED
+
+    _walked(value, "", take)
+    known().keep(*found)
+
+
+@cache
+def remember_file(path: Path) -> None:
+    """Do so with a file of YAML documents. Raises OSError where it cannot be read; what is no YAML has no names."""
+    try:
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
+    except yaml.YAMLError:
+        return
+    for document in documents:
+        remember_credentials(document)
+
+
+def _walked(value: Any, name: str, credential: Callable[[str], str]) -> Any:
+    """Return nested data with every text redacted and every credential replaced by what ``credential`` makes of it."""
     match value:
         case bool() | None:
             return value
         case int() | float():
-            return REDACTED if _is_secret(name) else value
+            return credential(str(value)) if _is_secret(name) else value
         case str():
             if name.lower() in _COOKIE_NAMES or not value:
-                return value
-            return REDACTED if _is_secret(name) else redact(value)
+                return known().hide(value)
+            return credential(value) if _is_secret(name) else redact(value)
         case Mapping():
-            return {key: redact_data(item, _name_of(str(key), value, name)) for key, item in value.items()}
+            return {key: _walked(item, _name_of(str(key), value, name), credential) for key, item in value.items()}
         case list() | tuple():
-            return [redact_data(item, _name_before(value, place) or name) for place, item in enumerate(value)]
+            return [_walked(item, _name_before(value, n) or name, credential) for n, item in enumerate(value)]
         case _:
-            return redact_data(str(value), name)
+            return _walked(str(value), name, credential)
 
 
 def publishable(text: str) -> str:
@@ -65,6 +104,8 @@ _WORD = (
     r"|client-key-data|license[-_]?(?:data|key))"
 )
 _SECRET_NAME = re.compile(rf"-{{0,2}}[\w.-]*{_WORD}|(?:proxy-)?authorization", re.IGNORECASE)
+# What every rule below needs to be there: most texts have none of it, and are let through at once.
+_HINT = re.compile(rf"{_WORD}|authorization|bearer|license|PRIVATE KEY|eyJ|LS0t|://", re.IGNORECASE)
 _COOKIE_NAMES = frozenset({"cookie", "set-cookie", "cookie_fields"})
 _KONG_CREDENTIALS = ("_credentials", "_secrets")
 

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from stickyconf.model import Exchange, Finding, History, Unknown
-from stickyconf.reporting.tables import aligned
 
 LONGEST_DETAIL = 160
+HEADINGS = (
+    "history",
+    "#",
+    "sent (s)",
+    "arm",
+    "session",
+    "connection",
+    "request",
+    "cookies sent",
+    "came of it",
+    "expected",
+)
+_STYLE = (
+    ":root{color-scheme:light dark}body{margin:8px;font:13px system-ui,sans-serif}table{border-collapse:collapse}"
+    "th,td{border:1px solid #8886;padding:4px 8px;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "th{position:sticky;top:0;background:Canvas}td:nth-child(2),td:nth-child(3){text-align:right;white-space:nowrap}"
+)
 
 
 def story(history: History) -> list[str]:
@@ -23,16 +40,29 @@ def story(history: History) -> list[str]:
     return [f"{when:8.3f} s  {told}" for when, told in sorted(moments, key=lambda moment: moment[0])]
 
 
-def cited_exchanges(findings: Iterable[Finding], histories: Sequence[History]) -> list[str]:
-    """Return the exchanges that findings cite as the lines of a table; no line where they cite none."""
+def cited_table(findings: Iterable[Finding], histories: Sequence[History]) -> str:
+    """Return the exchanges that findings cite as an HTML document with one table; "" where they cite none.
+
+    A row says why it is there: the finding that cites it.
+    """
+    found = list(findings)
     rows = []
     for history in histories:
-        numbers = {n for f in findings if f.place == history.setup.name for n in f.exchanges}
-        rows += [
-            [history.setup.name, *_exchange_told(exchange)] for exchange in history.exchanges if exchange.seq in numbers
-        ]
-    heading = ["history", "#", "sent (s)", "arm", "session", "connection", "request", "sent cookies", "came of it"]
-    return aligned([heading, *rows]) if rows else []
+        here = [finding for finding in found if finding.place == history.setup.name]
+        for exchange in history.exchanges:
+            reasons = [finding.expected for finding in here if exchange.seq in finding.exchanges]
+            if reasons:
+                rows.append([history.setup.name, *_exchange_told(exchange), "; ".join(dict.fromkeys(reasons))])
+    if not rows:
+        return ""
+    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    heading = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Exchanges cited</title>'
+        f"<style>{_STYLE}</style>\n"
+        f"<table><thead><tr>{heading}</tr></thead>\n<tbody>{body}</tbody></table>\n</html>\n"
+    )
 
 
 def _arm_told(arm: str, exchanges: Sequence[Exchange]) -> str:

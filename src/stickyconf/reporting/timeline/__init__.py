@@ -1,0 +1,6 @@
+"""A history as a picture: what each session met, when the cluster changed, and where a verdict points."""
+
+from stickyconf.reporting.timeline.drawing import timeline
+from stickyconf.reporting.timeline.files import Timelines
+
+__all__ = ["Timelines", "timeline"]
