@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stickyconf.secrecy import REDACTED, Secrets, of_environment
+from stickyconf.secrecy import REDACTED, Secrets, secret_values
 
 SECRET = 'sw0rd/fish+"quoted"'
 LICENCE = json.dumps({"license": {"payload": {"license_key": "ASDASDASDASDASDASDASD_ASDASDA"}, "signature": "6" * 64}})
@@ -82,4 +82,8 @@ def test_what_is_no_secret_stays(value: str) -> None:
     ],
 )
 def test_variables_that_sound_secret(name: str, secret: bool) -> None:
-    assert bool(list(of_environment({name: "some-value"}))) is secret
+    assert bool(list(secret_values({name: "some-value"}))) is secret
+
+
+def test_of_a_header_the_credential_alone_is_secret_too() -> None:
+    assert list(secret_values({"Authorization": "Bearer abc", "Accept": "*/*"})) == ["Bearer abc", "abc"]

@@ -26,7 +26,7 @@ PATH_MAX = 255
 """Longer texts are no paths of files anybody names in a variable."""
 
 _NAME = re.compile(
-    r".*(?:TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|LICEN[CS]E_DATA|API_?KEY)|(?:.*[_-])?(?:KEY|PASS|AUTH)",
+    r".*(?:TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|LICEN[CS]E_DATA|API_?KEY)|(?:.*[_-])?(?:KEY|PASS|AUTH|AUTHORIZATION)",
     re.IGNORECASE | re.DOTALL,
 )
 _NUMBER = re.compile(r"[\d.:]{0,20}")
@@ -56,11 +56,17 @@ class Secrets:
         return self._pattern.sub(REDACTED, text) if self._pattern else text
 
 
-def of_environment(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the values of variables whose names sound secret: *_TOKEN, *PASSWORD*, *_KEY, KONG_LICENSE_DATA, ..."""
-    for name, value in environ.items():
+def secret_values(named: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values whose names sound secret, of environment variables (*_TOKEN, KONG_LICENSE_DATA) and of headers.
+
+    Of "Bearer abc" it is the credential without the scheme, too.
+    """
+    for name, value in named.items():
         if _NAME.fullmatch(name):
             yield value
+            scheme, _, credential = value.partition(" ")
+            if scheme.lower() in ("bearer", "basic"):
+                yield credential
 
 
 _known: Secrets | None = None
@@ -70,7 +76,7 @@ def known() -> Secrets:
     """Return the secrets of this process; those of its environment are there from the beginning."""
     global _known
     if _known is None:
-        _known = Secrets(of_environment(os.environ))
+        _known = Secrets(secret_values(os.environ))
     return _known
 
 

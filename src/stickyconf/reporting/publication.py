@@ -12,7 +12,7 @@ from stickyconf.model import Catalogue, History, Requirement, Verdict
 from stickyconf.model.run import Run
 from stickyconf.reporting import allure, conformance, junit, summary
 from stickyconf.reporting.layout import RunDirectory
-from stickyconf.reporting.redaction import redact, redact_data
+from stickyconf.reporting.redaction import redact, redact_data, remember_credentials
 from stickyconf.reporting.timeline import Timelines
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Publication:
         self._timelines = Timelines(directory.timelines)
 
     def applied(self, history: str, manifest: Mapping[str, Any]) -> None:
-        """Keep an object as it was applied for a history."""
+        """Keep an object as it was applied for a history, without its credentials, which are known from now on."""
+        remember_credentials(manifest)
         text = yaml.safe_dump(redact_data(manifest), sort_keys=False, allow_unicode=True)
         with self._manifests(history).open("a", encoding="utf-8") as file:
             file.write(f"---\n{text}")

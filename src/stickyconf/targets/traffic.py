@@ -12,6 +12,7 @@ import httpx
 
 from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.ports import Reply, Request
+from stickyconf.secrecy import known, secret_values
 
 # More requests in flight make httpx slower, not faster.
 MOST_IN_FLIGHT = 8
@@ -47,6 +48,7 @@ class HttpLine:
 
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
+        known().keep(*secret_values(request.headers))  # whatever says it again later
         headers = [("Host", request.host), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
         headers += [("Cookie", field) for field in request.cookie_fields]
         seconds = self._timeout + request.patience

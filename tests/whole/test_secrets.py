@@ -1,0 +1,135 @@
+"""No secret of a run is found in what it leaves: planted in the environment, a header, a manifest and a pod."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.whole.runs import ROOT, Result, command
+
+# Where each is planted, and what it is. Letters only: no encoding and no wrapping keeps one from being found.
+IN_ENVIRONMENT = "PlantedInTheEnvironmentQzvx"
+IN_HEADER = "PlantedInTheRequestHeaderQzvx"
+IN_MANIFEST = "PlantedInTheManifestOfThePodQzvx"
+IN_SECRET = "PlantedInTheSecretObjectQzvx"
+PLANTED = (IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET)
+
+# A plugin of the run: it plants, lets the planted be said aloud, and has one case of each suite fail.
+PLANTER = '''
+import asyncio, dataclasses, os, sys
+import httpx, pytest
+import fixtures.record
+from stickyconf.cases import Judge
+from stickyconf.model import Answered, Finding, Happening, Ruling
+from stickyconf.scenarios.workload import Manifests
+from stickyconf.targets.traffic import HttpLine
+
+IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET = {planted!r}
+
+send, echo, call = HttpLine.send, Manifests.echo, Judge.__call__
+
+async def send_with_a_key(self, request):
+    """Every request carries a credential, and every answer says it again, as a debugging plugin of Kong would."""
+    request = dataclasses.replace(request, headers={{**request.headers, "Authorization": "Bearer " + IN_HEADER}})
+    reply = await send(self, request)
+    if isinstance(reply.outcome, Answered):
+        said = reply.outcome
+        again = (("X-Api-Key", IN_HEADER), ("X-Debug", "seen: " + IN_HEADER), ("X-Env", IN_ENVIRONMENT))
+        reply = dataclasses.replace(reply, outcome=dataclasses.replace(said, headers=said.headers + again))
+    return reply
+
+def echo_with_secrets(self, namespace, *rest):
+    """The pod has a password in its environment and says it in its log; there is a Secret beside it."""
+    for manifest in echo(self, namespace, *rest):
+        if manifest["kind"] == "Deployment":
+            [container] = manifest["spec"]["template"]["spec"]["containers"]
+            container["env"].append({{"name": "DATABASE_PASSWORD", "value": IN_MANIFEST}})
+            manifest["metadata"].setdefault("annotations", {{}})["note"] = "the password is " + IN_MANIFEST
+        yield manifest
+    yield {{
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {{"name": "database", "namespace": namespace}}, "stringData": {{"value": IN_SECRET}},
+    }}
+
+def judged_with_a_finding(self, check, *histories, **arguments):
+    """The verdict quotes what it should not, and is a violation, so that diagnostics are collected."""
+    call(self, check, *histories, **arguments)
+    said = f"{{IN_ENVIRONMENT}}, Authorization: Bearer {{IN_HEADER}}"
+    if self.subject.id in ("CKE-01", "API-01"):
+        print(said)
+        print(said, file=sys.stderr)
+        self._rulings.append((histories[0].setup.name, Ruling.of([Finding("nothing said aloud", said, (1,))])))
+    if self.subject.id == "CKE-02":
+        raise RuntimeError("a crash that tells " + said + " and " + IN_MANIFEST + " and " + IN_SECRET)
+
+HttpLine.send, Manifests.echo, Judge.__call__ = send_with_a_key, echo_with_secrets, judged_with_a_finding
+'''
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run of two suites that plants secrets in every place, and fails."""
+    directory = tmp_path_factory.mktemp("planted")
+    (directory / "planter.py").write_text(PLANTER.format(planted=PLANTED), encoding="utf-8")
+    out = directory / "out"
+    arguments = ["-p", "planter", "--junitxml", str(out / "theirs.xml")]
+    done = subprocess.run(
+        command(out, *arguments, "suites/test_policy_api.py", "suites/test_cookie.py"),
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}",
+            "DEPLOY_TOKEN": IN_ENVIRONMENT,
+            "GITHUB_STEP_SUMMARY": str(out / "summary.md"),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, None, out)
+
+
+def test_the_run_did_what_would_have_told(run: Result) -> None:
+    """Cases failed, diagnostics were collected, and the places where secrets were show that something was taken out."""
+    assert run.status == 1, run.output
+    left = "\n".join(path.read_text(encoding="utf-8") for path in files(run.directory))
+    for place in (
+        'X-Api-Key","[redacted]',
+        "DATABASE_PASSWORD\n          value: '[redacted]'",
+        "a crash that tells [redacted]",
+    ):
+        assert place in left, place
+    for name in (
+        "summary.md",
+        "theirs.xml",
+        "latest/junit.xml",
+        "latest/timelines/cookie.svg",
+        "latest/manifests/cookie.yaml",
+    ):
+        assert (run.directory / name).is_file(), name
+    assert list(run.directory.glob("latest/diagnostics/*/gateway/*.yaml"))
+
+
+@pytest.mark.parametrize("secret", PLANTED)
+def test_no_secret_is_left(run: Result, secret: str) -> None:
+    """Neither the value nor its base64 is in any file, nor in what was printed."""
+    told = [secret, base64.b64encode(secret.encode()).decode().rstrip("=")]
+    found = [
+        str(path.relative_to(run.directory))
+        for path in files(run.directory)
+        if any(t.encode() in path.read_bytes() for t in told)
+    ]
+    assert not found
+    assert secret not in run.output
+
+
+def files(directory: Path) -> list[Path]:
+    """Every file a run left."""
+    return [path for path in sorted(directory.rglob("*")) if path.is_file()]
