@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from stickyconf.model.catalogue import load_catalogue
@@ -21,6 +22,7 @@ from stickyconf.site.wording import size
 OUT = Path("reports/out")
 PINNED = Path("reports/allure")
 BAD_INPUT = 2
+LAST_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,21 +45,23 @@ def _build(options: argparse.Namespace) -> int:
     catalogue = load_catalogue(Path("requirements.toml"))
     allure = None if options.without_allure else Allure.installed(PINNED, Path(sys.prefix))
     kills = next((place for place in [*options.runs, OUT] if (place / KILLS).is_file()), None)
+    serving = server(options.site, options.port) if options.serve else None  # before the work: the port may be taken
     site = build(runs, catalogue, options.site, allure, kills)
     versions = "1 version" if site.editions == 1 else f"{site.editions} versions"
     told = f"{site.runs} runs of {versions}, {size(site.size)}, {time.monotonic() - began:.1f} s"
     print(f"site: {site.folder / 'index.html'} ({told})")
-    return _serve(options) if options.serve else 0
+    if serving:
+        _serve(serving)
+    return 0
 
 
-def _serve(options: argparse.Namespace) -> int:
-    with server(options.site, options.port) as serving:
+def _serve(serving: ThreadingHTTPServer) -> None:
+    with serving:
         print(f"serving {address(serving)} until Ctrl-C", flush=True)
         try:
             serving.serve_forever()
         except KeyboardInterrupt:
             print()
-    return 0
 
 
 def _publish(options: argparse.Namespace) -> int:
@@ -88,7 +92,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="where the site goes (default: reports/site)",
     )
     add("--serve", action="store_true", help="serve the site on loopback afterwards")
-    add("--port", type=int, default=0, metavar="N", help="the port to serve at (default: a free one)")
+    add("--port", type=_port, default=0, metavar="N", help="the port to serve at (default: a free one)")
     add("--without-allure", action="store_true", help="leave the Allure report out; needs no Node")
     add("--publish", type=Path, metavar="RUN", help="file this run's report, and build nothing")
     add(
@@ -107,6 +111,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     if options.publish_embedded and not options.publish:
         parser.error("--publish-embedded says how to --publish RUN")
     return options
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: give 0 (any) to {LAST_PORT}")
+    return int(text)
 
 
 def _diff_options(arguments: Sequence[str]) -> argparse.Namespace:

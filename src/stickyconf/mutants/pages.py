@@ -114,7 +114,8 @@ def html(matrix: KillMatrix) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>Kill matrix</title>'
+        '<meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="data:,"><title>Kill matrix</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>Kill matrix: {escape(verdict(matrix))}</h1>\n"
         f"<ul>{problems or '<li>Nothing survives, nothing legitimate is objected to, every fault fired.</li>'}</ul>\n"
         f"<p>{escape(_ABOUT.replace('in brackets', 'with a frame'))}</p><p>{escape(_LEGEND)}</p>\n{tables}\n"

@@ -27,6 +27,9 @@ STEPS_KEPT = 1
 """How deep the steps go in the one-file report."""
 
 
+_SAID_BY_EDITION = {EDITION, "implementation", "deliberate fault"}
+
+
 def report_id(uuid: str) -> str:
     """Return the id Allure 3 gives to a result in its report, by which a page can link to it.
 
@@ -152,7 +155,7 @@ def _name_edition(result: dict[str, Any], edition: str) -> None:
     labels = [label for label in result.get("labels", []) if label["name"] != EDITION]
     result["labels"] = [*labels, {"name": EDITION, "value": edition}]
     # The suite's own parameter says the same with fewer words, and not in cases that broke before they met anybody.
-    others = [one for one in result.get("parameters", []) if one["name"] not in {EDITION, "implementation"}]
+    others = [one for one in result.get("parameters", []) if one["name"] not in _SAID_BY_EDITION]
     result["parameters"] = [*others, {"name": EDITION, "value": edition}]
 
 

@@ -32,8 +32,11 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 def server(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a site on loopback, at any free port for 0. Raises OSError where the port is taken."""
-    return ThreadingHTTPServer((LOOPBACK, port), partial(_Files, directory=str(site)))
+    """Return a server of a site on loopback, at any free port for 0. Raises OSError, saying so, where it is taken."""
+    try:
+        return ThreadingHTTPServer((LOOPBACK, port), partial(_Files, directory=str(site)))
+    except OSError as error:
+        raise OSError(f"port {port} cannot be served at: {error.strerror}; give another --port, or none") from error
 
 
 def address(serving: ThreadingHTTPServer) -> str:
