@@ -88,9 +88,15 @@ class IngressController:
                 f"drain support is {'on' if before else 'off'} in Deployment {self._where}, this case needs it"
                 f" {'on' if on else 'off'}, and nobody allowed to switch it (--may-toggle-drain)"
             )
-        annotations = {}
-        if self._installed.foreign and DRAIN_BEFORE not in (deployment["metadata"].get("annotations") or {}):
-            annotations = {DRAIN_BEFORE: f"{self._run} {str(before).lower()}"}
+        mark = (deployment["metadata"].get("annotations") or {}).get(DRAIN_BEFORE, "")
+        owner = mark.partition(" ")[0]
+        if self._installed.foreign and mark and owner != self._run:
+            raise OutOfReach(
+                f"run {owner} has switched drain support of Deployment {self._where} and not put it back; where it has"
+                f" ended, --cleanup {owner} does"
+            )
+        first = self._installed.foreign and not mark
+        annotations = {DRAIN_BEFORE: f"{self._run} {str(before).lower()}"} if first else {}
         await self._switch(deployment, on, annotations)
 
     async def restore_drain_support(self) -> None:

@@ -1,0 +1,175 @@
+"""The kubeconfig target on the embedded cluster, as a user would run it: safe, tidy, and with few permissions."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from stickyconf.targets.embedded import embedded_cluster
+from tests.targets.permissions import recorded, refused, rules, unused
+from tests.whole.runs import ROOT, command, run_suite
+
+KUBECTL = shutil.which("kubectl")
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl, which looks at what the suite left")
+
+LABEL = "stickyconf/run"
+DECOYS = {  # names and labels that a careless pattern would catch
+    "sticky-drain-1": {},
+    "stickyconf": {},
+    "sticky-drain-1-abcdef": {LABEL: "abcdef"},
+    "sticky-unlabelled-000000": {"app": "stickyconf"},
+}
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    return tmp_path_factory.mktemp("audit") / "requests.jsonl"
+
+
+@pytest.fixture(scope="module")
+def cluster(audit):
+    with embedded_cluster(["--audit", str(audit)]) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def arguments(cluster):
+    return ("--target", "kubeconfig", "--kubeconfig", str(cluster.kubeconfig), "--context", "embedded")
+
+
+@pytest.fixture(scope="module")
+def whole(arguments, tmp_path_factory):
+    """A run with policies, pods deleted, a Deployment scaled, drain support switched, and pages."""
+    chosen = ("API-01", "DRN-08", "DRN-12", "DOC-01")
+    selection = [word for requirement in chosen for word in ("--requirement", requirement)]
+    return run_suite(tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", *selection)
+
+
+def kubectl(cluster, *words, stdin=None):
+    done = subprocess.run(
+        [str(KUBECTL), "--kubeconfig", str(cluster.kubeconfig), *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def namespaces(cluster):
+    listed = json.loads(kubectl(cluster, "get", "namespaces", "-o", "json"))
+    return {one["metadata"]["name"]: one["metadata"].get("labels", {}) for one in listed["items"]}
+
+
+def test_run_through_a_named_context(whole):
+    """The suite judges through the kubeconfig as it does on the embedded target, and calls a stand-in a stand-in."""
+    assert whole.status in (0, 1), whole.output
+    assert whole.status_of("API-01") == "CONFORMS", whole.output
+    assert whole.status_of("DRN-08") == "CONFORMS", whole.output
+    assert whole.report["implementation"]["name"].startswith("embedded stand-in")
+
+
+def test_pages_do_not_touch_what_is_not_ours(whole):
+    """The pages' namespace is somebody's, so their cases are NOT_APPLICABLE, with the reason."""
+    assert whole.status_of("DOC-01") == "NOT_APPLICABLE", whole.output
+    assert "namespace kong is not this run's own" in whole.output
+
+
+def test_drain_support_is_put_back(whole, cluster):
+    """KIC is left as it was found, without a mark."""
+    deployment = json.loads(kubectl(cluster, "get", "deployment", "-n", "kong", "kong-controller", "-o", "json"))
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "CONTROLLER_ENABLE_DRAIN_SUPPORT", "value": "false"} in container["env"]
+    assert not [name for name in deployment["metadata"].get("annotations", {}) if name.startswith("stickyconf/")]
+
+
+def test_drain_support_is_not_switched_unasked(arguments, tmp_path):
+    """Without leave, a case that needs the other setting is NOT_APPLICABLE, and says which option gives it."""
+    result = run_suite(tmp_path, *arguments, "--requirement", "DRN-12")
+    assert result.status == 0, result.output
+    assert result.status_of("DRN-12") == "NOT_APPLICABLE"
+    assert "--may-toggle-drain" in result.output
+
+
+def test_killed_run_is_cleaned_up(arguments, cluster, tmp_path):
+    """What a killed run left goes by its label; namespaces of others stay, whatever they are called."""
+    for name, labels in DECOYS.items():
+        decoy = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        kubectl(cluster, "create", "-f", "-", stdin=json.dumps(decoy))
+    before = namespaces(cluster)
+    run = killed(arguments, cluster, tmp_path)
+    assert any(labels.get(LABEL) == run for labels in namespaces(cluster).values())
+
+    unknown = run_suite(tmp_path, *arguments, "--cleanup", "nobody")
+    assert unknown.status == 4
+    assert f"no run 'nobody' has left anything on this cluster; runs that have: {min(run, 'abcdef')}" in unknown.output
+
+    cleaned = run_suite(tmp_path, *arguments, "--cleanup", run)
+    assert cleaned.status == 0, cleaned.output
+    assert f"-{run} removed" in cleaned.output
+    assert "drain support of Deployment kong/kong-controller put back" in cleaned.output
+    assert namespaces(cluster) == before
+
+
+def killed(arguments, cluster, out):
+    """Start a run that switches drain support, kill -9 it once its pods are there, and return its id."""
+    process = subprocess.Popen(
+        command(out, *arguments, "--may-toggle-drain", "--requirement", "DRN-12"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if "Running" in kubectl(cluster, "get", "pods", "--all-namespaces", "-l", "app=echo", "--no-headers"):
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL, "the run had ended before it was killed"
+    [directory] = [one for one in out.iterdir() if one.is_dir()]
+    return directory.name.rpartition("-")[2]
+
+
+def test_permissions_suffice(whole, audit):
+    """Every request of every run above is allowed by manifests/rbac.yaml; of what it grants, this goes unused here."""
+    requests = recorded(audit)
+    assert len(requests) > 50
+    given = rules("rbac.yaml")
+    assert refused(requests, given) == set()
+    applied = {"configmaps", "services", "deployments", "httproutes", "kongupstreampolicies"}
+    assert unused(requests, given) <= {
+        # Server-side apply of a new object: a kube-apiserver asks for create, too, which no log shows.
+        *(("create", resource, "") for resource in applied),
+        # Gateways without routes of every namespace, Admin APIs and proxies that are not reached directly.
+        *(("get", "gateways", ""), ("create", "gateways", ""), ("get", "pods/proxy", "kong")),
+        *((verb, "pods/portforward", "kong") for verb in ("get", "create")),
+        # Diagnostics of a case that failed: none may have.
+        *(("list", resource, "") for resource in ("services", "httproutes", "kongupstreampolicies", "events")),
+    }
+
+
+def test_bad_context(cluster, tmp_path):
+    """No context, and one that is not there, end the run in one line before anything is made."""
+    given = ("--target", "kubeconfig", "--kubeconfig", str(cluster.kubeconfig))
+    for words, said in (
+        (given, "--target kubeconfig needs --context NAME"),
+        ((*given, "--context", "prod"), "no context is called 'prod'; there are: embedded"),
+        ((*given, "--context", "embedded", "--parent-gateway", "kong"), "is not NAMESPACE/NAME"),
+        (("--cleanup", "abcdef"), "--cleanup works with --target"),
+    ):
+        result = run_suite(tmp_path, *words)
+        assert result.status == 4, result.output
+        assert said in result.output
+        assert "Traceback" not in result.output
+
+
+def test_wrong_namespace_of_kong(arguments, tmp_path):
+    """Where KIC is not, one line says so, with the option that says where it is."""
+    result = run_suite(tmp_path, *arguments, "--kong-namespace", "default", "--requirement", "API-01")
+    assert result.status == 2, result.output
+    assert "none is KIC (none); say where it is: --kong-namespace" in result.output
+    assert "Traceback" not in result.output
