@@ -230,7 +230,10 @@ def test_the_history_is_told_in_steps_with_their_times(results: Results) -> None
     [step] = results.test("test_live_session_keeps_its_pod")["steps"]
 
     assert step["name"] == "history affinity (20 exchanges)"
-    told = [inner["name"] for inner in step["steps"]]
+    planned, *told = [inner["name"] for inner in step["steps"]]
+    assert planned == (
+        'planned: 2 pods, policy {"algorithm": "sticky-sessions"}, drain support on, seed 42, pinned.sessions 2'
+    )
     assert [line.split()[2] for line in told] == ["applied", "traffic", "terminating"]
     assert told[1] == ("   0.100 s  traffic pinned: 20 requests of 2 sessions to 2 pods, until 2.004 s (1 failed)")
     assert '"seq":14' in results.attached("test_live_session_keeps_its_pod")["affinity.jsonl"]

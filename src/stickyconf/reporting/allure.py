@@ -18,7 +18,7 @@ from stickyconf.model.run import Run
 from stickyconf.model.storage import read_history
 from stickyconf.reporting.implementation import Implementation
 from stickyconf.reporting.redaction import LIMIT, publishable, redact
-from stickyconf.reporting.story import cited_table, story
+from stickyconf.reporting.story import cited_table, planned, story
 
 MOST_STEPS = 100
 # Their functions carry no annotations.
@@ -148,7 +148,7 @@ def _told(path: Path, _changed: int) -> tuple[str, tuple[str, ...], str]:
     """Return a history's title, its steps, and what to attach of it, all fit to be published."""
     history = read_history(path)
     told = story(history)
-    steps = [redact(line) for line in told[:MOST_STEPS]]
+    steps = [redact(planned(history)), *(redact(line) for line in told[:MOST_STEPS])]
     if len(told) > MOST_STEPS:
         steps.append(f"and {len(told) - MOST_STEPS} more events")
     body = path.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -25,6 +26,15 @@ _STYLE = (
     "th,td{border:1px solid #8886;padding:4px 8px;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
     "th{position:sticky;top:0;background:Canvas}td:nth-child(2),td:nth-child(3){text-align:right;white-space:nowrap}"
 )
+
+
+def planned(history: History) -> str:
+    """Return what was fixed before the experiment began: the policy, what it asked for, the numbers of its plan."""
+    setup = history.setup
+    policy = json.dumps(setup.policy, sort_keys=True) if setup.policy else "none"
+    numbers = "".join(f", {name} {value:g}" for name, value in setup.plan.items())
+    drain = ", drain support on" if setup.drain else ""
+    return f"planned: {len(setup.pods)} pods, policy {policy}{drain}, seed {setup.seed}{numbers}"
 
 
 def story(history: History) -> list[str]:

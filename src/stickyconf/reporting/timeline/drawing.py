@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from stickyconf.model import Exchange, Finding, Happening, History, Unknown
 from stickyconf.reporting.timeline.canvas import Scale, clean, element, text_width, titled
 from stickyconf.reporting.timeline.cumulative import plot_new_sessions
-from stickyconf.reporting.timeline.lanes import Lane, Section, counted, sections
+from stickyconf.reporting.timeline.lanes import Lane, Section, counted, numbered, sections
 from stickyconf.reporting.timeline.moments import Moment, moments, rows
 from stickyconf.reporting.timeline.pods import COLOURS, FORMS, lettered, place
 from stickyconf.reporting.timeline.style import CSS
@@ -68,14 +68,12 @@ class _Drawing:
         edge = max(0.01 * (end - start), 0.001)
         self.x = Scale(start - edge, end + edge, LEFT, WIDTH - RIGHT)
         self.sections = sections(history, self.letters, self.cited)
-        self.root = ElementTree.Element(
-            "svg", {"xmlns": "http://www.w3.org/2000/svg", "class": "tl", "role": "img", "aria-labelledby": "tl-title"}
-        )
+        self.root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "class": "tl", "role": "img"})
         self.rings: list[tuple[Exchange, float, float]] = []
         self.y = 0.0
 
     def document(self) -> str:
-        element(self.root, "title", self._title(), id="tl-title")
+        element(self.root, "title", self._title())
         element(self.root, "desc", self._description())
         element(self.root, "style", CSS)
         ground = element(self.root, "rect", kind="ground", width="100%", height="100%")
@@ -88,9 +86,9 @@ class _Drawing:
         for section in self.sections:
             self._section(section, stripes)
         if not self.sections:
-            self.y += FULL
-            element(self.root, "text", "no exchanges were recorded here", kind="dim", x=LEFT + 8, y=self.y)
-            self.y += FULL
+            self.y += 2 * FULL
+            said = "No requests are recorded here: commands sent them."
+            element(self.root, "text", said, kind="dim", x=12, y=self.y)
         bottom = self.y + 4
         self._time_axis(bottom, above=top)
         self.y = bottom + 22
@@ -106,9 +104,10 @@ class _Drawing:
 
     def _title(self) -> str:
         history = self.history
-        pods = f"{len(self.letters)} pods" if len(self.letters) != 1 else "1 pod"
-        said = f"{len(history.exchanges)} requests of {len(history.sessions())} sessions on {pods}"
-        return f"{history.setup.name}: {said}, {self.x.end - self.x.start:.1f} s"
+        counts = [(len(history.exchanges), "request"), (len(history.sessions()), "session"), (len(self.letters), "pod")]
+        requests, sessions, pods = (numbered(*count) for count in counts)
+        said = f"{requests} of {sessions} on {pods}" if history.exchanges else numbered(len(history.events), "event")
+        return f"{history.setup.name}: {said} in {self.x.end - self.x.start:.1f} s"
 
     def _description(self) -> str:
         arms = "; ".join(section.title for section in self.sections)
@@ -201,7 +200,8 @@ class _Drawing:
         if above is None:
             self.y += 16
             element(group, "line", kind="rule", x1=LEFT, x2=WIDTH - RIGHT, y1=self.y, y2=self.y)
-            element(group, "text", "requests", kind="dim", x=WIDTH - RIGHT + 8, y=self.y - 4)
+            if self.sections:
+                element(group, "text", "requests", kind="dim", x=WIDTH - RIGHT + 8, y=self.y - 4)
         step = list(self.x.ticks())
         digits = next(n for n in range(7) if n == 6 or all(abs(when - round(when, n)) < 1e-9 for when in step))
         for when in step:
@@ -303,6 +303,7 @@ class _Drawing:
             rings = list(lane)
             free = LEFT
             for number, (exchange, x, _) in enumerate(rings):
+                element(layer, "circle", kind="halo", cx=x, cy=y, r=RING)
                 ring = titled(layer, "circle", exchange.told(), kind="ring", cx=x, cy=y, r=RING)
                 ring.set("data-exchange", str(exchange.seq))
                 said = f"#{exchange.seq}"

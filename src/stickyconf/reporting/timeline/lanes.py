@@ -62,7 +62,7 @@ def sections(history: History, letters: Mapping[str, str], cited: frozenset[int]
         alone.sort(key=lambda s: (s[0].seq not in notable, _place(order, _first_pod(s)), s[0].sent))
         lanes = [*_alone(alone, notable, cited, share), *_together(sessions.values(), order, cited)]
         requests = sum(len(session) for session in sessions.values())
-        title = f"{arm}: {_number(len(sessions), 'session')}, {_number(requests, 'request')}"
+        title = f"{arm}: {numbered(len(sessions), 'session')}, {numbered(requests, 'request')}"
         found.append(Section(title, tuple(lanes)))
     return found
 
@@ -96,7 +96,7 @@ def _together(sessions: Iterable[Sequence[Exchange]], order: Sequence[str], cite
     singles = sorted((s[0] for s in sessions if len(s) == 1), key=lambda e: (_place(order, e.pod), e.sent))
     for pod, exchanges in groupby(singles, lambda exchange: exchange.pod):
         group = tuple(exchanges)
-        label = group[0].session if len(group) == 1 else _number(len(group), "session")
+        label = group[0].session if len(group) == 1 else numbered(len(group), "session")
         notable = any(e.seq in cited or e.pod is None for e in group) or len(group) > 1
         yield Lane(label, len(group), group, pod, joined=False, notable=notable)
 
@@ -124,5 +124,6 @@ def _without_pod(exchange: Exchange) -> str:
     return "failed" if exchange.failed else "by the gateway"
 
 
-def _number(count: int, what: str) -> str:
+def numbered(count: int, what: str) -> str:
+    """Return so many of something, in the singular where it is one."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

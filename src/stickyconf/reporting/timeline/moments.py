@@ -10,7 +10,7 @@ from stickyconf.model import Event, Happening, History
 TOGETHER = 0.012
 """The same thing happening to several subjects within this share of the history's duration is one moment."""
 
-MOST_ROWS = 14
+MOST_ROWS = 24
 """Labels stand in at most so many rows; a moment that finds none keeps its line and its tooltip."""
 
 _ACTS = frozenset(

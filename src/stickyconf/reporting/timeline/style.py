@@ -32,6 +32,7 @@ font-family:system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;font-siz
 .tl .bad{{stroke:var(--bad);stroke-width:2;fill:none}}.tl .badtext{{fill:var(--bad);font-weight:600}}
 .tl .doubt{{stroke:var(--doubt);stroke-width:1.8;fill:var(--bg)}}
 .tl .own{{stroke:var(--dim);stroke-width:1.5;fill:var(--bg)}}
+.tl .halo{{stroke:var(--bg);stroke-width:5;fill:none}}
 .tl .ring{{stroke:var(--fg);stroke-width:2;fill:none}}
 .tl .act{{stroke:var(--fg);stroke-width:1.4}}.tl .seen{{stroke:var(--dim);stroke-width:1;stroke-dasharray:4 3}}
 .tl .line{{fill:none;stroke-width:2}}{_POD_RULES}
