@@ -79,7 +79,8 @@ class Watched:
 
     def __init__(self, browser: Any, home: str, **settings: Any) -> None:
         """Open a page that belongs to ``home``."""
-        self.page = browser.new_context(**settings).new_page()
+        self.context = browser.new_context(**settings)
+        self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
@@ -95,6 +96,21 @@ class Watched:
                 or self.complaints.append(f"asks another host: {request.url[:200]}")
             ),
         )
+
+    def __enter__(self) -> Watched:
+        """Watch."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the page, and what the browser keeps for it."""
+        self.context.close()
+
+    def shows(self, text: str) -> None:
+        """Wait until the page says something."""
+        try:
+            self.page.wait_for_function("text => document.body.innerText.includes(text)", arg=text)
+        except Exception as error:  # playwright's own, which is no requirement of this module
+            raise AssertionError(f"{self.page.url} never said {text!r}; complaints: {self.complaints}") from error
 
 
 def results(site: Path) -> list[dict[str, Any]]:
@@ -144,45 +160,46 @@ def test_nothing_of_the_site_asks_for_analytics(site: Path) -> None:
 
 def test_a_violated_cell_leads_to_its_case(served: str, chromium: Any) -> None:
     """From the matrix into Allure by a click, without an error and without a request to another host."""
-    watched = Watched(chromium, served)
-    watched.page.goto(served)
-    assert watched.page.inner_text("h1").endswith("Conformant") or watched.page.inner_text("h1").endswith("Partial")
-    watched.page.click("#AFF-01 td.bad a")
-    watched.page.wait_for_selector("text=AFF-01: expected")
-    assert "test_aff_01" in watched.page.inner_text("body")
-    assert "/allure/index.html#" in watched.page.url
-    for page in ("", "kill-matrix.html", f"runs/{numbered(examples.violated(), 4).id}/index.html", "allure/index.html"):
-        watched.page.goto(served + page)
-        watched.page.wait_for_load_state("networkidle")
-    assert watched.complaints == []
+    with Watched(chromium, served) as watched:
+        watched.page.goto(served)
+        assert watched.page.inner_text("h1").endswith("Conformant")
+        watched.page.click("#AFF-01 td.bad a")
+        watched.shows("AFF-01: expected")
+        watched.shows("test_aff_01")
+        assert "/allure/index.html#" in watched.page.url
+        run = numbered(examples.violated(), 4).id
+        for page in ("", "kill-matrix.html", f"runs/{run}/index.html", "allure/index.html"):
+            watched.page.goto(served + page)
+            watched.page.wait_for_load_state("networkidle")
+        assert watched.complaints == []
 
 
 def test_the_site_works_from_disk(site: Path, chromium: Any) -> None:
     """No server: the cell leads into the one-file report."""
-    watched = Watched(chromium, site.as_uri())
-    watched.page.goto((site / "index.html").as_uri())
-    watched.page.click("#AFF-01 td.bad a")
-    watched.page.wait_for_selector("text=AFF-01: expected")
-    assert "/allure.html#" in watched.page.url
-    assert watched.complaints == []
+    with Watched(chromium, site.as_uri()) as watched:
+        watched.page.goto((site / "index.html").as_uri())
+        watched.page.click("#AFF-01 td.bad a")
+        watched.shows("AFF-01: expected")
+        assert "/allure.html#" in watched.page.url
+        assert watched.complaints == []
 
 
 def test_the_landing_page_needs_no_script(served: str, chromium: Any) -> None:
-    watched = Watched(chromium, served, java_script_enabled=False)
-    watched.page.goto(served)
-    assert "Requirements by version" in watched.page.inner_text("body")
-    watched.page.click("#AFF-01 td.bad a")
-    assert "/allure/index.html#" in watched.page.url
+    with Watched(chromium, served, java_script_enabled=False) as watched:
+        watched.page.goto(served)
+        assert "Requirements by version" in watched.page.inner_text("body")
+        watched.page.click("#AFF-01 td.bad a")
+        assert "/allure/index.html#" in watched.page.url
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits(served: str, chromium: Any, width: int, scheme: str) -> None:
     """On a phone, too: tables scroll by themselves, the page does not; in the dark the ground is dark."""
-    watched = Watched(chromium, served, viewport={"width": width, "height": 844}, color_scheme=scheme)
-    watched.page.goto(served)
-    root = "document.documentElement"
-    assert watched.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
-    ground = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    darkness = sum(int(part) for part in re.findall(r"\d+", ground)) / 3
-    assert darkness < 60 if scheme == "dark" else darkness > 200
+    with Watched(chromium, served, viewport={"width": width, "height": 844}, color_scheme=scheme) as watched:
+        watched.page.goto(served)
+        root = "document.documentElement"
+        assert watched.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+        ground = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        darkness = sum(int(part) for part in re.findall(r"\d+", ground)) / 3
+        assert darkness < 60 if scheme == "dark" else darkness > 200

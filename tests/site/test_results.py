@@ -54,19 +54,14 @@ def test_what_is_too_much_is_left_out_and_says_so(
     assert "too much for this report" in (tmp_path / "copies" / note).read_text(encoding="utf-8")
 
 
-def test_attachments_of_what_went_wrong_are_kept_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attachments_of_what_went_wrong_are_kept_first() -> None:
     """A violated case keeps a large one when a conforming case loses a small one."""
-    folder = stored(numbered(examples.violated(), 1), tmp_path / "out")
-    for file in (folder / "allure-results").glob("*-result.json"):
-        case = json.loads(file.read_text(encoding="utf-8"))
-        large = case["status"] == "failed"
-        (folder / "allure-results" / case["attachments"][0]["source"]).write_text("x" * (900 if large else 90))
-    monkeypatch.setattr(results, "WHOLE_BYTES", 950)
-    collected = Results()
-    collected.add(find_runs([folder])[0], "any")
-    collected.write(tmp_path / "copies", lean=False)
-    assert sorted(file.stat().st_size for file in (tmp_path / "copies").glob("*-attachment*"))[-1] == 900
-    assert not [file for file in (tmp_path / "copies").glob("*-attachment*") if file.read_text() == "x" * 90]
+    attached = {
+        "of a pass": results._Attached(b"x" * 110, dear=False),
+        "of a fail": results._Attached(b"x" * 900, dear=True),
+    }
+    assert results._affordable(attached, 950) == {"of a fail"}
+    assert results._affordable(attached, 1010) == set(attached)
 
 
 def test_cases_are_found_by_their_node_even_with_parameters(run: StoredRun) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,13 +113,19 @@ def _allure(allure: Allure, columns: Sequence[Edition], site: Path, temporary: P
             for number, edition in enumerate(columns, start=1)
         ],
     }
-    for output, single in (("allure", False), ("single", True)):
-        source, past = temporary / f"results-{output}", temporary / f"history-{output}.jsonl"
-        if not results.write(source, lean=single):
-            return {}
-        if history.is_file():
-            shutil.copyfile(history, past)
-        allure.report(source, temporary / output, facts | {"history": str(past)}, single=single)
+    inputs = {"allure": temporary / "results", "single": temporary / "lean"}
+    if not all(results.write(source, lean=output == "single") for output, source in inputs.items()):
+        return {}
+    with ThreadPoolExecutor() as both:
+        making = []
+        for output, source in inputs.items():
+            past = temporary / f"history-{output}.jsonl"
+            if history.is_file():
+                shutil.copyfile(history, past)
+            site_facts = facts | {"history": str(past)}
+            making.append(both.submit(allure.report, source, temporary / output, site_facts, single=output == "single"))
+        for made in making:
+            made.result()
     (temporary / "allure").rename(site / "allure")
     (temporary / "single" / "index.html").rename(site / "allure.html")
     return results.cases

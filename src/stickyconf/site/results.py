@@ -20,8 +20,9 @@ EDITION = "version"
 """The label, and the parameter, that name the edition: by the label Allure makes its environments, and by the
 parameter it tells results of two editions from retries of one."""
 
-WHOLE_BYTES, LEAN_BYTES = 4_500_000, 900_000
-"""How much the attachments of each report may have together. The one-file report holds them as base64, in memory."""
+WHOLE_BYTES, LEAN_BYTES = 5_200_000, 1_200_000
+"""How much results and attachments may have together, however many runs there are: five whole runs of five versions
+make a site of less than 25 MB. The one-file report is written as base64, and a browser reads it whole."""
 
 STEPS_KEPT = 1
 """How deep the steps go in the one-file report."""
@@ -43,7 +44,6 @@ class _Attached:
     """One content, however many attachments have it. ``dear``: a case that did not pass has it."""
 
     content: bytes
-    suffix: str
     dear: bool
 
 
@@ -83,14 +83,13 @@ class Results:
         if not self._records:
             return False
         directory.mkdir(parents=True)
-        kept = _affordable(self._attached, LEAN_BYTES if lean else WHOLE_BYTES)
-        for name, attached in self._attached.items():
-            if name in kept:
-                (directory / name).write_bytes(attached.content)
-        for kind, record in self._records:
+        records = [(kind, _pruned(record) if lean and kind == "result" else record) for kind, record in self._records]
+        taken = sum(len(json.dumps(record)) for _, record in records)
+        kept = _affordable(self._attached, (LEAN_BYTES if lean else WHOLE_BYTES) - taken)
+        for name in kept:
+            (directory / name).write_bytes(self._attached[name].content)
+        for kind, record in records:
             written = json.loads(json.dumps(record))
-            if lean and kind == "result":
-                _prune(written, STEPS_KEPT)
             for attachment in _attachments(written):
                 name = attachment["source"]
                 if name in self._attached and name not in kept:
@@ -108,7 +107,7 @@ class Results:
             content = file.read_bytes()
             name = _name(content, file.suffix)
             known = self._attached.get(name)
-            self._attached[name] = _Attached(content, file.suffix, dear or (known is not None and known.dear))
+            self._attached[name] = _Attached(content, dear or (known is not None and known.dear))
             attachment["source"] = name
         self._records.append((kind, record))
 
@@ -123,14 +122,11 @@ def _affordable(attached: Mapping[str, _Attached], most: int) -> set[str]:
     return {name for name, used in zip(ranked, sums, strict=True) if used <= most}
 
 
-def _prune(record: dict[str, Any], depth: int) -> None:
-    """Leave steps below a depth out; what was attached to them hangs on the step above."""
-    for step in record.get("steps") or ():
-        if depth > 1:
-            _prune(step, depth - 1)
-        else:
-            step["attachments"] = list(_attachments(step))
-            step["steps"] = []
+def _pruned(record: dict[str, Any], depth: int = STEPS_KEPT) -> dict[str, Any]:
+    """Return a record without steps below a depth; what was attached to them hangs on the step above."""
+    if depth == 0:
+        return record | {"steps": [], "attachments": list(_attachments(record))}
+    return record | {"steps": [_pruned(step, depth - 1) for step in record.get("steps") or ()]}
 
 
 def _name(content: bytes, suffix: str) -> str:
