@@ -93,13 +93,16 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     option = config.option
     if option.cleanup is None or option.help:
         return None
-    if option.target != "kubeconfig":
+    if option.target == "embedded":
         raise pytest.UsageError(
-            "--cleanup works with --target kubeconfig; the other targets' clusters end with the run"
+            "--cleanup works with --target kubeconfig and --target kind; the embedded cluster ends with the run"
         )
-    from stickyconf.targets import cleanup  # brings the Kubernetes client, which takes its time
+    from stickyconf.targets import cleanup, kind_installation  # bring the Kubernetes client, which takes its time
 
     try:
+        if option.target == "kind":
+            sys.stdout.write("".join(f"{line}\n" for line in kind_installation.clean(option, config.rootpath)))
+            return 0
         TARGETS[option.target].check(option)
         budgets = Budgets.of(dict(Budgets.parse(text) for text in option.budget))
         removed = asyncio.run(cleanup.clean(option, Waiter(budgets)))

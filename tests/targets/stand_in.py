@@ -94,7 +94,7 @@ def gateway() -> dict[str, Any]:
 def all_in_one() -> list[dict[str, Any]]:
     """The objects, in the order of the real manifest."""
     proxy = [
-        {"name": "proxy", "port": 80, "targetPort": "proxy"},
+        {"name": "proxy", "port": 80, "targetPort": 8000},
         {"name": "proxy-ssl", "port": 443, "targetPort": 8443},
     ]
     # No pod has a port of the first one's name, so only the second is served: the stand-in speaks no TLS.

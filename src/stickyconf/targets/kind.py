@@ -74,8 +74,7 @@ def remove_left_over(run: str, tools: Tools, root: Path) -> list[str]:
         nodes = _nodes(tools, name)
         ours = named or (record is not None and dict(record.nodes) == nodes)
         if nodes and ours:
-            kubeconfig = claim.directory / "kubeconfig"
-            output_of(tools.kind, "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig)
+            _delete(tools, name, claim.directory / "kubeconfig", network=record is not None and record.network)
             removed.append(name)
         claim.release(remove=ours or not nodes)
     return removed
@@ -104,7 +103,7 @@ class _Lifecycle:
         except BaseException:
             # What was there before is never touched here: only what this call has begun to make.
             if self._mine and (record := self._claim.record):
-                self._delete(record)
+                self._take_back(record)
             self._claim.release(remove=self._mine)
             raise
 
@@ -126,7 +125,7 @@ class _Lifecycle:
             self._claim.release(remove=False)
             return
         if _nodes(self._tools, self._name) == dict(record.nodes):
-            self._delete(record)
+            self._take_back(record)
         self._claim.release(remove=True)
 
     async def _create(self) -> None:
@@ -164,13 +163,10 @@ class _Lifecycle:
         cluster.create()  # finds it, and opens the API
         return cluster
 
-    def _delete(self, record: Record) -> None:
-        output_of(self._tools.kind, "delete", "cluster", "--name", self._name, "--kubeconfig", self._kubeconfig)
+    def _take_back(self, record: Record) -> None:
+        _delete(self._tools, self._name, self._kubeconfig, network=record.network)
         if self._settings.kubeconfig:
             self._settings.kubeconfig.unlink(missing_ok=True)  # there was none before
-        if record.network and not _docker(self._tools, "ps", "-aq", "--filter", f"network={NETWORK}"):
-            # Docker refuses where somebody has joined in between, and that is as good.
-            subprocess.run([self._tools.docker, "network", "rm", NETWORK], capture_output=True, check=False)
 
     def _taken(self, record: Record | None, nodes: dict[str, str]) -> str:
         if record and dict(record.nodes) == nodes:
@@ -191,6 +187,14 @@ async def load_archives(archives: Sequence[Path], tools: Tools, cluster: KindClu
         status, output = await finished(waiter, f"kind to load {archive.name}", command, archive.parent)
         if status:
             raise NoTarget(f"--preload-images: kind cannot load {archive}: {last_words(output)}")
+
+
+def _delete(tools: Tools, name: str, kubeconfig: Path, *, network: bool) -> None:
+    """Delete a cluster, and the ``network`` that was made along with the first one where nobody else is on it."""
+    output_of(tools.kind, "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig)
+    if network and not _docker(tools, "ps", "-aq", "--filter", f"network={NETWORK}"):
+        # Docker refuses where somebody has joined in between, and that is as good.
+        subprocess.run([tools.docker, "network", "rm", NETWORK], capture_output=True, check=False)
 
 
 def _nodes(tools: Tools, name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from argparse import Namespace
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,10 @@ from stickyconf.ports import Cluster, HarnessError, Kind, Rejected
 from stickyconf.targets import kongmanifest
 from stickyconf.targets.install import Sources, install
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
-from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url
+from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url, remove_left_over
 from stickyconf.targets.kind_record import HOME
 from stickyconf.targets.kind_settings import KindSettings
+from stickyconf.targets.kind_settings import settings as settings_of
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.targets.licence import Licence, demand, hide, read_licence
 from stickyconf.targets.preflight import preflight
@@ -63,6 +65,14 @@ def kind_installation(settings: KindSettings, run: str, root: Path, waiter: Wait
             versions=versions | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version},
             kept=_kept(cluster.name, kubeconfig),
         )
+
+
+def clean(option: Namespace, root: Path) -> list[str]:
+    """Remove the clusters that run ``option.cleanup`` left and return a line for each; NoTarget where there is none."""
+    removed = remove_left_over(option.cleanup, preflight(settings_of(option)), root)
+    if not removed:
+        raise NoTarget(f"--cleanup {option.cleanup}: that run has left no kind cluster here, or still uses it")
+    return [f"kind cluster {name} removed" for name in removed]
 
 
 def _licence(settings: KindSettings) -> Licence | None:

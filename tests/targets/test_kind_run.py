@@ -1,0 +1,77 @@
+"""``pytest --target kind`` as a user runs it: what it refuses, and a whole run with a stand-in for the kind cluster."""
+
+import json
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from stickyconf.targets import kind_options
+from stickyconf.targets.installation import BadOption
+from tests.targets import fakes
+from tests.whole.runs import run_suite
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A PATH on which Docker and kind answer, and are never asked for more than that."""
+    state = tmp_path / "fakes"
+    fakes.tools(state)
+    information = json.dumps({"ServerVersion": "28.0", "DockerRootDir": "/nowhere"})
+    (state / "docker").write_text(f"#!/bin/sh\necho '{information}'\n")
+    return f"{state}:/usr/bin:/bin"
+
+
+def test_without_docker(tmp_path):
+    """One line, soon, and no report; the machine may be a busy one."""
+    began = time.monotonic()
+    result = run_suite(tmp_path / "out", "--target", "kind", path=str(tmp_path))
+    assert result.status == 4
+    said = [line for line in result.output.splitlines() if line]
+    assert said == [
+        "ERROR: --target kind needs docker, and there is none on PATH: install Docker "
+        "(https://docs.docker.com/get-docker/); --target embedded needs none of it"
+    ]
+    assert time.monotonic() - began < 30
+    assert not (tmp_path / "out").exists()
+
+
+def test_expired_licence(monkeypatch):
+    """It is refused before Docker is asked, and not shown."""
+    payload = {"license_expiration_date": "2020-01-01", "license_key": "SENSITIVE"}
+    monkeypatch.setenv("KONG_LICENSE_DATA", json.dumps({"license": {"payload": payload}}))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BadOption) as caught:
+        kind_options.check(Namespace(rejudge=None, collectonly=False))
+    assert str(caught.value) == "KONG_LICENSE_DATA: the licence expired on 2020-01-01; give a current one"
+
+
+def test_no_licence_where_one_is_needed(tmp_path, path, monkeypatch):
+    """The case is not applicable, with the reason; nothing is downloaded and no cluster is made."""
+    monkeypatch.delenv("KONG_LICENSE_DATA", raising=False)
+    image = ("--kong-image", "kong/kong-gateway:3.15.0.4")
+    result = run_suite(tmp_path / "out", "--target", "kind", *image, "--requirement", "CKE-01", path=path)
+    assert result.status == 0, result.output
+    assert result.status_of("CKE-01") == "NOT_APPLICABLE"
+    assert "cannot be configured without a licence" in " ".join(result.output.split())
+    assert not (tmp_path / "fakes" / "kind.log").exists()
+
+
+def test_whole_run(tmp_path, path, monkeypatch):
+    """Installed, found, judged and taken away again; a licence given leaves no trace."""
+    payload = {"license_expiration_date": "2099-01-01", "license_key": "SENSITIVE"}
+    monkeypatch.setenv("KONG_LICENSE_DATA", json.dumps({"license": {"payload": payload}}))
+    options = ("-p", "tests.targets.embedded_as_kind", "--target", "kind", "--requirement", "CKE-01")
+    result = run_suite(tmp_path / "out", *options, path=path)
+    assert result.status == 0, result.output
+    assert result.status_of("CKE-01") == "CONFORMS"
+    assert result.report
+    assert result.report["target"] == "kind"
+    versions = json.dumps(result.report)
+    assert "kong/kong-gateway:3.11.0.14" in versions
+    assert "kong/kubernetes-ingress-controller:3.5.13" in versions
+    left = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
+    assert left
+    assert not any(b"SENSITIVE" in file.read_bytes() for file in left)
+    assert "SENSITIVE" not in result.output
