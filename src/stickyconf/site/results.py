@@ -116,8 +116,15 @@ _ELSEWHERE = "The run's page in this site has its histories, and reports/out/ al
 
 
 def _affordable(attached: Mapping[str, _Attached], most: int) -> set[str]:
-    """Return the names that fit into so many bytes, of cases that did not pass before others, the smaller first."""
-    ranked = sorted(attached, key=lambda name: (not attached[name].dear, len(attached[name].content), name))
+    """Return the names that fit into so many bytes.
+
+    Those of cases that did not pass come before others, then pictures and tables before plain text, the smaller first.
+    """
+
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        return not attached[name].dear, not name.endswith((".svg", ".html")), len(attached[name].content), name
+
+    ranked = sorted(attached, key=rank)
     sums = accumulate(len(attached[name].content) for name in ranked)
     return {name for name, used in zip(ranked, sums, strict=True) if used <= most}
 
