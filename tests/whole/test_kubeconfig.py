@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from stickyconf.targets.embedded import embedded_cluster
 from tests.targets.permissions import recorded, refused, rules, unused
@@ -67,10 +68,14 @@ def namespaces(cluster):
 
 
 def test_run_through_a_named_context(whole):
-    """The suite judges through the kubeconfig as it does on the embedded target, and calls a stand-in a stand-in."""
+    """The suite judges through the kubeconfig as it does on the embedded target, and calls a stand-in a stand-in.
+
+    A pod holds for 30 s here, as with a real KIC, so a drain may stay inconclusive on a machine that has much to do.
+    """
     assert whole.status in (0, 1), whole.output
     assert whole.status_of("API-01") == "CONFORMS", whole.output
-    assert whole.status_of("DRN-08") == "CONFORMS", whole.output
+    assert whole.status_of("DRN-08") in ("CONFORMS", "INCONCLUSIVE"), whole.output
+    assert whole.status_of("DRN-12") in ("CONFORMS", "INCONCLUSIVE"), whole.output
     assert whole.report["implementation"]["name"].startswith("embedded stand-in")
 
 
@@ -165,6 +170,19 @@ def test_bad_context(cluster, tmp_path):
         assert result.status == 4, result.output
         assert said in result.output
         assert "Traceback" not in result.output
+
+
+def test_credentials_that_are_not_taken(cluster, tmp_path):
+    """A token that has expired ends the run in one line, without the token."""
+    kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
+    kubeconfig["users"][0]["user"] = {"token": "expired-token"}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    given = ("--target", "kubeconfig", "--kubeconfig", str(tmp_path / "kubeconfig"), "--context", "embedded")
+    result = run_suite(tmp_path / "out", *given, "--requirement", "API-01")
+    assert result.status == 2, result.output
+    assert "answers 401 Unauthorized; are the context's credentials valid?" in result.output
+    assert "Traceback" not in result.output
+    assert "expired-token" not in result.output
 
 
 def test_wrong_namespace_of_kong(arguments, tmp_path):

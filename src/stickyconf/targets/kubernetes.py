@@ -32,9 +32,12 @@ class KubernetesCluster:
         self._kubeconfig, self._cache, self._context = kubeconfig, cache, context
 
     async def __aenter__(self) -> KubernetesCluster:
-        """Connect; HarnessError where nobody answers."""
+        """Connect; HarnessError where nobody answers, or the credentials are not taken."""
         settings = client.Configuration()
-        await config.load_kube_config(str(self._kubeconfig), self._context, client_configuration=settings)
+        try:
+            await config.load_kube_config(str(self._kubeconfig), self._context, client_configuration=settings)
+        except config.ConfigException as error:
+            raise HarnessError(f"the kubeconfig cannot be used: {_first_line(error)}") from error
         settings.connection_pool_maxsize = 100  # every watch and every followed log holds a connection
         self._api = client.ApiClient(settings)
         try:
@@ -42,6 +45,12 @@ class KubernetesCluster:
         except (aiohttp.ClientError, OSError) as error:
             await self._api.close()
             raise HarnessError(f"the Kubernetes API at {settings.host} does not answer: {error}") from error
+        except ApiException as error:
+            await self._api.close()
+            raise HarnessError(
+                f"the Kubernetes API at {settings.host} answers {error.status} {error.reason};"
+                " are the context's credentials valid?"
+            ) from error
         self._core = client.CoreV1Api(self._api)
         return self
 
@@ -246,6 +255,10 @@ class KubernetesCluster:
 
 class _NotFound(HarnessError):
     pass
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [repr(error)])[0]
 
 
 def _translated(error: DynamicApiError) -> Exception:
