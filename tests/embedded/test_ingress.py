@@ -141,7 +141,7 @@ def test_matches_that_differ_in_the_path_only_share_a_kong_route() -> None:
         ],
         "httproute.app.echo.1": [("httproute.app.echo.1.0", ["~/a$"])],
     }
-    assert found.config["services"][0]["routes"][1]["headers"] == {"x-track": ["beta"]}
+    assert found.config["services"][0]["routes"][1]["headers"] == {"X-Track": ["beta"]}
 
 
 def test_header_modifiers_become_plugins() -> None:

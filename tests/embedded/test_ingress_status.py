@@ -118,13 +118,13 @@ def test_other_controllers_parents_stay() -> None:
 
 
 def test_gateway_and_class_say_that_they_are_served() -> None:
-    """Addresses are the proxy Service's, and listeners count their routes."""
+    """Addresses are those of what balances load in front of the proxy, and listeners count their routes."""
     snapshot = cluster(
         service(), route(), route(name="second"), listeners=[LISTENER, LISTENER | {"name": "b", "port": 9}]
     )
     found = translate(snapshot, SETTINGS)
     status = status_of(snapshot.gateways[0], snapshot, found)
-    assert status["addresses"] == [{"type": "IPAddress", "value": "10.96.0.1"}]
+    assert status["addresses"] is None  # a ClusterIP is no address of a Gateway; seen with KIC 3.5.13
     assert condition(status, "Programmed")["status"] == "True"
     good, bad = status["listeners"]
     assert (good["attachedRoutes"], bad["attachedRoutes"]) == (2, 0)

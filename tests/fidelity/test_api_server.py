@@ -77,4 +77,5 @@ def _timeless(value: Any) -> Any:
 @pytest.mark.parametrize("probe", PROBES)
 def test_answers_are_the_same(probe: str, stand_in: dict[str, list[Any]], real: dict[str, list[Any]]) -> None:
     """Status code, stored object with its defaults, or the refusal word for word."""
-    assert differences(stand_in[probe], real[probe]) == ""
+    found = differences(stand_in[probe], real[probe])
+    assert not found, f"\n{found}"

@@ -17,18 +17,28 @@ _ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes
 _POLICIES = f"/apis/configuration.konghq.com/v1beta1/namespaces/{NAMESPACE}/kongupstreampolicies"
 _INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses"
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/kong/gateways/kong"
+_MOMENTARY = {"id", "created_at", "updated_at"}
 _CLASS = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/kong"
 
 
 def configuration(cluster: Cluster) -> Object:
-    """The declarative configuration in force at the gateway, by type and name."""
-    document = json.loads(httpx.get(f"{cluster.said['admin_url']}/config", trust_env=False).json()["config"])
-    names = {address: pod["metadata"]["labels"].get("app", "?") for address, pod in cluster.pods().items()}
+    """The entities in force at the gateway by type and name, with the gateway's defaults in what was left out."""
+    apps = {address: pod["metadata"]["labels"].get("app", "?") for address, pod in cluster.pods().items()}
+    services = _all(cluster, "services")
+    names = {entity["id"]: entity["name"] for entity in (*services, *_all(cluster, "routes"))}
+    upstreams = {}
+    for upstream in _all(cluster, "upstreams"):
+        targets = [
+            f"{apps.get(target['target'].rpartition(':')[0], 'somebody')}:{target['target'].rpartition(':')[2]}"
+            f" weight {target['weight']}"
+            for target in _all(cluster, f"upstreams/{upstream['name']}/targets")
+        ]
+        upstreams[upstream["name"]] = {**_without_ids(upstream, names), "targets": sorted(targets)}
     return {
-        "services": {each["name"]: _service(each) for each in document.get("services") or ()},
-        "upstreams": {each["name"]: _upstream(each, names) for each in document.get("upstreams") or ()},
-        "plugins": sorted((_without_ids(each) for each in document.get("plugins") or ()), key=str),
-        "rest": sorted(set(document) - {"services", "upstreams", "plugins"}),
+        "services": {each["name"]: _without_ids(each, names) for each in services},
+        "routes": {each["name"]: _without_ids(each, names) for each in _all(cluster, "routes")},
+        "plugins": sorted((_without_ids(each, names) for each in _all(cluster, "plugins")), key=str),
+        "upstreams": upstreams,
     }
 
 
@@ -68,28 +78,29 @@ def events(cluster: Cluster) -> Object:
     return dict(sorted(found.items()))
 
 
-def _service(service: Object) -> Object:
-    routes = {route["name"]: _without_ids(route) for route in service.get("routes") or ()}
-    return {**_without_ids({k: v for k, v in service.items() if k != "routes"}), "routes": routes}
+def _all(cluster: Cluster, kind: str) -> list[Object]:
+    found: list[Object] = httpx.get(f"{cluster.said['admin_url']}/{kind}", trust_env=False).json()["data"]
+    return found
 
 
-def _upstream(upstream: Object, names: dict[str, str]) -> Object:
-    targets = sorted(
-        f"{names.get(target['target'].rpartition(':')[0], 'somebody')}:{target['target'].rpartition(':')[2]}"
-        f" weight {target.get('weight')}"
-        for target in upstream.get("targets") or ()
-    )
-    return {**_without_ids({k: v for k, v in upstream.items() if k != "targets"}), "targets": targets}
-
-
-def _without_ids(entity: Object) -> Object:
-    """*entity* without generated ids; a tag keeps its kind of content, not the uid."""
-    kept = {key: value for key, value in entity.items() if key not in ("id", "created_at", "updated_at")}
+def _without_ids(entity: Object, names: dict[str, str]) -> Object:
+    """*entity* with names in place of ids, and of each tag that holds a uid only that it does."""
+    kept = {key: value for key, value in entity.items() if value is not None and key not in _MOMENTARY}
+    for reference in {"service", "route"} & set(kept):
+        kept[reference] = names.get(kept[reference]["id"], "?")
     if "tags" in kept:
         kept["tags"] = sorted("k8s-uid:..." if tag.startswith("k8s-uid:") else tag for tag in kept["tags"])
-    if "plugins" in kept:
-        kept["plugins"] = sorted((_without_ids(plugin) for plugin in kept["plugins"]), key=str)
-    return {key: kept[key] for key in sorted(kept) if kept[key] is not None}
+    if "config" in kept:
+        kept["config"] = _said(kept["config"])
+    return dict(sorted(kept.items()))
+
+
+def _said(value: Any) -> Any:
+    """*value* without what says nothing: nulls, empty lists and maps, and switches that are off."""
+    if not isinstance(value, dict):
+        return value
+    inside = {key: _said(item) for key, item in sorted(value.items())}
+    return {key: item for key, item in inside.items() if item not in (None, False, {}, [])}
 
 
 def _timeless(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from . import kic
 from .client import Object
@@ -47,10 +48,20 @@ class Wishes:
                     if self.kong:
                         continue
                     self._gateway(obj)
+                case "Service", "kong-gateway-proxy":
+                    (port,) = obj["spec"]["ports"]
+                    port["targetPort"] = self._proxy_port()
                 case "Service", "kong-gateway-admin" if not self.controller:
                     obj["spec"]["ports"] = [port for port in obj["spec"]["ports"] if not port["name"].endswith("-tls")]
             chosen.append(obj)
         return chosen
+
+    def _proxy_port(self) -> int:
+        """The number, which KIC compares with what the gateways say they listen on; it looks no name up."""
+        if self.kong is None:
+            return self.ports["proxy"]
+        address = urlsplit(self.kong.proxy_url)
+        return address.port or {"https": 443}.get(address.scheme, 80)
 
     def _gateway(self, deployment: Object) -> None:
         deployment["spec"]["replicas"] = self.gateway_replicas

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from stickyconf.embedded.environment import Address, Listener
+from stickyconf.embedded.gateway import plugins
 from stickyconf.embedded.gateway.dataplane import DataPlane, RejectedError
 from stickyconf.embedded.gateway.declarative import (
     EMPTY,
@@ -32,6 +33,28 @@ log = logging.getLogger(__name__)
 VERSION = "3.11.0.0-embedded"
 # A Kong in a pod listens on all of its addresses, and KIC wants all replicas to say the same.
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - said, not done
+# Where the Admin API lists what a configuration may hold and this gateway only keeps. A KIC that starts asks for all of
+# it, to have something to fall back on.
+_KEPT_AT = {
+    "acls": "acls",
+    "basic-auths": "basicauth_credentials",
+    "ca_certificates": "ca_certificates",
+    "certificates": "certificates",
+    "consumer_groups": "consumer_groups",
+    "consumers": "consumers",
+    "filter-chains": "filter_chains",
+    "hmac-auths": "hmacauth_secrets",
+    "jwts": "jwt_secrets",
+    "key-auths": "keyauth_credentials",
+    "key-sets": "key_sets",
+    "keys": "keys",
+    "licenses": "licenses",
+    "mtls-auths": "mtls_auth_credentials",
+    "oauth2": "oauth2_credentials",
+    "partials": "partials",
+    "snis": "snis",
+    "vaults": "vaults",
+}
 _MOST_BYTES = 64 * 1024**2
 
 
@@ -63,6 +86,8 @@ def admin_app(node: Node) -> web.Application:
             web.get("/services/{key}/routes", api.service_routes),
             web.get("/{kind:services|routes|upstreams|plugins}", api.every),
             web.get("/{kind:services|routes|upstreams|plugins}/{key}", api.one),
+            web.get("/schemas/plugins/{key}", api.plugin_schema),
+            *(web.get(f"/{path}", api.kept) for path in _KEPT_AT),
         ]
     )
     return app
@@ -81,6 +106,7 @@ async def _in_json(request: web.Request, handler: Callable[[web.Request], Awaita
     try:
         return await handler(request)
     except web.HTTPNotFound:
+        log.info("nothing at %s", request.path)
         return web.json_response({"message": "Not found"}, status=404)
     except web.HTTPException as error:
         return web.json_response({"message": error.reason}, status=error.status)
@@ -164,10 +190,20 @@ class _AdminApi:
         )
 
     async def every(self, request: web.Request) -> web.Response:
-        return _page(self._node.declaration.entities[request.match_info["kind"]])
+        return _page(_tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
+
+    async def kept(self, request: web.Request) -> web.Response:
+        section = _KEPT_AT[request.path.strip("/")]
+        return _page(_tagged(request, self._node.declaration.document.get(section) or []))
 
     async def one(self, request: web.Request) -> web.Response:
         return web.json_response(self._named(request, request.match_info["kind"]))
+
+    async def plugin_schema(self, request: web.Request) -> web.Response:
+        found = plugins.schema(request.match_info["key"])
+        if found is None:
+            raise web.HTTPNotFound
+        return web.json_response(found)
 
     async def service_routes(self, request: web.Request) -> web.Response:
         service = self._named(request, "services")
@@ -221,6 +257,15 @@ def _listener(listener: Listener) -> Entity:
     host, port = listener.address.host, listener.address.port
     said = f"{host}:{port} ssl" if listener.tls else f"{host}:{port}"
     return {"ip": host, "port": port, "listener": said, "ssl": listener.tls, "http2": True}
+
+
+def _tagged(request: web.Request, entities: list[Entity]) -> list[Entity]:
+    """Those that the query's ``tags`` ask for: all of ``a,b``, any of ``a/b``."""
+    asked = request.query.get("tags", "")
+    if not asked:
+        return entities
+    wanted, enough = (asked.split("/"), any) if "/" in asked else (asked.split(","), all)
+    return [entity for entity in entities if enough(tag in (entity.get("tags") or ()) for tag in wanted)]
 
 
 def _page(entities: list[Entity], **more: Any) -> web.Response:

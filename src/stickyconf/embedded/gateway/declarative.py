@@ -20,7 +20,8 @@ FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
 _KEPT = {
     "acls", "basicauth_credentials", "ca_certificates", "certificates", "consumer_group_consumers", "consumer_groups",
     "consumers", "custom_plugins", "filter_chains", "hmacauth_secrets", "jwt_secrets", "key_sets",
-    "keyauth_credentials", "keys", "licenses", "oauth2_credentials", "parameters", "snis", "vaults",
+    "keyauth_credentials", "keys", "licenses", "mtls_auth_credentials", "oauth2_credentials", "parameters", "partials",
+    "snis", "vaults",
 }  # fmt: skip
 _NESTED = {
     "services": {"routes": "service", "plugins": "service"},

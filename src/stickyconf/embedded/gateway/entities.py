@@ -191,7 +191,7 @@ SCHEMAS: dict[str, dict[str, Field]] = {
         "instance_name": _TEXT,
         "config": Field("map"),
         "enabled": Field("boolean", default=True),
-        "protocols": Field("array", each=_TEXT),
+        "protocols": Field("array", default=["grpc", "grpcs", "http", "https"], each=_TEXT),
         "service": Field("reference"),
         "route": Field("reference"),
         "consumer": Field("reference"),

@@ -21,6 +21,42 @@ _ACTIONS = {
 }
 
 
+def _record(fields: Json) -> Json:
+    return {"type": "record", "required": True, "fields": [{name: field} for name, field in fields.items()]}
+
+
+_LIST: Json = {"type": "array", "default": [], "elements": {"type": "string"}}
+
+
+def _transformer(*listed: str) -> Json:
+    """A transformer's settings: for each action a record of lists."""
+    return _record({action: _record(dict.fromkeys(listed, _LIST)) for action in ("remove", *_ACTIONS)})
+
+
+# What Kong's ``/schemas/plugins/NAME`` says of a plugin's settings, as far as an ingress controller fills in defaults.
+_SETTINGS: dict[str, Json] = {
+    "request-termination": _record(
+        {
+            "status_code": {"type": "integer", "required": True, "default": 503, "between": [100, 599]},
+            "message": {"type": "string"},
+            "content_type": {"type": "string"},
+            "body": {"type": "string"},
+            "echo": {"type": "boolean", "required": True, "default": False},
+            "trigger": {"type": "string"},
+        }
+    ),
+    "request-transformer": _transformer("headers", "querystring", "body"),
+    "response-transformer": _transformer("headers", "json"),
+}
+
+
+def schema(name: str) -> Json | None:
+    """The schema of the plugin *name*; None for one that changes nothing here."""
+    settings = _SETTINGS.get(name)
+    protocols = {"type": "set", "required": True, "default": ["grpc", "grpcs", "http", "https"]}
+    return settings and {"fields": [{"protocols": protocols}, {"config": settings}]}
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderChange:
     """What a transformer does to one header: *direction* is request or response, *action* a section of Kong's."""

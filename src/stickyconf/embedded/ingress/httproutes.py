@@ -171,11 +171,13 @@ def _paths(path: Object | None) -> list[str]:
 
 def _headers(matches: tuple[Object, ...]) -> Object:
     """Kong's headers; of several matches of one header the first counts, as Gateway API has it."""
-    found: Object = {}
+    first: dict[str, Object] = {}
     for match in matches:
-        regex = match.get("type") == "RegularExpression"
-        found.setdefault(match["name"].lower(), [f"~*{match['value']}" if regex else match["value"]])
-    return found
+        first.setdefault(match["name"].lower(), match)
+    return {
+        match["name"]: [f"~*{match['value']}" if match.get("type") == "RegularExpression" else match["value"]]
+        for match in first.values()
+    }
 
 
 def _plugins(filters: tuple[Object, ...], route_tags: list[str]) -> list[Object]:

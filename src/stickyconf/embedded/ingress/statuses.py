@@ -86,11 +86,13 @@ def _gateways(snapshot: Snapshot, proxy: Object | None) -> Iterator[NewStatus]:
             gateway,
             {
                 "conditions": _merged(status.get("conditions"), accepted, programmed),
-                "addresses": _addresses(proxy),
+                "addresses": _balanced(proxy) or None,
                 "listeners": [
                     {
                         "name": listener["name"],
-                        "supportedKinds": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute"}],
+                        "supportedKinds": [
+                            {"group": GATEWAY_GROUP, "kind": kind} for kind in ("HTTPRoute", "GRPCRoute")
+                        ],
                         "attachedRoutes": attached[listener["name"]],
                         "conditions": _merged(
                             before.get(listener["name"]), *_listener_conditions(gateway, listener, proxy)
@@ -111,15 +113,17 @@ def _listener_conditions(gateway: Object, listener: Object, proxy: Object | None
     yield _condition("ResolvedRefs", status=True, reason="ResolvedRefs", of=gateway)
 
 
+def _balanced(proxy: Object | None) -> list[Object]:
+    """The addresses of what balances load in front of the proxy Service: a Gateway's, with KIC."""
+    balanced = ((proxy or {}).get("status", {}).get("loadBalancer") or {}).get("ingress") or ()
+    found = [{"type": "IPAddress", "value": entry["ip"]} for entry in balanced if entry.get("ip")]
+    return found + [{"type": "Hostname", "value": entry["hostname"]} for entry in balanced if entry.get("hostname")]
+
+
 def _addresses(proxy: Object | None) -> list[Object]:
-    """Where clients reach the proxy Service: what balances load in front of it first, then its own addresses."""
-    if proxy is None:
-        return []
-    balanced = (proxy.get("status", {}).get("loadBalancer") or {}).get("ingress") or ()
-    outside = [{"type": "IPAddress", "value": entry["ip"]} for entry in balanced if entry.get("ip")]
-    outside += [{"type": "Hostname", "value": entry["hostname"]} for entry in balanced if entry.get("hostname")]
-    own = [address for address in proxy["spec"].get("clusterIPs") or () if address != "None"]
-    return outside + [{"type": "IPAddress", "value": address} for address in own]
+    """Those, and the Service's own: an Ingress's, with KIC."""
+    own = ((proxy or {}).get("spec") or {}).get("clusterIPs") or ()
+    return _balanced(proxy) + [{"type": "IPAddress", "value": address} for address in own if address != "None"]
 
 
 def _http_routes(

@@ -64,9 +64,22 @@ def _from_http_routes(snapshot: Snapshot, settings: Settings, failures: list[Fai
     return services
 
 
+# KIC's for a rule whose Services do not exist.
+_NOBODYS_TAGS = [
+    "k8s-name:UNKNOWN",
+    "k8s-namespace:UNKNOWN",
+    "k8s-kind:Service",
+    "k8s-uid:00000000-0000-0000-0000-000000000000",
+    "k8s-group:core",
+    "k8s-version:v1",
+]
+
+
 def _tags(service: KongService) -> list[str]:
     """One Service's own tags; of several, those of the object that joins them."""
     behind = service.kubernetes_services
+    if not behind:
+        return _NOBODYS_TAGS
     return tags(behind[0] if len(behind) == 1 else service.parents[0])
 
 
