@@ -41,6 +41,10 @@ class Secrets:
         self._pattern: re.Pattern[str] | None = None
         self.keep(*values)
 
+    def __len__(self) -> int:
+        """Return how many there are; it grows with every new one."""
+        return len(self._values)
+
     def keep(self, *values: str) -> None:
         """Take values to hide from now on. What is short, a number, or an existing file's path is no secret."""
         found = {spelt for value in values for part in _parts(value) for spelt in _spellings(part)}

@@ -301,14 +301,14 @@ class _Drawing:
         layer = element(self.root, "g")
         for y, lane in groupby(sorted(self.rings, key=lambda ring: (ring[2], ring[1])), key=lambda ring: ring[2]):
             rings = list(lane)
-            free = LEFT
+            free = LEFT + 6
             for number, (exchange, x, _) in enumerate(rings):
                 element(layer, "circle", kind="halo", cx=x, cy=y, r=RING)
                 ring = titled(layer, "circle", exchange.told(), kind="ring", cx=x, cy=y, r=RING)
                 ring.set("data-exchange", str(exchange.seq))
                 said = f"#{exchange.seq}"
                 following = rings[number + 1][1] - RING if number + 1 < len(rings) else WIDTH
-                width = RING + 2 + text_width(said)
+                width = RING + 4 + 1.15 * text_width(said)  # bold
                 if x + width <= following:
                     element(layer, "text", said, kind="on strong", x=x + RING + 2, y=y + 4)
                     free = x + width
