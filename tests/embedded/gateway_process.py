@@ -149,7 +149,7 @@ def start(**environment: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
 def running_gateway(**environment: str) -> Iterator[Gateway]:
     """A gateway that answers, with no configuration yet."""
     process, environ = start(**environment)
-    admin = httpx.Client(base_url=f"http://{environ['KONG_ADMIN_LISTEN']}", timeout=20)
+    admin = httpx.Client(base_url=f"http://{environ['KONG_ADMIN_LISTEN'].split(',')[0]}", timeout=20)
     status = f"http://{environ['KONG_STATUS_LISTEN']}"
     try:
         eventually("the Admin API answers", lambda: answers(f"{status}/status") or process.poll() is not None)
