@@ -190,7 +190,7 @@ class ConformanceRun:
             except OSError as error:
                 raise pytest.UsageError(f"--out {out}: no report can be written there: {error.strerror}") from error
             option.allure_report_dir = str(self.directory.allure_results)
-            self.publication = Publication(self.directory, option.mutant or "")
+            self.publication = Publication(self.directory, option.mutant or "", option.rejudge)
 
     def pytest_sessionstart(self) -> None:
         """Show progress where pytest writes."""

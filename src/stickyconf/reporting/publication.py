@@ -12,7 +12,7 @@ from stickyconf.model import Catalogue, History, Requirement, Verdict
 from stickyconf.model.run import Run
 from stickyconf.reporting import allure, conformance, junit, summary
 from stickyconf.reporting.layout import RunDirectory
-from stickyconf.reporting.redaction import redact, redact_data, remember_credentials
+from stickyconf.reporting.redaction import publishable, redact, redact_data, remember_credentials
 from stickyconf.reporting.timeline import Timelines
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 class Publication:
     """The reports of one run. ``mutant`` is the deliberate fault in force, "" where there is none."""
 
-    def __init__(self, directory: RunDirectory, mutant: str) -> None:
-        """Take the directory to write to."""
+    def __init__(self, directory: RunDirectory, mutant: str, rejudged: Path | None = None) -> None:
+        """Take the directory to write to, and that of the run whose histories are judged again: their manifests."""
         self._directory, self._mutant = directory, mutant
         self._timelines = Timelines(directory.timelines)
+        for file in (rejudged / "manifests").glob("*.yaml") if rejudged else ():
+            (directory.manifests / file.name).write_text(publishable(file.read_text(encoding="utf-8")), "utf-8")
 
     def applied(self, history: str, manifest: Mapping[str, Any]) -> None:
         """Keep an object as it was applied for a history, without its credentials, which are known from now on."""
