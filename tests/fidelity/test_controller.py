@@ -83,6 +83,11 @@ def settled(look: Callable[[], Any]) -> Any:
     return last
 
 
+def lasting(events: Object) -> Object:
+    """*events* but for one of the moment: KIC's store gets a policy some time after the API server has it."""
+    return {said: times for said, times in events.items() if "KongUpstreamPolicy fidelity/sticky not found" not in said}
+
+
 def without_quarrel(found: Any) -> Any:
     """*found* without what concerns the one route whose Services disagree; see its own test."""
     if isinstance(found, dict):
@@ -112,7 +117,7 @@ def test_statuses_say_the_same(stand_in: Written, real: Written) -> None:
 
 def test_events_say_the_same(stand_in: Written, real: Written) -> None:
     """What the controller refuses to translate, it says at the same objects in the same words."""
-    found = differences(without_quarrel(stand_in.events), without_quarrel(real.events))
+    found = differences(without_quarrel(lasting(stand_in.events)), without_quarrel(lasting(real.events)))
     assert not found, f"\n{found}"
 
 
