@@ -55,7 +55,7 @@ def test_no_licence_where_one_is_needed(tmp_path, path, monkeypatch):
     assert result.status == 0, result.output
     assert result.status_of("CKE-01") == "NOT_APPLICABLE"
     assert "cannot be configured without a licence" in " ".join(result.output.split())
-    assert not (tmp_path / "fakes" / "kind.log").exists()
+    assert "create" not in (tmp_path / "fakes" / "kind.log").read_text()
 
 
 def test_whole_run(tmp_path, path, monkeypatch):
@@ -67,7 +67,7 @@ def test_whole_run(tmp_path, path, monkeypatch):
     assert result.status == 0, result.output
     assert result.status_of("CKE-01") == "CONFORMS"
     assert result.report
-    assert result.report["target"] == "kind"
+    assert result.report["implementation"]["target"] == "kind"
     versions = json.dumps(result.report)
     assert "kong/kong-gateway:3.11.0.14" in versions
     assert "kong/kubernetes-ingress-controller:3.5.13" in versions
