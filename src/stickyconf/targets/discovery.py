@@ -122,7 +122,11 @@ def _tempo(container: dict[str, Any]) -> Tempo:
         sync = float(setting(container, "proxy-sync-seconds") or KONG_TEMPO.sync)
     except ValueError as error:
         raise NoTarget(f"KIC's proxy-sync-seconds is no number: {error}") from error
-    hold = max(KONG_TEMPO.hold, PUSHES_IN_A_HOLD * sync)
+    return held(sync, max(KONG_TEMPO.hold, PUSHES_IN_A_HOLD * sync))
+
+
+def held(sync: float, hold: float) -> Tempo:
+    """Return the tempo for a sync period and a hold, in seconds; the grace period is longer by as much as Kong's."""
     return Tempo(sync=sync, hold=hold, grace=hold + KONG_TEMPO.grace - KONG_TEMPO.hold)
 
 

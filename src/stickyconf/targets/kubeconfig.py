@@ -11,7 +11,7 @@ from typing import Any
 from stickyconf.ports import NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, Rejected
 from stickyconf.targets import discovery
 from stickyconf.targets.contexts import kubeconfig_files, only_context, written
-from stickyconf.targets.discovery import GATEWAY, GATEWAY_CLASS, Found
+from stickyconf.targets.discovery import GATEWAY, GATEWAY_CLASS, Found, held
 from stickyconf.targets.guard import OwnNamespacesOnly
 from stickyconf.targets.installation import BadOption, Installation, NoTarget
 from stickyconf.targets.kong import IngressController
@@ -45,7 +45,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
             target="kubeconfig",
             kubeconfig=file,
             context=option.context,
-            tempo=found.tempo,
+            tempo=found.tempo if option.hold is None else held(found.tempo.sync, option.hold),
             namespace=found.namespace,
             controller=found.controller,
             gateway=found.gateway,

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from stickyconf.targets.contexts import kubeconfig_files, only_context
 from stickyconf.targets.installation import BadOption
 
+SHORTEST_HOLD, LONGEST_HOLD = 10.0, 600.0
+
 
 def add_options(add: Callable[..., None]) -> None:
     """Register the options."""
@@ -25,6 +27,13 @@ def add_options(add: Callable[..., None]) -> None:
         action="store_true",
         help="switch KIC's drain support as the cases need it, which restarts KIC, and put it back in the end",
     )
+    add(
+        "--hold",
+        type=float,
+        metavar="SECONDS",
+        help="how long a deleted echo pod serves on where nobody releases it; more for a cluster or a machine that is"
+        " slow (default: 30, or ten of KIC's sync periods)",
+    )
     add("--cleanup", metavar="RUN-ID", help="remove what a killed run left on the cluster of --context, and end")
 
 
@@ -37,6 +46,8 @@ def check(option: Namespace) -> None:
             f" (kubectl config get-contexts lists those of {files})"
         )
     only_context(kubeconfig_files(option.kubeconfig), option.context)
+    if option.hold is not None and not SHORTEST_HOLD <= option.hold <= LONGEST_HOLD:
+        raise BadOption(f"--hold {option.hold:g}: give seconds from {SHORTEST_HOLD:g} to {LONGEST_HOLD:g}")
     if option.parent_gateway and not all(option.parent_gateway.partition("/")):
         raise BadOption(f"--parent-gateway {option.parent_gateway} is not NAMESPACE/NAME")
     if option.parent_gateway and (option.install_gatewayclass or option.gateway_class):

@@ -108,6 +108,7 @@ async def _found(stack, file, context, waiter, cache):
         parent_gateway=None,
         install_gatewayclass=False,
         may_toggle_drain=True,
+        hold=None,
         proxy_url=None,
     )
     try:
