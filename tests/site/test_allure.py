@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -50,7 +51,8 @@ def site(tool: Allure, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         stored(run, out)
     write(KillMatrix(CATALOGUE, frozenset(), (), 0.0, whole=False), out)
-    return build(find_runs([out]), CATALOGUE, out.parent / "site", tool, out).folder
+    with contextlib.chdir(out.parent):  # a relative path, as on the command line
+        return build(find_runs([out]), CATALOGUE, Path("site"), tool, out).folder
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ def build(
     until the new one is whole. Raises ReportToolError where Allure fails, OSError where nothing can be written.
     """
     columns = editions(runs)
+    folder = folder.absolute()  # Allure runs in a directory of its own
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         made = Path(temporary) / "site"
