@@ -73,6 +73,22 @@ def test_image_that_cannot_be_pulled(tools, root, decoy):
     assert sorted(path.name for path in root.iterdir()) == ["manifests"]
 
 
+def test_node_that_does_not_start(tools, root, decoy):
+    """The container and the network that were made are gone again, and Docker's own words are in the line."""
+    before = world(tools)
+    image = docker(tools, "import", "-c", 'ENTRYPOINT ["/none"]', "-", "stickyconf-node:none", stdin=bytes(10240))
+    begun = kind_cluster(settings(Namespace(kind_image="stickyconf-node:none")), tools, "start", root, WAITER)
+    try:
+        with pytest.raises(NoTarget) as caught:
+            begun.__enter__()
+    finally:
+        docker(tools, "rmi", image)
+    assert str(caught.value).startswith("kind could not make the cluster stickyconf-start: ")
+    assert "Error response from daemon" in str(caught.value)
+    assert world(tools) == before
+    assert sorted(path.name for path in root.iterdir()) == ["manifests"]
+
+
 def test_cluster_of_somebody_else(tools, root, decoy):
     """It is neither used nor removed, by the name that was asked for or by --cleanup."""
     before = world(tools)

@@ -2,7 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
 from argparse import Namespace
 from pathlib import Path
@@ -18,6 +20,7 @@ from stickyconf.targets.kind_settings import KindSettings, settings
 from stickyconf.targets.licence import hide
 from stickyconf.targets.preflight import Tools
 from stickyconf.wait import Budgets, Waiter
+from tests.embedded.apiserver_process import eventually
 from tests.targets import fakes
 
 WAITER = Waiter(Budgets.of({"node": 30}))
@@ -209,6 +212,28 @@ def test_left_by_a_killed_run(killed, root, tools):
     assert sorted(remove_left_over(killed, tools, root)) == ["named", "stickyconf-dead"]
     assert clusters(tools) == {"stickyconf-other"}
     assert not (root / ".pytest-kind").exists()
+
+
+def _begin(root: Path, tools: Tools) -> None:
+    kind_cluster(asked(), tools, "dead", root, WAITER).__enter__()
+
+
+def test_killed_while_kind_was_at_work(root, tools):
+    """kind goes on without the run; what it then has made is found by the run's id, and removed."""
+    started = tools.kind.parent / "started"
+    pause = f"pathlib.Path({str(started)!r}).touch(), __import__('time').sleep(1), (state / 'network').touch()"
+    text = tools.kind.read_text()
+    tools.kind.write_text(text.replace('(state / "network").touch()', pause))
+    run = multiprocessing.get_context("fork").Process(target=_begin, args=(root, tools))
+    run.start()
+    eventually("kind is at work", started.exists)
+    assert run.pid
+    os.kill(run.pid, signal.SIGKILL)
+    run.join(10)
+    eventually("kind has made the cluster", lambda: clusters(tools))
+    assert remove_left_over("dead", tools, root) == ["stickyconf-dead"]
+    assert clusters(tools) == set()
+    assert not (tools.kind.parent / "network").exists()
 
 
 def test_cleanup_leaves_what_is_in_use(root, tools):

@@ -84,7 +84,10 @@ async def _stopped(process: asyncio.subprocess.Process, ended: asyncio.Task[int]
 
 
 def last_words(output: str) -> str:
-    """Return what a tool's output says went wrong: from its ERROR on, else its last lines, as one line."""
-    _, marker, rest = output.partition("ERROR:")
-    text = " ".join((rest if marker else "\n".join(output.splitlines()[-4:])).split())
-    return text[-SHOWN:] or "nothing"
+    """Return what a tool's output says went wrong, as one line.
+
+    That is what follows its ERROR, and of that what a command it ran has said, as kind quotes it; else its last lines.
+    """
+    _, marker, error = output.partition("ERROR:")
+    said = error.rpartition("Command Output:")[2] if marker else "\n".join(output.splitlines()[-4:])
+    return " ".join(said.split())[-SHOWN:] or "nothing"
