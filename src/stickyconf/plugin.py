@@ -236,6 +236,7 @@ class ConformanceRun:
             items[:] = chosen
         for item in chosen:
             allure.describe(item, subjects[item], self.catalogue)
+            allure.entitle(item)
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
 
     def _names_files(self) -> bool:

@@ -37,6 +37,7 @@ def pytest_configure(config):
 def pytest_runtest_setup(item):
     subject = CATALOGUE[item.get_closest_marker("requirement").args[0]]
     allure.describe(item, subject, CATALOGUE)
+    allure.entitle(item)
     allure.label(subject, CATALOGUE)
 """
 CASES = """
@@ -98,7 +99,7 @@ class Results:
     def test(self, name: str) -> dict[str, Any]:
         """Return the result of a test function."""
         results = (json.loads(path.read_text(encoding="utf-8")) for path in self.directory.glob("*-result.json"))
-        return next(result for result in results if result["name"].partition("[")[0] == name)
+        return next(result for result in results if result["fullName"].endswith(f"#{name}"))
 
     def labels(self, name: str) -> dict[str, list[str]]:
         """Return a test's labels by name."""
@@ -175,6 +176,11 @@ def test_the_description_is_the_requirements_text_with_its_source(results: Resul
     assert subject.exposure in description
     for source in CATALOGUE.source_links(subject).values():
         assert f"[{source.title}]({source.url})" in description
+
+
+def test_a_case_is_called_by_the_sentence_it_proves(results: Results) -> None:
+    assert results.test("test_shares_are_the_weights")["name"] == "A SHOULD"
+    assert results.test("test_says_too_much")["name"].startswith("test_says_too_much[")
 
 
 def test_the_sources_are_linked(results: Results) -> None:

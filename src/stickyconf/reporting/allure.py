@@ -1,7 +1,7 @@
 """What Allure is told of a case, through allure-pytest's public API. Without --alluredir all of this does nothing.
 
-The plugin calls ``describe`` and ``label`` before a case, the others while it runs or when it has failed: what is
-attached lands in the test.
+The plugin calls ``describe``, ``entitle`` and ``label`` before a case, the others while it runs or when it has failed:
+what is attached lands in the test.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MOST_STEPS = 100
 # Their functions carry no annotations.
 _case: Any = allure.dynamic
 _description: Any = allure.description
+_title: Any = allure.title
 _SEVERITY = {
     Level.MUST: allure.severity_level.BLOCKER,
     Level.SHOULD: allure.severity_level.CRITICAL,
@@ -58,6 +59,13 @@ def describe(case: Marked, requirement: Requirement, catalogue: Catalogue) -> No
         f"Applies to: {requirement.since}",
     ]
     case.add_marker(_description("\n\n".join(paragraphs)))
+
+
+def entitle(case: Any) -> None:
+    """Show a pytest item as the sentence its docstring begins with; one with parameters keeps its name with them."""
+    if not hasattr(case, "callspec"):
+        sentence = str(case.function.__doc__).strip().splitlines()[0]
+        _title(sentence.removesuffix("."))(case.function)
 
 
 def label(requirement: Requirement, catalogue: Catalogue) -> None:

@@ -23,8 +23,9 @@ HEADINGS = (
 )
 _STYLE = (
     ":root{color-scheme:light dark}body{margin:8px;font:13px system-ui,sans-serif}table{border-collapse:collapse}"
-    "th,td{border:1px solid #8886;padding:4px 8px;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
-    "th{position:sticky;top:0;background:Canvas}td:nth-child(2),td:nth-child(3){text-align:right;white-space:nowrap}"
+    "th,td{border:1px solid #8886;padding:4px 8px;text-align:left;vertical-align:top}"
+    "td:nth-child(-n+7){white-space:nowrap}td{min-width:6ch}td:nth-child(n+8){min-width:22ch;overflow-wrap:break-word}"
+    "th{position:sticky;top:0;background:Canvas}td:nth-child(2),td:nth-child(3){text-align:right}"
 )
 
 
