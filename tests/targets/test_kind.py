@@ -159,7 +159,7 @@ def test_too_slow(root, tools):
 def test_licence_is_not_inherited(root, tools, monkeypatch):
     """No program that is started has the licence in its environment once the target has read it."""
     monkeypatch.setenv("KONG_LICENSE_DATA", "SENSITIVE")
-    hide()
+    hide(None)
     with kind_cluster(asked(), tools, "abc123", root, WAITER):
         pass
     assert not any("| licence" in line for line in commands(tools))

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from stickyconf.secrecy import known
 from stickyconf.targets.installation import BadOption
 from stickyconf.targets.licence import VARIABLE, Unlicensed, demand, gateway_version, hide, read_licence
 
@@ -23,7 +24,8 @@ def test_from_the_environment():
     assert read
     assert read.expires == TODAY
     assert "SENSITIVE" not in repr(read)
-    hide(environ)
+    hide(read, environ)
+    assert "SENSITIVE" not in known().hide(f"it said: {read.text}")
     assert environ == {"PATH": "/bin"}
 
 

@@ -165,6 +165,15 @@ def test_options_and_environment():
     assert settings(Namespace(kic_image="kong/nightly:1"), {}).setup.kic_image == "kong/nightly:1"
 
 
+def test_no_command_sees_the_licence(programs, monkeypatch):
+    """Not in its environment, either, though workers of this process may still need it there."""
+    monkeypatch.setenv("KONG_LICENSE_DATA", "SENSITIVE")
+    program(programs / "docker", f"/usr/bin/env > {programs}/seen; echo '{INFORMATION % programs}'")
+    preflight(settings(Namespace(), environ={}))
+    assert "PATH=" in (programs / "seen").read_text()
+    assert "SENSITIVE" not in (programs / "seen").read_text()
+
+
 def test_no_command_sees_the_terminal(programs):
     """What is asked cannot wait for an answer of the user's."""
     program(programs / "docker", f"read line && exit 1; echo '{INFORMATION % programs}'")

@@ -80,7 +80,7 @@ def _licence(settings: KindSettings) -> Licence | None:
         licence = read_licence(settings.licence_file, datetime.now(UTC).date())
     except BadOption as error:
         raise NoTarget(str(error)) from None
-    hide()
+    hide(licence)
     demand(settings.setup.kong_image, licence)
     return licence
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from stickyconf.ports import Manifest
+from stickyconf.secrecy import known
 from stickyconf.targets.installation import BadOption, NoTarget
 
 VARIABLE = "KONG_LICENSE_DATA"
@@ -64,9 +65,16 @@ def read_licence(file: Path | None, today: date, environ: MutableMapping[str, st
         raise BadOption(f"--kong-license-file {file} is no text; give the licence's JSON as Kong sent it") from None
 
 
-def hide(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take the licence out of the environment that child processes inherit."""
+def hide(licence: Licence | None, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take the licence out of what child processes inherit, and have it redacted wherever it turns up."""
     environ.pop(VARIABLE, None)
+    if licence:
+        known().keep(licence.text)
+
+
+def inheritable(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for a child process that is started before ``hide``: workers still need what it hides."""
+    return {name: value for name, value in environ.items() if name != VARIABLE}
 
 
 def _checked(text: str, source: str, today: date) -> Licence:

@@ -16,6 +16,7 @@ from typing import Any
 
 from stickyconf.targets.installation import NoTarget
 from stickyconf.targets.kind_settings import KindSettings
+from stickyconf.targets.licence import inheritable
 
 SECONDS = 4.5
 """For all questions to Docker and kind together."""
@@ -55,6 +56,7 @@ class Asking:
             done = subprocess.run(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL,
+                env=inheritable(),
                 capture_output=True,
                 text=True,
                 errors="replace",
