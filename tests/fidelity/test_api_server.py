@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fidelity.clusters import ASSETS, Cluster, Object, running
+from tests.fidelity.clusters import ASSETS, Cluster, Object, eventually, running
 from tests.fidelity.probes import JSON, TABLE, probes
 from tests.fidelity.test_controller import differences
 
@@ -22,6 +22,7 @@ PROBES = dict(probes())
 
 # What is a server's own, or a matter of the moment.
 _OWN = {"uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp", "time"}
+_AGE = re.compile(r"^\d+s$")  # of an object, in tables
 _ADDRESS = re.compile(r"\b10\.96\.\d+\.\d+\b")
 
 
@@ -49,8 +50,6 @@ def answers(*options: str) -> dict[str, list[Any]]:
 
 
 def _established(cluster: Cluster, path: str) -> None:
-    from tests.fidelity.clusters import eventually
-
     def conditions() -> set[tuple[str, str]]:
         found = cluster.get(path).get("status", {}).get("conditions") or ()
         return {(each["type"], each["status"]) for each in found}
@@ -63,7 +62,8 @@ def _answer(cluster: Cluster, method: str, path: str, body: Object | None, media
     if body is not None:
         headers["Content-Type"] = JSON if media == TABLE else media
     answer = cluster.api.request(method, path, json=body, headers=headers)
-    return {"status": answer.status_code, "body": _timeless(answer.json())}
+    is_json = answer.headers["Content-Type"].startswith("application/json")
+    return {"status": answer.status_code, "body": _timeless(answer.json() if is_json else answer.text)}
 
 
 def _timeless(value: Any) -> Any:
@@ -71,7 +71,7 @@ def _timeless(value: Any) -> Any:
         return {key: _timeless(item) for key, item in value.items() if key not in _OWN}
     if isinstance(value, list):
         return [_timeless(item) for item in value]
-    return _ADDRESS.sub("CLUSTER-IP", value) if isinstance(value, str) else value
+    return _AGE.sub("AGE", _ADDRESS.sub("CLUSTER-IP", value)) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("probe", PROBES)
