@@ -22,6 +22,8 @@ export default {
   output: site.output,
   historyPath: site.history,
   historyLimit: 30,
+  // Where a case stands in the source is in its name; what it is about is what a reader looks for.
+  hideLabels: ["parentSuite", "suite", "subSuite", "package", "framework", "language", "host", "thread"],
   environments,
   // Allure 3 takes no categories.json from the results.
   categories: {

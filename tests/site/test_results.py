@@ -64,6 +64,16 @@ def test_attachments_of_what_went_wrong_are_kept_first() -> None:
     assert results._affordable(attached, 1010) == set(attached)
 
 
+def test_fixtures_are_kept_where_they_took_long_or_something_happened() -> None:
+    passed = {"status": "passed", "start": 5000}
+    quick, slow = passed | {"name": "quick", "stop": 5999}, passed | {"name": "slow", "stop": 6000}
+    broken, told = quick | {"status": "broken"}, quick | {"steps": [{"name": "a step"}]}
+    container = {"befores": [quick, slow, broken, told], "afters": [quick]}
+    assert results._with_eventful_fixtures(container)
+    assert not results._with_eventful_fixtures({"befores": [quick]})
+    assert container == {"befores": [slow, broken, told], "afters": []}
+
+
 def test_cases_are_found_by_their_node_even_with_parameters(run: StoredRun) -> None:
     collected = Results()
     collected.add(run, "any")

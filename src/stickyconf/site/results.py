@@ -24,6 +24,9 @@ WHOLE_BYTES, LEAN_BYTES = 5_200_000, 1_200_000
 """How much results and attachments may have together, however many runs there are: five whole runs of five versions
 make a site of less than 25 MB. The one-file report is written as base64, and a browser reads it whole."""
 
+LONG_FIXTURE = 1000
+"""Milliseconds from which a fixture's time says where a case's went."""
+
 STEPS_KEPT = 1
 """How deep the steps go in the one-file report."""
 
@@ -68,7 +71,9 @@ class Results:
             _name_edition(result, edition)
             self._keep(source, result, "result")
         for file in sorted(source.glob("*-container.json")):
-            self._keep(source, json.loads(file.read_text(encoding="utf-8")), "container")
+            container = json.loads(file.read_text(encoding="utf-8"))
+            if _with_eventful_fixtures(container):
+                self._keep(source, container, "container")
         for row in run.rows.values():
             for case in row["cases"]:
                 if found := _result_of(case["node"], results):
@@ -160,6 +165,19 @@ def _name_edition(result: dict[str, Any], edition: str) -> None:
     # The suite's own parameter says the same with fewer words, and not in cases that broke before they met anybody.
     others = [one for one in result.get("parameters", []) if one["name"] not in _SAID_BY_EDITION]
     result["parameters"] = [*others, {"name": EDITION, "value": edition}]
+
+
+def _with_eventful_fixtures(container: dict[str, Any]) -> bool:
+    """Take the fixtures out of a container that tell a reader of verdicts nothing; return whether any is left."""
+    for part in ("befores", "afters"):
+        container[part] = [fixture for fixture in container.get(part) or () if _eventful(fixture)]
+    return bool(container["befores"] or container["afters"])
+
+
+def _eventful(fixture: Mapping[str, Any]) -> bool:
+    lasted = fixture.get("stop", 0) - fixture.get("start", 0)
+    happened = fixture.get("steps") or fixture.get("attachments")
+    return bool(happened) or fixture.get("status") != "passed" or lasted >= LONG_FIXTURE
 
 
 def _result_of(node: str, results: list[dict[str, Any]]) -> dict[str, Any] | None:
