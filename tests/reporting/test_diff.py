@@ -148,6 +148,16 @@ def test_measured_behaviour_is_compared_for_observe_only() -> None:
     assert not between(measuring("AFF-01", "26"), measuring("AFF-01", "36")).measures
 
 
+def test_what_was_not_measured_again_did_not_move() -> None:
+    length = judged("CKE-11", Status.CONFORMS, measures=(Measure("length", "26"),))
+    older = run_of(*without(conforming("core"), "CKE-11"), length)
+
+    found = between(older, run_of(*without(conforming("core"), "CKE-11"), filtered=True))
+
+    assert found.measures == ()
+    assert found.left_out == ("CKE-11",)
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[Path, Path]:
     """Two runs' folders, the newer one worse."""

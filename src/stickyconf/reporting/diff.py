@@ -80,7 +80,7 @@ def difference(older: Mapping[str, Any], newer: Mapping[str, Any]) -> Difference
     for row in newer["requirements"]:
         was = before.pop(row["id"], None)
         old, new = was["status"] if was else ABSENT, row["status"]
-        if was is not None and row["level"] == "OBSERVE":
+        if was is not None and row["level"] == "OBSERVE" and UNJUDGED not in (old, new):
             shifts += moved(row["id"], was["measures"], row["measures"])
         if was is not None and old != UNJUDGED and new == UNJUDGED and not _broke(row):
             left_out.append(row["id"])
