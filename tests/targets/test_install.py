@@ -21,7 +21,7 @@ from stickyconf.targets.kongmanifest import Setup
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.targets.licence import Licence
 from stickyconf.wait import Budgets, Waiter
-from tests.embedded.apiserver_process import running_apiserver
+from tests.embedded.apiserver_process import needs_kubectl, running_apiserver
 from tests.targets.stand_in import sources
 
 GATEWAY_YAML = (Path(__file__).parents[2] / "manifests" / "gateway.yaml").read_text()
@@ -174,3 +174,14 @@ def test_an_image_that_cannot_be_pulled(tmp_path, monkeypatch):
     )
     assert said in message
     assert "\n" not in message
+
+
+@needs_kubectl
+def test_kubectl_takes_the_gateway_as_it_stands():
+    """The file in manifests/ needs no changes to be applied by hand."""
+    with running_apiserver() as server:
+        server.install_crds()
+        server.request("POST", "/api/v1/namespaces", {"metadata": {"name": "kong"}})
+        said = server.kubectl("apply", "-f", "-", stdin=GATEWAY_YAML)
+    assert "gatewayclass.gateway.networking.k8s.io/kong created" in said
+    assert "gateway.gateway.networking.k8s.io/kong created" in said
