@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.fidelity.clusters import ASSETS, Cluster, Object, eventually, running
-from tests.fidelity.probes import JSON, TABLE, probes
+from tests.fidelity.probes import CORE, GATEWAY_API, JSON, POLICIES, TABLE, probes
 from tests.fidelity.test_controller import differences
 
 pytestmark = pytest.mark.skipif(not ASSETS, reason="STICKYCONF_ASSETS names no directory with etcd and kube-apiserver")
@@ -24,6 +24,42 @@ PROBES = dict(probes())
 _OWN = {"uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp", "time"}
 _AGE = re.compile(r"^\d+s$")  # of an object, in tables
 _ADDRESS = re.compile(r"\b10\.96\.\d+\.\d+\b")
+
+_NULL = '1.34 writes null where the stand-in, as 1.33, writes "null"'
+_POD = "no admission: no tolerations, and a service account's name without the plugin ServiceAccount"
+_TABLE = "descriptions of columns, and the types of the usual ones"
+# Probe -> what differs, as docs/fidelity.md has it. One that has come to agree fails (xfail is strict here).
+KNOWN = {
+    "policy sticky-without-cookie": _NULL,
+    "policy unknown-algorithm": _NULL,
+    "policy wrong-type": _NULL,
+    "policy no-such-health": _NULL,
+    "route match type unknown": _NULL,
+    "policy name not allowed": "a policy without spec also has every rule complain that there is none",
+    "deployment without selector": "only the first of two causes",
+    "service port out of range": "only the first of two causes",
+    "scale below zero": "the kind in the refusal: Deployment, not Scale",
+    "pod defaults": _POD,
+    "pod probed": _POD,
+    "pod held": _POD,
+    "pod image changed": "the refusal without a diff of the pod",
+    "ingress": "an empty status without loadBalancer",
+    "ingress without rules": "admitted",
+    "endpoint slice with address: pod": "no empty conditions",
+    "endpoint slice with address: loopback": "admitted, as its pods have such addresses",
+    "endpoint slice with address: name": "admitted",
+    "json patch that fails": "says which test failed",
+    "apply by another": "server-side apply reports no conflicts",
+    "delete with wrong uid": "the words of the refusal",
+    "object of another kind": "the words of the refusal",
+    f"GET {CORE}/pods?labelSelector=a%20b%20c": "the words of the refusal",
+    f"GET {CORE}/wishes": "a Status in JSON, not text",
+    "GET /apis/nobody.test/v1": "a Status in JSON, not text",
+    f"table {POLICIES}": _TABLE,
+    f"table {GATEWAY_API}/httproutes": _TABLE,
+    f"table {GATEWAY_API}/gateways": _TABLE,
+    f"table {CORE}/services": _TABLE,
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +110,10 @@ def _timeless(value: Any) -> Any:
     return _AGE.sub("AGE", _ADDRESS.sub("CLUSTER-IP", value)) if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize(
+    "probe",
+    [pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name])) if name in KNOWN else name for name in PROBES],
+)
 def test_answers_are_the_same(probe: str, stand_in: dict[str, list[Any]], real: dict[str, list[Any]]) -> None:
     """Status code, stored object with its defaults, or the refusal word for word."""
     found = differences(stand_in[probe], real[probe])

@@ -100,7 +100,7 @@ def without_quarrel(found: Any) -> Any:
 def differences(ours: Any, theirs: Any) -> str:
     """A unified diff of both as YAML; empty where they are the same."""
     texts = [yaml.safe_dump(each, sort_keys=True, width=200).splitlines() for each in (ours, theirs)]
-    return "\n".join(difflib.unified_diff(*texts, "stand-in", "KIC", lineterm="", n=4))
+    return "\n".join(difflib.unified_diff(*texts, "stand-in", "real part", lineterm="", n=4))
 
 
 def test_gateways_are_given_the_same_configuration(stand_in: Written, real: Written) -> None:
