@@ -18,6 +18,9 @@ KUBECTL = shutil.which("kubectl")
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl, which looks at what the suite left")
 
 LABEL = "stickyconf/run"
+PATIENCE = ("--hold", "120", "--budget", "traffic=240", "--budget", "rollout=240")
+"""For a machine that has much to do; where it has not, nothing takes longer by it."""
+
 DECOYS = {  # names and labels that a careless pattern would catch
     "sticky-drain-1": {},
     "stickyconf": {},
@@ -47,7 +50,7 @@ def whole(arguments, tmp_path_factory):
     """A run with policies, pods deleted, a Deployment scaled, drain support switched, and pages."""
     chosen = ("API-01", "DRN-08", "DRN-12", "DOC-01")
     selection = [word for requirement in chosen for word in ("--requirement", requirement)]
-    return run_suite(tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", "--hold", "120", *selection)
+    return run_suite(tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", *PATIENCE, *selection)
 
 
 def kubectl(cluster, *words, stdin=None):

@@ -9,6 +9,7 @@ import os
 import secrets
 from argparse import Namespace
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,7 @@ def _named(request):
         return request.getfixturevalue("embedded").kubeconfig, "embedded"
     if not os.environ.get(KUBECONFIG) or not os.environ.get(CONTEXT):
         pytest.skip(f"no cluster of yours is named: set {KUBECONFIG} and {CONTEXT}")
-    return os.environ[KUBECONFIG], os.environ[CONTEXT]
+    return Path(os.environ[KUBECONFIG]).expanduser(), os.environ[CONTEXT]
 
 
 async def _found(stack, file, context, waiter, cache):

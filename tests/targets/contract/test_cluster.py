@@ -102,12 +102,15 @@ def test_merge_patch(ports, loop, namespace):
 
 
 def test_scale(ports, loop, namespace):
-    """Scaling changes a Deployment's replicas and makes a new generation."""
+    """Scaling changes a Deployment's replicas and makes a new generation.
+
+    It may be several: a kube-apiserver counts annotations of Deployments, too, which their controller writes.
+    """
     before = loop.run(ports.cluster.create(deployment(namespace)))
     loop.run(ports.cluster.scale("nothing", namespace, 2))
     after = loop.run(ports.cluster.get(DEPLOYMENT, "nothing", namespace))
     assert after["spec"]["replicas"] == 2
-    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    assert after["metadata"]["generation"] > before["metadata"]["generation"]
 
 
 def test_watch(ports, loop, namespace):
