@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from stickyconf.ports import POD
-from stickyconf.targets import kind_installation
+from stickyconf.targets import kind, kind_installation
 from stickyconf.targets.install import Sources
 from stickyconf.targets.kubernetes import KubernetesCluster
 from tests.targets import stand_in
@@ -73,6 +73,6 @@ def stand_ins(_settings: Any, manifests: Path) -> Sources:
     return stand_in.sources((manifests / "gateway.yaml").read_text())
 
 
-kind_installation.kind_cluster = embedded_cluster  # type: ignore[assignment]
+kind.kind_cluster = embedded_cluster  # type: ignore[assignment]
 kind_installation.proxy_url = pod_url  # type: ignore[assignment]
 kind_installation.sources = stand_ins

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from argparse import Namespace
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pytest_kind import KindCluster
 
 from stickyconf.ports import Cluster, HarnessError, Kind, Rejected
 from stickyconf.targets import kongmanifest
 from stickyconf.targets.install import Sources, install
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
-from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url, remove_left_over
+from stickyconf.targets.kind import load_archives, proxy_url, remove_left_over
 from stickyconf.targets.kind_record import HOME
 from stickyconf.targets.kind_settings import KindSettings
 from stickyconf.targets.kind_settings import settings as settings_of
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.targets.licence import Licence, demand, hide, read_licence
-from stickyconf.targets.preflight import preflight
+from stickyconf.targets.preflight import Tools, preflight
 from stickyconf.wait import Waiter, WaitFailed
 
 NODE = Kind("v1", "Node")
@@ -36,35 +37,44 @@ def sources(settings: KindSettings, manifests: Path) -> Sources:
     )
 
 
-@contextlib.contextmanager
-def kind_installation(settings: KindSettings, run: str, root: Path, waiter: Waiter) -> Iterator[Installation]:
-    """Yield KIC and Kong Gateway in a kind cluster of this run's.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a kind target needs, all of it checked before anything starts."""
 
-    ``run`` is the run's id, ``root`` the directory of the project. Raises NoTarget, in one line, where anything of it
-    cannot be had; what was begun is then taken back.
-    """
+    settings: KindSettings
+    licence: Licence | None
+    tools: Tools
+    wanted: Sources
+
+
+def prepare(settings: KindSettings, root: Path) -> Prepared:
+    """Check and fetch what is needed; ``root`` is the project's directory. NoTarget, in one line, where it is not."""
     licence = _licence(settings)
     tools = preflight(settings)
-    wanted = sources(settings, root / "manifests")
-    with kind_cluster(settings, tools, run, root, waiter) as cluster:
-        kubeconfig, directory = Path(cluster.kubeconfig_path), root / HOME / cluster.name
-        asyncio.run(load_archives(settings.archives, tools, cluster, waiter))
-        context = f"kind-{cluster.name}"
-        versions = asyncio.run(_installed(kubeconfig, context, directory, wanted, settings, licence, waiter))
-        yield Installation(
-            target="kind",
-            kubeconfig=kubeconfig,
-            context=context,
-            tempo=KONG_TEMPO,
-            namespace=kongmanifest.NAMESPACE,
-            controller=kongmanifest.CONTROLLER,
-            gateway=kongmanifest.GATEWAY,
-            proxy_service=kongmanifest.PROXY,
-            admin_service=kongmanifest.ADMIN,
-            proxy_url=proxy_url(tools, cluster),
-            versions=versions | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version},
-            kept=_kept(cluster.name, kubeconfig),
-        )
+    return Prepared(settings, licence, tools, sources(settings, root / "manifests"))
+
+
+def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Waiter) -> Installation:
+    """Install KIC and Kong Gateway in a kind cluster, and return where they are; NoTarget where they do not work."""
+    settings, tools = prepared.settings, prepared.tools
+    kubeconfig, directory = Path(cluster.kubeconfig_path), root / HOME / cluster.name
+    asyncio.run(load_archives(settings.archives, tools, cluster, waiter))
+    context = f"kind-{cluster.name}"
+    versions = asyncio.run(_installed(kubeconfig, context, directory, prepared, waiter))
+    return Installation(
+        target="kind",
+        kubeconfig=kubeconfig,
+        context=context,
+        tempo=KONG_TEMPO,
+        namespace=kongmanifest.NAMESPACE,
+        controller=kongmanifest.CONTROLLER,
+        gateway=kongmanifest.GATEWAY,
+        proxy_service=kongmanifest.PROXY,
+        admin_service=kongmanifest.ADMIN,
+        proxy_url=proxy_url(tools, cluster),
+        versions=versions | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version},
+        kept=_kept(cluster.name, kubeconfig),
+    )
 
 
 def clean(option: Namespace, root: Path) -> list[str]:
@@ -86,18 +96,12 @@ def _licence(settings: KindSettings) -> Licence | None:
 
 
 async def _installed(
-    kubeconfig: Path,
-    context: str,
-    directory: Path,
-    wanted: Sources,
-    settings: KindSettings,
-    licence: Licence | None,
-    waiter: Waiter,
+    kubeconfig: Path, context: str, directory: Path, prepared: Prepared, waiter: Waiter
 ) -> dict[str, str]:
     try:
         async with KubernetesCluster(kubeconfig, directory / "discovery.json", context) as cluster:
             await nodes_ready(cluster, waiter)
-            return await install(cluster, waiter, wanted, settings.setup, licence)
+            return await install(cluster, waiter, prepared.wanted, prepared.settings.setup, prepared.licence)
     except (HarnessError, Rejected) as error:
         raise NoTarget(f"the kind cluster cannot be used: {error}") from error
 
