@@ -48,6 +48,13 @@ def test_the_implementation_comes_first_and_a_stand_in_is_called_one() -> None:
     assert disclaimer.startswith("This run says nothing about Kong.")
 
 
+def test_a_real_controller_before_a_stand_in_is_said_to_be_real() -> None:
+    run = replace(examples.clean(), versions={"kic": "3.5.13"})
+
+    assert "Kong Ingress Controller was a real one (3.5.13)." in told(run)
+    assert "This run says nothing about Kong Gateway." in told(run)
+
+
 def test_a_stand_in_is_called_one_even_where_its_name_does_not_say_so() -> None:
     first, *_ = terminal.lines(replace(examples.clean(), implementation="Kong Gateway"), CATALOGUE)
 

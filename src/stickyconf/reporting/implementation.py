@@ -44,9 +44,15 @@ class Implementation:
 
     @property
     def disclaimer(self) -> str:
-        """What a stand-in's results do not say; "" for Kong."""
+        """What a stand-in's results do not say; "" for Kong. ``versions`` name ``kic`` where a real one ran."""
         if not self.embedded:
             return ""
+        controller = self.versions.get("kic")
+        if controller:
+            return (
+                f"This run says nothing about Kong Gateway. In its place was the {self.told}. "
+                f"Kong Ingress Controller was a real one ({controller})."
+            )
         return (
             f"This run says nothing about Kong. The implementation under test was the {self.told}, "
             "not Kong Gateway and Kong Ingress Controller."
