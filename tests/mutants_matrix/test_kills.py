@@ -205,13 +205,13 @@ class Page(HTMLParser):
         self.loads: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "link", "br"):
             self.open.append(tag)
         if tag == "td":
             self.cells.append(dict(attrs))
-        self.loads += [f"{tag} {key}" for key, _ in attrs if key in ("src", "href")] + (
-            [tag] if tag == "script" else []
-        )
+        self.loads += [
+            f"{tag} {key}" for key, value in attrs if key in ("src", "href") and not (value or "").startswith("data:")
+        ] + ([tag] if tag == "script" else [])
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

@@ -64,7 +64,14 @@ def test_the_site_is_served_on_loopback_until_interrupted(tmp_path: Path, site: 
         str(site),
         str(folder),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
+    )
     try:
         assert process.stdout
         address = next(line.split()[1] for line in process.stdout if line.startswith("serving"))
