@@ -78,10 +78,10 @@ def test_adds_max_age(gateway):
 
 
 def test_starves_a_pod(gateway):
-    """One of three pods gets next to nothing of 200 new sessions; what is opened is marked, and pins as it should."""
-    answers = [gateway.get() for _ in range(200)]
+    """One of three pods gets none of 60 new sessions; what is opened is marked, and pins as it should."""
+    answers = [gateway.get() for _ in range(60)]
     placed = Counter(answer.json()["pod"] for answer in answers)
-    assert sum(count for _, count in placed.most_common(2)) >= 199  # the third has a weight of 1 in 2001
+    assert len(placed) == 2
     assert {answer.headers[GATEWAY_MARK] for answer in answers} == {"starves_a_pod"}
     first = answers[0]
     assert gateway.get(cookie=session_of(first)).json()["pod"] == first.json()["pod"]

@@ -1,9 +1,10 @@
 """Faults of which pods are chosen: for new sessions, while a pod drains, and after it has gone."""
 
+from collections.abc import Callable
 from typing import Any
 
 from stickyconf.embedded.gateway.translation import STATEFUL_SESSION
-from stickyconf.embedded.gateway.xds import Xds
+from stickyconf.embedded.gateway.xds import Json, Xds
 from stickyconf.mutants.gateway.lua import address_of, choose_cookie, in_lua, mark_placements
 
 Kong = dict[str, list[dict[str, Any]]]
@@ -35,20 +36,21 @@ end
 
 
 def starves_a_pod(xds: Xds, kong: Kong) -> Xds:
-    """One pod of each Service gets next to no new sessions."""
-    for ready in _ready_endpoints(xds):
-        for rank, endpoint in enumerate(ready):
-            endpoint["load_balancing_weight"] = 1000 if rank else 1
-    return mark_placements(xds, "starves_a_pod")
+    """One pod of each Service gets no new sessions."""
+    return _close(xds, "starves_a_pod", lambda ready: ready[:1])
 
 
 def places_all_sessions_on_one_pod(xds: Xds, kong: Kong) -> Xds:
     """One pod of each Service gets all new sessions."""
+    return _close(xds, "places_all_sessions_on_one_pod", lambda ready: ready[1:])
+
+
+def slights_a_pod(xds: Xds, kong: Kong) -> Xds:
+    """One pod of each Service gets an eighth of the new sessions that any other gets."""
     for ready in _ready_endpoints(xds):
-        for endpoint in ready[1:]:
-            endpoint["health_status"] = "DRAINING"
-            endpoint["load_balancing_weight"] = 1
-    return mark_placements(xds, "places_all_sessions_on_one_pod")
+        for rank, endpoint in enumerate(ready):
+            endpoint["load_balancing_weight"] = 8 if rank else 1
+    return mark_placements(xds, "slights_a_pod")
 
 
 def places_sessions_by_load(xds: Xds, kong: Kong) -> Xds:
@@ -99,6 +101,15 @@ def reshuffles_sessions_during_a_drain(xds: Xds, kong: Kong) -> Xds:
 def leaves_a_worker_with_the_old_targets(xds: Xds, kong: Kong) -> Xds:
     """One of four workers goes on placing new sessions on a pod that drains."""
     return choose_cookie(xds, "leaves_a_worker_with_the_old_targets", _STALE_WORKER)
+
+
+def _close(xds: Xds, mutant: str, to_close: Callable[[list[Json]], list[Json]]) -> Xds:
+    """Let what *to_close* takes from the ready endpoints of each Service keep its sessions and get no new ones."""
+    for ready in _ready_endpoints(xds):
+        for endpoint in to_close(ready):
+            endpoint["health_status"] = "DRAINING"
+            endpoint["load_balancing_weight"] = 1
+    return mark_placements(xds, mutant)
 
 
 def _routes(xds: Xds) -> list[dict[str, Any]]:
