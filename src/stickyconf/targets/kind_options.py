@@ -15,11 +15,14 @@ from stickyconf.targets.preflight import preflight
 
 
 def add_options(add: Callable[..., None]) -> None:
-    """Register the options. Those for the node image, the tools and the cluster's name are pytest-kind's."""
+    """Register the options. --cluster-name and --kind-bin are pytest-kind's; two others of it get shorter names here."""
 
     def option(name: str, what: str, default: object, **more: object) -> None:
-        variable = VARIABLES[name.lstrip("-").replace("-", "_")]
+        variable = VARIABLES[str(more.get("dest", name.lstrip("-").replace("-", "_")))]
         add(name, help=f"kind: {what} [{variable}] (default: {default})", **more)
+
+    option("--node-image", "the nodes' image, as --kind-image", "kind's own", metavar="IMAGE", dest="kind_image")
+    option("--kubectl-bin", "as --kind-kubectl-bin", "kubectl on PATH", metavar="PATH", dest="kind_kubectl_bin")
 
     option("--kong-image", "the gateway's image", KONG_IMAGE, metavar="IMAGE")
     option("--kic-version", "version of KIC's manifest, and of its image", KIC_VERSION, metavar="VERSION")
