@@ -15,7 +15,7 @@ from stickyconf.targets.preflight import preflight
 
 
 def add_options(add: Callable[..., None]) -> None:
-    """Register the options. --cluster-name and --kind-bin are pytest-kind's; two others of it get shorter names here."""
+    """Register the options. --cluster-name and --kind-bin are pytest-kind's; two more of its get shorter names here."""
 
     def option(name: str, what: str, default: object, **more: object) -> None:
         variable = VARIABLES[str(more.get("dest", name.lstrip("-").replace("-", "_")))]
