@@ -5,7 +5,7 @@ import pytest
 from stickyconf import checks
 from stickyconf.cases import requirement
 from stickyconf.checks.policy_api import HOW_TO, LEFT_OUT_PATH
-from stickyconf.scenarios import Policy, submit_policies
+from stickyconf.scenarios import Policy, Topology, submit_policies
 
 ALGORITHMS = ("round-robin", "least-connections", "consistent-hashing", "latency", "sticky-sessions")
 OTHER_ALGORITHMS = tuple(name for name in ALGORITHMS if name != "sticky-sessions")
@@ -37,7 +37,7 @@ POLICIES = {
 
 @pytest.fixture(scope="module")
 def history(record):
-    return record("policy-api", submit_policies(POLICIES))
+    return record("policy-api", submit_policies(POLICIES), topology=Topology(replicas=0, policy=None))
 
 
 @requirement("API-01")

@@ -11,7 +11,7 @@ from typing import Any
 
 import stickyconf
 from stickyconf.model import Happening, History, Setup
-from stickyconf.ports import POD, HarnessError, Target
+from stickyconf.ports import POD, HarnessError, Rejected, Target
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.recorder import Recorder
@@ -24,7 +24,10 @@ AGREEING_CONNECTIONS = 5
 
 @dataclass
 class Stage:
-    """Where a scenario plays. Made by ``staged``; ``pods`` are the ready pods, name -> "ip:port"."""
+    """Where a scenario plays. Made by ``staged``; ``pods`` are the ready pods, name -> "ip:port".
+
+    ``refused`` is what the API server said of the case's policy where it did not admit it.
+    """
 
     name: str
     target: Target
@@ -37,6 +40,7 @@ class Stage:
     recorder: Recorder = field(default_factory=Recorder)
     pods: dict[str, str] = field(default_factory=dict)
     gateways: tuple[str, ...] = ()
+    refused: str = ""
 
     def __post_init__(self) -> None:
         """Start watching as soon as there is something to watch."""
@@ -77,9 +81,18 @@ class Stage:
         for manifest in self.manifests.echo(self.namespace, self.topology, tempo.hold, tempo.grace):
             await cluster.apply(manifest)
         if self.topology.policy:
-            await cluster.apply(self.manifests.policy(self.namespace, self.topology.policy.spec))
+            await self._apply_policy(self.manifests.policy(self.namespace, self.topology.policy.spec))
         await cluster.apply(self.manifests.route(self.namespace, self.host, self.topology))
         await self.refresh_pods(self.topology.replicas)
+
+    async def _apply_policy(self, manifest: Mapping[str, Any]) -> None:
+        """Apply the case's policy. One that is refused is no fault of ours: without it, nothing converges."""
+        try:
+            await self.target.cluster.apply(manifest)
+        except Rejected as refusal:
+            self.refused = refusal.message
+            name, code = manifest["metadata"]["name"], str(refusal.code)
+            self.recorder.event(Happening.REJECTED, name, code=code, reason=refusal.reason, message=refusal.message)
 
     async def refresh_pods(self, replicas: int) -> None:
         """Wait until so many pods are ready, and remember them."""
@@ -109,6 +122,9 @@ class Stage:
         self.gateways = tuple(await self.target.gateway.replicas())
         if not self.gateways:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
+        if self.refused:
+            self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
+            return False
         try:
             shown = await self.waiter.until(
                 f"{self.upstream} on {len(self.gateways)} gateway replica(s)",
