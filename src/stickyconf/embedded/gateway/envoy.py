@@ -10,8 +10,7 @@ import json
 import logging
 import os
 import signal
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import aiohttp
 
 from stickyconf.embedded.environment import MisconfiguredError
+from stickyconf.embedded.gateway.asking import within
 from stickyconf.embedded.gateway.dataplane import RejectedError, Traffic
 from stickyconf.embedded.gateway.declarative import EMPTY, Declaration
 from stickyconf.embedded.gateway.xds import Xds, endpoint_file, route_file, source
@@ -36,7 +36,6 @@ _COUNTS = ("cx_total", "cx_active", "rq_total", "rq_active")  # in the order of 
 _REFUSAL = "Filesystem config update rejected: "
 _LONGEST_SOCKET_PATH = 107  # sun_path in unix(7) has 108 bytes with the final NUL
 _SETTLE_SECONDS = 10.0
-_POLL_SECONDS = 0.002
 
 
 def binary() -> Path:
@@ -157,7 +156,7 @@ class Envoy:
 
         try:
             await self._admin("POST", "/drain_listeners")
-            if not await _poll(idle, patience):
+            if not await within(patience, idle):
                 log.warning("requests still in flight after %g s are cut off", patience)
         except aiohttp.ClientError as error:
             log.warning("Envoy went away while draining: %s", error)
@@ -234,7 +233,7 @@ class Envoy:
 
     async def _settled(self) -> None:
         """Wait until Envoy runs every file as last written. Raises :class:`RejectedError` when it does not."""
-        if not await _poll(self._runs_what_is_written, _SETTLE_SECONDS):
+        if not await within(_SETTLE_SECONDS, self._runs_what_is_written):
             raise RejectedError(f"the configuration is not in force after {_SETTLE_SECONDS:g} s")
 
     async def _runs_what_is_written(self) -> bool:
@@ -278,13 +277,3 @@ class Envoy:
         async with self._session.request(method, path, params=query) as answer:
             text = await answer.text()
         return json.loads(text) if text.startswith("{") else text
-
-
-async def _poll(done: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Ask *done* until it says yes; False when it does not within *seconds*. Envoy cannot call us."""
-    deadline = time.monotonic() + seconds
-    while not await done():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(_POLL_SECONDS)
-    return True

@@ -14,13 +14,13 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stickyconf.embedded.environment import Address, MisconfiguredError
+from stickyconf.embedded.gateway.asking import within
 from stickyconf.embedded.gateway.dataplane import RejectedError, Traffic
 from stickyconf.embedded.gateway.declarative import EMPTY, Declaration
 from stickyconf.embedded.gateway.haproxyconfig import (
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 _SPARE = 32  # servers a backend can still be given while its process runs
 _MOST_COMMANDS = 50  # in one line, which has to fit into a buffer of 16 KiB
 _SETTLE_SECONDS = 10.0
-_POLL_SECONDS = 0.002
 _REAP_SECONDS = 1.0
 _SHOWN_LINES = 3
 
@@ -115,7 +114,7 @@ class HAProxy:
 
         if last:
             await last.accept_no_more()
-        if not await _poll(idle, patience):
+        if not await within(patience, idle):
             log.warning("requests still in flight after %g s are cut off", patience)
         for process in processes:
             process.kill()
@@ -247,7 +246,7 @@ class _Process:
 
     async def up(self) -> None:
         """Wait until it runs. Raises :class:`RejectedError` when it has ended instead."""
-        if not await _poll(self._accepts_commands, _SETTLE_SECONDS):
+        if not await within(_SETTLE_SECONDS, self._accepts_commands):
             raise RejectedError(f"it does not answer after {_SETTLE_SECONDS:g} s; {self.refusal()}")
 
     async def _accepts_commands(self) -> bool:
@@ -334,13 +333,3 @@ async def _address(host: str) -> str | None:
         return None
     # Kong asks for A records first.
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
-
-
-async def _poll(done: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Ask *done* until it says yes; False when it does not within *seconds*. HAProxy cannot call us."""
-    deadline = time.monotonic() + seconds
-    while not await done():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(_POLL_SECONDS)
-    return True
