@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from stickyconf.targets.embedded import embedded_cluster
+from stickyconf.targets.embedded.installation import embedded_cluster
 from stickyconf.wait import Beat
 
 SAMPLE_SECONDS = 0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import shlex
 import sys
@@ -32,8 +33,10 @@ from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication, properties, without_credentials
 from stickyconf.reporting.redaction import redact
 from stickyconf.stats import ALPHA
-from stickyconf.targets import embedded_options, kind_options, kubeconfig_options
+from stickyconf.targets.embedded import options as embedded_options
 from stickyconf.targets.installation import BadOption, NoTarget, TargetOptions
+from stickyconf.targets.kind import options as kind_options
+from stickyconf.targets.kubeconfig import options as kubeconfig_options
 from stickyconf.wait import Budgets, UnknownBudget, Waiter
 
 TARGETS: dict[str, TargetOptions] = {
@@ -97,7 +100,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         raise pytest.UsageError(
             "--cleanup works with --target kubeconfig and --target kind; the embedded cluster ends with the run"
         )
-    from stickyconf.targets import cleanup, kind_installation  # bring the Kubernetes client, which takes its time
+    # These bring the Kubernetes client, which takes its time.
+    from stickyconf.targets.kind import installation as kind_installation
+    from stickyconf.targets.kubeconfig import cleanup
 
     try:
         if option.target == "kind":
@@ -238,6 +243,11 @@ class ConformanceRun:
             allure.describe(item, subjects[item], self.catalogue)
             allure.entitle(item)
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
+
+    def pytest_collection_finish(self) -> None:
+        """Hide what is imported by now from the garbage collector: pytest alone runs it five times at the end."""
+        gc.collect()
+        gc.freeze()
 
     def _names_files(self) -> bool:
         return any("::" in str(argument) or str(argument).endswith(".py") for argument in self.config.args)

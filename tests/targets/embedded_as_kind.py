@@ -19,8 +19,9 @@ from typing import Any
 import yaml
 
 from stickyconf.ports import POD
-from stickyconf.targets import kind, kind_installation
-from stickyconf.targets.install import Sources
+from stickyconf.targets.kind import cluster as kind
+from stickyconf.targets.kind import installation as kind_installation
+from stickyconf.targets.kind.install import Sources
 from stickyconf.targets.kubernetes import KubernetesCluster
 from tests.targets import stand_in
 

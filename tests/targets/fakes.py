@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from stickyconf.targets.preflight import Tools
+from stickyconf.targets.kind.preflight import Tools
 
 _KIND = """\
 #!{python}

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from stickyconf import embedded
-from stickyconf.targets.install import Sources
+from stickyconf.targets.kind.install import Sources
 
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 

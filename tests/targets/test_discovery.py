@@ -3,7 +3,8 @@
 import pytest
 
 from stickyconf.ports import DEPLOYMENT, POD, SERVICE
-from stickyconf.targets.discovery import (
+from stickyconf.targets.installation import NoTarget
+from stickyconf.targets.kubeconfig.discovery import (
     GATEWAY,
     GATEWAY_CLASS,
     KIC_CONTROLLER,
@@ -13,7 +14,6 @@ from stickyconf.targets.discovery import (
     find_kong,
     named_gateway,
 )
-from stickyconf.targets.installation import NoTarget
 
 
 def deployment(name, image, labels, env=(), args=()):

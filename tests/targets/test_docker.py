@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind import kind_cluster, remove_left_over
-from stickyconf.targets.kind_settings import settings
-from stickyconf.targets.preflight import Tools, preflight
+from stickyconf.targets.kind.cluster import kind_cluster, remove_left_over
+from stickyconf.targets.kind.preflight import Tools, preflight
+from stickyconf.targets.kind.settings import settings
 from stickyconf.wait import Budgets, Waiter
 
 WAITER = Waiter(Budgets.of({"node": 120}))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.targets.downloads import Pinned, Store
 from stickyconf.targets.installation import NoTarget
+from stickyconf.targets.kind.downloads import Pinned, Store
 
 CONTENT = b"kind: Namespace\n"
 PINNED = Pinned("kong/kic/v1/all.yaml", hashlib.sha256(CONTENT).hexdigest())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stickyconf.ports import DEPLOYMENT, NAMESPACE, POD, RUN_LABEL, SERVICE, OutOfReach
-from stickyconf.targets.guard import OwnNamespacesOnly
+from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
 
 IN_KONG = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo", "namespace": "kong"}}
 CLASS = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "kong"}}

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from stickyconf.ports import DEPLOYMENT, EVENT, POD, SERVICE, Kind
-from stickyconf.targets import install as installing
-from stickyconf.targets.install import install, reconfigure
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind_installation import nodes_ready
-from stickyconf.targets.kongmanifest import Setup
+from stickyconf.targets.kind import install as installing
+from stickyconf.targets.kind.install import install, reconfigure
+from stickyconf.targets.kind.installation import nodes_ready
+from stickyconf.targets.kind.kongmanifest import Setup
+from stickyconf.targets.kind.licence import Licence
 from stickyconf.targets.kubernetes import KubernetesCluster
-from stickyconf.targets.licence import Licence
 from stickyconf.wait import Budgets, Waiter
 from tests.embedded.apiserver_process import needs_kubectl, running_apiserver
 from tests.targets.stand_in import sources

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind import kind_cluster, load_archives, proxy_url, remove_left_over
-from stickyconf.targets.kind_record import Claim
-from stickyconf.targets.kind_settings import KindSettings, settings
-from stickyconf.targets.licence import hide
-from stickyconf.targets.preflight import Tools
+from stickyconf.targets.kind.cluster import kind_cluster, load_archives, proxy_url, remove_left_over
+from stickyconf.targets.kind.licence import hide
+from stickyconf.targets.kind.preflight import Tools
+from stickyconf.targets.kind.record import Claim
+from stickyconf.targets.kind.settings import KindSettings, settings
 from stickyconf.wait import Budgets, Waiter
 from tests.embedded.apiserver_process import eventually
 from tests.targets import fakes

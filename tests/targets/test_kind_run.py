@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.targets import kind_options
 from stickyconf.targets.installation import BadOption
+from stickyconf.targets.kind import options as kind_options
 from tests.targets import fakes
 from tests.whole.runs import run_suite
 

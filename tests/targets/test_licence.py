@@ -7,7 +7,7 @@ import pytest
 
 from stickyconf.secrecy import known
 from stickyconf.targets.installation import BadOption
-from stickyconf.targets.licence import VARIABLE, Unlicensed, demand, gateway_version, hide, read_licence
+from stickyconf.targets.kind.licence import VARIABLE, Unlicensed, demand, gateway_version, hide, read_licence
 
 TODAY = date(2026, 11, 23)
 

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 
-from stickyconf.targets.downloads import Store, default_cache
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind_settings import KIC_VERSION
-from stickyconf.targets.kongmanifest import GATEWAY_API, KIC_MANIFESTS, Setup, documents, patched
+from stickyconf.targets.kind.downloads import Store, default_cache
+from stickyconf.targets.kind.kongmanifest import GATEWAY_API, KIC_MANIFESTS, Setup, documents, patched
+from stickyconf.targets.kind.settings import KIC_VERSION
 from tests.targets.stand_in import all_in_one
 
 SETUP = Setup(

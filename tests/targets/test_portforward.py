@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from stickyconf.ports import HarnessError
-from stickyconf.targets.portforward import port_forwarded
+from stickyconf.targets.kubeconfig.portforward import port_forwarded
 
 PORT = (8000).to_bytes(2, "little")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from stickyconf.targets import preflight as checks
 from stickyconf.targets.installation import BadOption, NoTarget
-from stickyconf.targets.kind_settings import KIC_VERSION, KONG_IMAGE, settings
-from stickyconf.targets.preflight import preflight
+from stickyconf.targets.kind import preflight as checks
+from stickyconf.targets.kind.preflight import preflight
+from stickyconf.targets.kind.settings import KIC_VERSION, KONG_IMAGE, settings
 
 INFORMATION = '{"ServerVersion": "28.0", "DockerRootDir": "%s"}'
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stickyconf.targets.kind_faults import not_made
-from stickyconf.targets.pulling import is_final, pull_failure
+from stickyconf.targets.kind.faults import not_made
+from stickyconf.targets.kind.pulling import is_final, pull_failure
 
 SAID = {
     "no such tag": (

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from stickyconf.ports import SERVICE, Rejected
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.reach import Way, find_proxy
+from stickyconf.targets.kubeconfig.reach import Way, find_proxy
 
 NOWHERE = 9  # the discard port, where nobody listens
 

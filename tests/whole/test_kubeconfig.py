@@ -10,7 +10,7 @@ import time
 import pytest
 import yaml
 
-from stickyconf.targets.embedded import embedded_cluster
+from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.targets.permissions import recorded, refused, rules, unused
 from tests.whole.runs import ROOT, command, run_suite
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +19,10 @@ from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
 FIELD_MANAGER = "stickyconf"
 PROXY_SECONDS = 10.0
 """How long one request through the API server to a pod may take, in seconds."""
+
+_SHORT = aiohttp.ClientTimeout(total=PROXY_SECONDS)
+_ENDLESS = aiohttp.ClientTimeout(total=None, connect=PROXY_SECONDS)
+"""Of what goes on until somebody ends it: without it, the client ends a watch and a followed log after 5 minutes."""
 
 _REFUSED = {400, 403, 409, 422}
 _UNREACHABLE = {400, 404, 502, 503}  # of a pod behind the proxy subresource: without an address yet, gone, ended
@@ -51,7 +55,6 @@ class KubernetesCluster:
                 f"the Kubernetes API at {settings.host} answers {error.status} {error.reason};"
                 " are the context's credentials valid?"
             ) from error
-        self._core = client.CoreV1Api(self._api)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -60,7 +63,14 @@ class KubernetesCluster:
 
     async def version(self) -> str:
         """Return the server's version, for example v1.34.0."""
-        return str((await client.VersionApi(self._api).get_code()).git_version)
+        try:
+            answer = await self._open("GET", "/version")
+            said = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise HarnessError(f"the Kubernetes API does not answer: {error!r}") from error
+        if not answer.ok:
+            raise HarnessError(f"the Kubernetes API does not tell its version: {answer.status} {answer.reason}")
+        return str(json.loads(said)["gitVersion"])
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:
         """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
@@ -140,7 +150,11 @@ class KubernetesCluster:
         version = listed["metadata"]["resourceVersion"]
         while True:
             response = await resource.get(
-                namespace=namespace or None, watch=True, resource_version=version, serialize=False
+                namespace=namespace or None,
+                watch=True,
+                resource_version=version,
+                serialize=False,
+                _request_timeout=_ENDLESS,
             )
             async for line in _lines(response):
                 event = json.loads(line)
@@ -154,13 +168,13 @@ class KubernetesCluster:
 
     async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
-        response = await self._open_log(pod, namespace, follow=True)
+        response = await self._open_log(pod, namespace, follow="true")
         async for line in _lines(response):
             yield line.decode(errors="replace")
 
     async def log(self, pod: str, namespace: str, tail: int) -> str:
         """Return the last lines of a pod's log."""
-        response = await self._open_log(pod, namespace, tail_lines=tail)
+        response = await self._open_log(pod, namespace, tailLines=str(tail))
         return (await response.read()).decode(errors="replace")
 
     async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
@@ -168,16 +182,14 @@ class KubernetesCluster:
 
         HarnessError where the API server does not pass the request on.
         """
-        name = f"{pod}:{port}"
         try:
-            await self._core.connect_post_namespaced_pod_proxy_with_path(name, namespace, path.lstrip("/"))
-        except ApiException as error:
-            if error.status in _UNREACHABLE:
-                return False
-            raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {error.status}") from error
+            answer = await self._open("POST", f"{_pod(namespace, f'{pod}:{port}')}/proxy{path}")
+            await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"pod {namespace}/{pod} cannot be reached through the API server: {error}") from error
-        return True
+        if not answer.ok and answer.status not in _UNREACHABLE:
+            raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {answer.status}")
+        return answer.ok
 
     async def get_from_pod(self, scheme: str, pod: str, namespace: str, port: int, path: str) -> tuple[int, str]:
         """Get a path of a pod's server through the API server (pods/proxy); return the status and the body.
@@ -187,15 +199,8 @@ class KubernetesCluster:
         """
         path, _, query = path.partition("?")
         name = f"{pod}:{port}" if scheme == "http" else f"{scheme}:{pod}:{port}"
-        request = await self._api.param_serialize(
-            "GET",
-            f"/api/v1/namespaces/{namespace}/pods/{name}/proxy{path}",
-            query_params=parse_qsl(query),
-            header_params={"Accept": "*/*"},
-            auth_settings=["BearerToken"],
-        )
         try:
-            answer = await self._api.call_api(*request, _request_timeout=PROXY_SECONDS)
+            answer = await self._open("GET", f"{_pod(namespace, name)}/proxy{path}", parse_qsl(query))
             return answer.status, (await answer.read()).decode(errors="replace")
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"the Kubernetes API does not answer: {error!r}") from error
@@ -207,7 +212,7 @@ class KubernetesCluster:
         """
         request = await self._api.param_serialize(
             "GET",
-            f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward",
+            f"{_pod(namespace, pod)}/portforward",
             query_params=[("ports", str(port))],
             auth_settings=["BearerToken"],
         )
@@ -225,15 +230,32 @@ class KubernetesCluster:
             raise HarnessError(f"no port-forward to pod {namespace}/{pod}: {error}") from error
         return socket
 
-    async def _open_log(self, pod: str, namespace: str, **options: Any) -> aiohttp.ClientResponse:
+    async def _open_log(self, pod: str, namespace: str, **options: str) -> aiohttp.ClientResponse:
         try:
-            response = await self._core.read_namespaced_pod_log_without_preload_content(pod, namespace, **options)
+            response = await self._open("GET", f"{_pod(namespace, pod)}/log", [*options.items()], timeout=_ENDLESS)
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {error}") from error
         if response.status != 200:
             said = (await response.read()).decode(errors="replace")
             raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {response.status} {said}")
         return response
+
+    async def _open(
+        self, method: str, path: str, query: Sequence[tuple[str, str]] = (), timeout: aiohttp.ClientTimeout = _SHORT
+    ) -> aiohttp.ClientResponse:
+        """Send a request for which the dynamic client has no words, and return the answer before its body.
+
+        CoreV1Api has the words, and takes a second and a half of each start to import.
+        """
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params={"Accept": "*/*"},
+            auth_settings=["BearerToken"],
+        )
+        answer: aiohttp.ClientResponse = (await self._api.call_api(*request, _request_timeout=timeout)).response
+        return answer
 
     async def _resource(self, kind: Kind) -> Any:
         try:
@@ -255,6 +277,10 @@ class KubernetesCluster:
 
 class _NotFound(HarnessError):
     pass
+
+
+def _pod(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods/{name}"
 
 
 def _first_line(error: Exception) -> str:

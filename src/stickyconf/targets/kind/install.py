@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stickyconf.ports import DEPLOYMENT, POD, Cluster, HarnessError, Kind, Manifest, Rejected
-from stickyconf.targets import kongmanifest
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kongmanifest import CONTROLLER, GATEWAY, NAMESPACE, Setup
-from stickyconf.targets.licence import HOW, Licence
-from stickyconf.targets.pulling import is_final, pull_failure
+from stickyconf.targets.kind import kongmanifest
+from stickyconf.targets.kind.kongmanifest import CONTROLLER, GATEWAY, NAMESPACE, Setup
+from stickyconf.targets.kind.licence import HOW, Licence
+from stickyconf.targets.kind.pulling import is_final, pull_failure
 from stickyconf.wait import Waiter, WaitFailed
 
 REPLICA_SET = Kind("apps/v1", "ReplicaSet")

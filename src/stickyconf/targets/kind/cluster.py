@@ -18,12 +18,12 @@ import yaml
 from pytest_kind import KindCluster
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind_faults import not_made
-from stickyconf.targets.kind_record import HOME, Claim, Record
-from stickyconf.targets.kind_settings import KindSettings
-from stickyconf.targets.kongmanifest import NODE_PORT
-from stickyconf.targets.preflight import Tools
-from stickyconf.targets.programs import finished, last_words, output_of
+from stickyconf.targets.kind.faults import not_made
+from stickyconf.targets.kind.kongmanifest import NODE_PORT
+from stickyconf.targets.kind.preflight import Tools
+from stickyconf.targets.kind.programs import finished, last_words, output_of
+from stickyconf.targets.kind.record import HOME, Claim, Record
+from stickyconf.targets.kind.settings import KindSettings
 from stickyconf.wait import Waiter
 
 PREFIX = "stickyconf-"
@@ -136,7 +136,7 @@ class _Lifecycle:
         configuration = self._claim.directory / "kind.yaml"
         configuration.write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         command: list[str | Path] = [
-            *(sys.executable, "-m", "stickyconf.targets.kind_create"),
+            *(sys.executable, "-m", "stickyconf.targets.kind.create"),
             *(self._name, self._kubeconfig, self._settings.node_image),
             *(self._tools.kind, self._tools.kubectl, configuration),
         ]

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from stickyconf.ports import NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, Rejected
-from stickyconf.targets import discovery
-from stickyconf.targets.contexts import kubeconfig_files, only_context, written
-from stickyconf.targets.discovery import GATEWAY, GATEWAY_CLASS, Found, held
-from stickyconf.targets.guard import OwnNamespacesOnly
 from stickyconf.targets.installation import BadOption, Installation, NoTarget
 from stickyconf.targets.kong import IngressController
+from stickyconf.targets.kubeconfig import discovery
+from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context, written
+from stickyconf.targets.kubeconfig.discovery import GATEWAY, GATEWAY_CLASS, Found, held
+from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
+from stickyconf.targets.kubeconfig.portforward import port_forwarded
+from stickyconf.targets.kubeconfig.reach import find_proxy, http_port
 from stickyconf.targets.kubernetes import KubernetesCluster
-from stickyconf.targets.portforward import port_forwarded
-from stickyconf.targets.reach import find_proxy, http_port
 from stickyconf.wait import Waiter, WaitFailed
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind_settings import KindSettings
-from stickyconf.targets.licence import inheritable
+from stickyconf.targets.kind.licence import inheritable
+from stickyconf.targets.kind.settings import KindSettings
 
 SECONDS = 4.5
 """For all questions to Docker and kind together."""

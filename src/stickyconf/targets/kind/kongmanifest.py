@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from stickyconf.ports import Manifest
-from stickyconf.targets.downloads import Pinned
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.licence import KEY, SECRET, VARIABLE
+from stickyconf.targets.kind.downloads import Pinned
+from stickyconf.targets.kind.licence import KEY, SECRET, VARIABLE
 
 NAMESPACE = "kong"
 CONTROLLER, GATEWAY, PROXY, ADMIN = "ingress-kong", "proxy-kong", "kong-proxy", "kong-admin"

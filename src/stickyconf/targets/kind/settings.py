@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stickyconf.targets.downloads import MIRROR, Store, default_cache
 from stickyconf.targets.installation import BadOption
-from stickyconf.targets.kongmanifest import (
+from stickyconf.targets.kind.downloads import MIRROR, Store, default_cache
+from stickyconf.targets.kind.kongmanifest import (
     GATEWAY_API,
     KIC_MANIFESTS,
     REPLICAS,
@@ -20,7 +20,7 @@ from stickyconf.targets.kongmanifest import (
     WORKER_PROCESSES,
     Setup,
 )
-from stickyconf.targets.licence import gateway_version
+from stickyconf.targets.kind.licence import gateway_version
 
 KONG_IMAGE = "kong/kong-gateway:3.11.0.14"
 KIC_VERSION = "3.5.13"

@@ -6,12 +6,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from stickyconf.targets.downloads import MIRROR
 from stickyconf.targets.installation import BadOption, NoTarget
-from stickyconf.targets.kind_settings import GATEWAY_API_VERSION, KIC_VERSION, KONG_IMAGE, VARIABLES, settings
-from stickyconf.targets.kongmanifest import REPLICAS, ROUTER_FLAVOR, ROUTER_FLAVORS, WORKER_PROCESSES
-from stickyconf.targets.licence import read_licence
-from stickyconf.targets.preflight import preflight
+from stickyconf.targets.kind.downloads import MIRROR
+from stickyconf.targets.kind.kongmanifest import REPLICAS, ROUTER_FLAVOR, ROUTER_FLAVORS, WORKER_PROCESSES
+from stickyconf.targets.kind.licence import read_licence
+from stickyconf.targets.kind.preflight import preflight
+from stickyconf.targets.kind.settings import GATEWAY_API_VERSION, KIC_VERSION, KONG_IMAGE, VARIABLES, settings
 
 
 def add_options(add: Callable[..., None]) -> None:

@@ -1,4 +1,4 @@
-"""Creates a kind cluster through pytest-kind, in a process of its own: ``python -m stickyconf.targets.kind_create``.
+"""Creates a kind cluster through pytest-kind, in a process of its own: ``python -m stickyconf.targets.kind.create``.
 
 pytest-kind hands kind our own output and cannot be stopped; here kind's output goes where the parent wants it, and both
 end when the parent says so. Arguments: name, kubeconfig, image ("": kind's own), kind, kubectl, configuration.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from stickyconf.targets.programs import last_words
-from stickyconf.targets.pulling import pull_failure
+from stickyconf.targets.kind.programs import last_words
+from stickyconf.targets.kind.pulling import pull_failure
 
 
 def not_made(name: str, output: str) -> str:

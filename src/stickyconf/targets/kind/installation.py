@@ -11,16 +11,16 @@ from pathlib import Path
 from pytest_kind import KindCluster
 
 from stickyconf.ports import Cluster, HarnessError, Kind, Rejected
-from stickyconf.targets import kongmanifest
-from stickyconf.targets.install import Sources, install
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
-from stickyconf.targets.kind import load_archives, proxy_url, remove_left_over
-from stickyconf.targets.kind_record import HOME
-from stickyconf.targets.kind_settings import KindSettings
-from stickyconf.targets.kind_settings import settings as settings_of
+from stickyconf.targets.kind import kongmanifest
+from stickyconf.targets.kind.cluster import load_archives, proxy_url, remove_left_over
+from stickyconf.targets.kind.install import Sources, install
+from stickyconf.targets.kind.licence import Licence, demand, hide, read_licence
+from stickyconf.targets.kind.preflight import Tools, preflight
+from stickyconf.targets.kind.record import HOME
+from stickyconf.targets.kind.settings import KindSettings
+from stickyconf.targets.kind.settings import settings as settings_of
 from stickyconf.targets.kubernetes import KubernetesCluster
-from stickyconf.targets.licence import Licence, demand, hide, read_licence
-from stickyconf.targets.preflight import Tools, preflight
 from stickyconf.wait import Waiter, WaitFailed
 
 NODE = Kind("v1", "Node")
