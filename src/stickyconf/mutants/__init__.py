@@ -52,6 +52,11 @@ class Mutant:
         return str(self.commit.__doc__)
 
     @property
+    def marks_upstreams(self) -> bool:
+        """Whether its mark is a tag that the Admin API shows."""
+        return self.where == "controller" or self.commit.__module__ == admin.__name__
+
+    @property
     def hook(self) -> str:
         """What ``python -m stickyconf.embedded up --hook`` takes: ``PART=MODULE:FUNCTION``."""
         return f"{_PARTS[self.where]}={self.commit.__module__}:{self.id}"

@@ -1,4 +1,8 @@
-"""The Traffic port over httpx."""
+"""The Traffic port over httpx.
+
+Over its transports, without its client: what that adds of its own, cookies kept and headers sent, would blur who did
+what.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from datetime import timedelta
 
 import httpx
 
+import stickyconf
 from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.ports import Reply, Request
 from stickyconf.secrecy import known, secret_values
 
 # More requests in flight make httpx slower, not faster.
 MOST_IN_FLIGHT = 8
+USER_AGENT = f"stickyconf/{stickyconf.__version__}"
 POD_HEADER, REQUEST_ID_HEADER = "Echo-Pod", "Echo-Request-Id"
 
 
@@ -33,7 +39,7 @@ class HttpTraffic:
     async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
         """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
         limits = httpx.Limits(max_keepalive_connections=0) if fresh else httpx.Limits(keepalive_expiry=None)
-        async with httpx.AsyncClient(
+        async with httpx.AsyncHTTPTransport(
             limits=limits, verify=self._tls, http1=not http2, http2=http2, trust_env=False
         ) as http:
             yield HttpLine(http, self._base, self._timeout, self._in_flight)
@@ -42,30 +48,31 @@ class HttpTraffic:
 class HttpLine:
     """One client."""
 
-    def __init__(self, http: httpx.AsyncClient, base: str, timeout: float, in_flight: asyncio.Semaphore) -> None:
-        """Take the client, the gateway's base address, seconds a request may take, and the bound on those in flight."""
+    def __init__(self, http: httpx.AsyncBaseTransport, base: str, timeout: float, in_flight: asyncio.Semaphore) -> None:
+        """Take the transport, the gateway's address, seconds a request may take, and the bound on those in flight."""
         self._http, self._base, self._timeout, self._in_flight = http, base, timeout, in_flight
 
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
         known().keep(*secret_values(request.headers))  # whatever says it again later
-        headers = [("Host", request.host), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
+        headers = [("Host", request.host), ("User-Agent", USER_AGENT), (REQUEST_ID_HEADER, request.request_id)]
+        headers += request.headers.items()
         headers += [("Cookie", field) for field in request.cookie_fields]
         seconds = self._timeout + request.patience
-        message = self._http.build_request(
+        message = httpx.Request(
             request.method,
             self._base + request.path,
             # As octets: a value may be no ASCII (obs-text in RFC 9110, section 5.5).
             headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
             content=request.body or None,
-            timeout=seconds,
+            extensions={"timeout": httpx.Timeout(seconds).as_dict()},
         )
         async with contextlib.AsyncExitStack() as place:
             if not request.patience:
                 await place.enter_async_context(self._in_flight)
             sent = time.monotonic()
             try:
-                response = await self._http.send(message, stream=True)
+                response = await self._http.handle_async_request(message)
                 try:
                     connection = _connection(response)
                     await response.aread()
@@ -76,8 +83,6 @@ class HttpLine:
                 return Reply(Unknown(reason), "", "", sent, time.monotonic())
             except httpx.TransportError as error:
                 return Reply(Refused(f"{type(error).__name__}: {error}"), "", "", sent, time.monotonic())
-            finally:
-                self._http.cookies.clear()  # sessions keep their own jars; the client must not
         return Reply(_outcome(response), connection, response.http_version, sent, time.monotonic())
 
 
