@@ -10,9 +10,10 @@ DRAINED = Topology(hold=True, drain=True)
 
 
 @pytest.fixture(scope="module")
-def drains(record):
-    """Three drains: what they take is a distribution, not a number."""
-    return [record(f"drain-{number}", drain_one_pod(by="delete"), topology=DRAINED) for number in (1, 2, 3)]
+def drains(record, run):
+    """Several drains: what they take is a distribution, not a number."""
+    names = [f"drain-{number}" for number in range(1, run.drains + 1)]
+    return [record(name, drain_one_pod(by="delete"), topology=DRAINED) for name in names]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import secrets
 import shlex
 import sys
@@ -44,6 +45,7 @@ TARGETS: dict[str, TargetOptions] = {
     "kind": kind_options,
     "kubeconfig": kubeconfig_options,
 }
+DRAINS = 3
 _JUDGE = pytest.StashKey[Judge]()
 _VERDICT = pytest.StashKey[Verdict]()
 _SETUP_SECONDS = pytest.StashKey[float]()
@@ -70,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
     add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
+    add("--drains", type=int, metavar="N", help=f"record this many drains for the drain cases (default: {DRAINS})")
     for target in TARGETS.values():
         target.add_options(add)
 
@@ -171,6 +174,10 @@ class ConformanceRun:
                 )
         self.strict = bool(config.getini("strict"))
         self.histories = _stored_histories(option.rejudge) if option.rejudge else {}
+        if option.drains is not None and option.drains < 1:
+            raise pytest.UsageError(f"--drains {option.drains}: give a number of 1 or more")
+        stored = sum(re.fullmatch(r"drain-\d+", name) is not None for name in self.histories)
+        self.drains: int = option.drains or stored or DRAINS
         for name in ("proxy_url", "admin_url"):
             if getattr(option, name) and not option.rejudge:
                 _reachable(name, getattr(option, name))

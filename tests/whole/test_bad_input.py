@@ -23,6 +23,7 @@ BAD = {
     ),
     "budget": (["--budget", "patience=3"], "no budget is called 'patience'; there are: "),
     "budget's form": (["--budget", "programmed"], "budget 'programmed' is not NAME=SECONDS"),
+    "drains": (["--drains", "0"], "--drains 0: give a number of 1 or more"),
     "budget's value": (["--budget", "programmed=-1"], "give a number of seconds above 0"),
     "mutant": (["--mutant", "explodes"], "no mutant is called 'explodes'"),
     "histories": (["--rejudge", "/nowhere"], "/nowhere: cannot be read"),

@@ -155,7 +155,7 @@ async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Pa
 
 async def _run(plan: Plan, out: Path) -> Trial:
     chosen = [argument for name in plan.asked for argument in ("--requirement", name)]
-    command = ["-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--out", str(out)]
+    command = ["-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--out", str(out), "--drains", "1"]
     command += FASTER if plan.kind == "mutant" else ()
     began, log = time.monotonic(), out / "output.txt"
     with log.open("wb") as output:

@@ -48,7 +48,8 @@ def plans(
     """Plan a run for each mutant, and ``repeat`` runs for each benign variant.
 
     A mutant is judged by those that have to catch it, by the sentinels, and by every requirement that reads the same
-    histories, which costs nothing; ``alone`` leaves the sentinels out.
+    histories, which costs nothing; ``alone`` leaves the sentinels out. The runs of one variant lie apart, so that those
+    that load the machine do not meet.
     """
     made = []
     for mutant in mutants:
@@ -56,7 +57,7 @@ def plans(
         made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
     drains = _neighbourhood(BENIGN_BESIDE, places)
     asked = tuple(sorted({*drains, *(name for name in places if name[:3] in BENIGN_FAMILIES)}))
-    made += [Plan(variant, "benign", asked) for variant in benign for _ in range(repeat)]
+    made += [Plan(variant, "benign", asked) for _ in range(repeat) for variant in benign]
     return made
 
 
