@@ -96,5 +96,5 @@ def test_every_fault_says_what_it_is():
         assert "\n" not in mutant.sentence
         assert mutant.source
         assert mutant.caught_by or mutant.measured_by
-        assert set(mutant.caught_by + mutant.measured_by) <= known
+        assert {*mutant.caught_by, *mutant.measured_by} <= known
         assert load_hook(mutant.hook.partition("=")[2]) is mutant.commit

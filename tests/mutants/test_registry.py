@@ -25,7 +25,7 @@ def test_every_fault_has_somebody_to_object():
     """Requirements of the catalogue, or one whose measures show the fault; nobody for a legitimate difference."""
     for mutant in MUTANTS.values():
         assert mutant.caught_by or mutant.measured_by
-        assert all(requirement in CATALOGUE for requirement in mutant.caught_by + mutant.measured_by)
+        assert all(requirement in CATALOGUE for requirement in (*mutant.caught_by, *mutant.measured_by))
     assert not any(variant.caught_by for variant in BENIGN.values())
 
 

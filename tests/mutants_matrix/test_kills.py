@@ -81,9 +81,21 @@ def test_all_who_have_to_catch_it_must() -> None:
     assert "AFF-02" in made.problems[0].said
 
 
-def test_a_requirement_that_only_observes_catches_by_measuring() -> None:
-    assert matrix(trial(seen={"CKE-06": Cell.MEASURED}, caught_by=("CKE-06",))).clean
-    assert not matrix(trial(seen={"CKE-06": DOUBT}, caught_by=("CKE-06",))).clean
+def test_a_requirement_that_only_observes_catches_by_showing_the_fault() -> None:
+    assert matrix(trial(seen={"CKE-08": Cell.SHOWN}, caught_by=("CKE-08",))).clean
+    assert kinds(matrix(trial(seen={"CKE-08": Cell.MEASURED}, caught_by=("CKE-08",)))) == [Kind.SURVIVOR]
+    assert not matrix(trial(seen={"CKE-08": DOUBT}, caught_by=("CKE-08",))).clean
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [("Same-Site on 3 of 3", Cell.SHOWN), ("none", Cell.MEASURED), (0, Cell.MEASURED)]
+)
+def test_a_fault_is_shown_where_a_measure_says_so(value: str | int, cell: Cell) -> None:
+    measures = [{"name": "misspelt", "value": value, "unit": ""}]
+    row = {"id": "CKE-08", "status": "MEASURED", "cases": [{"outcome": "judged"}], "measures": measures}
+
+    assert cells({"requirements": [row]}, {"CKE-08": "Same-Site"}) == {"CKE-08": cell}
+    assert cells({"requirements": [row]}) == {"CKE-08": Cell.MEASURED}
 
 
 def test_a_mutant_that_nobody_has_to_catch_survives() -> None:

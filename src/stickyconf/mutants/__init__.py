@@ -12,8 +12,8 @@ Every one proves that it acted by marking what it touched, and only that:
 - in the API server's definitions, the annotation ``stickyconf.test/mutant: NAME`` on each CustomResourceDefinition.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from stickyconf.mutants import benign, controller, definitions
@@ -31,14 +31,14 @@ class Mutant:
     """One fault or difference: the hook that makes it, where such were seen, and who must object.
 
     *options* are more options of ``python -m stickyconf.embedded up``. A mutant that is a matter of observation has
-    nobody in *caught_by*, but a requirement in *measured_by* whose measures show it.
+    nobody in *caught_by*, but a requirement in *measured_by*, with what one of its measures must say to show it.
     """
 
     where: str
     commit: Callable[..., Any]
     source: str
     caught_by: tuple[str, ...] = ()
-    measured_by: tuple[str, ...] = ()
+    measured_by: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
     @property
@@ -86,7 +86,7 @@ MUTANTS: dict[str, Mutant] = _by_id(
     Mutant("gateway", cookie.takes_the_path_from_the_request, "IN#8961", ("CKE-02",)),
     Mutant("gateway", cookie.adds_max_age, "EN#26347", ("CKE-03",)),
     Mutant("gateway", cookie.expires_the_cookie_early, "EN#26347", ("CKE-03",)),
-    Mutant("gateway", cookie.misspells_an_attribute, "KONG", measured_by=("CKE-08",)),
+    Mutant("gateway", cookie.misspells_an_attribute, "KONG", measured_by={"CKE-08": "Same-Site"}),
     Mutant("gateway", affinity.ignores_the_cookie_sometimes, "IN#2711", ("AFF-01", "AFF-02", "AFF-05")),
     Mutant("gateway", affinity.ignores_the_cookie_rarely, "IN#2711", ("AFF-01",)),
     Mutant("gateway", affinity.pins_only_get, "RF", ("AFF-04",)),

@@ -12,9 +12,10 @@ from stickyconf.model import Catalogue, Level
 
 
 class Cell(StrEnum):
-    """What one requirement made of one fault. MEASURED is all that an OBSERVE requirement can say."""
+    """What one requirement made of one fault. One that only observes has MEASURED, or SHOWN where it saw it."""
 
     KILLED = "killed"
+    SHOWN = "shown by a measure"
     SURVIVED = "survived"
     INCONCLUSIVE = "inconclusive"
     HARNESS_ERROR = "harness error"
@@ -31,12 +32,24 @@ _STATUS = {
 }
 
 
-def cells(report: Mapping[str, Any]) -> dict[str, Cell]:
-    """Return requirement -> what it made of the fault, from a run's conformance.yaml as data."""
-    found = {}
+CAUGHT = (Cell.KILLED, Cell.SHOWN)
+"""What one who has to catch a fault makes of it."""
+
+
+def cells(report: Mapping[str, Any], measured_by: Mapping[str, str] | None = None) -> dict[str, Cell]:
+    """Return requirement -> what it made of the fault, from a run's conformance.yaml as data.
+
+    ``measured_by`` is requirement -> what one of its measures has to say for the fault to be shown.
+    """
+    found, shows = {}, measured_by or {}
     for row in report["requirements"]:
-        broken = any(case["outcome"] == "harness-error" for case in row["cases"])
-        found[row["id"]] = Cell.HARNESS_ERROR if broken else _STATUS.get(row["status"], Cell.NOT_RUN)
+        cell = _STATUS.get(row["status"], Cell.NOT_RUN)
+        if any(case["outcome"] == "harness-error" for case in row["cases"]):
+            cell = Cell.HARNESS_ERROR
+        elif cell is Cell.MEASURED and row["id"] in shows:
+            said = [str(measure["value"]) for measure in row["measures"]]
+            cell = Cell.SHOWN if any(shows[row["id"]] in value for value in said) else cell
+        found[row["id"]] = cell
     return found
 
 
@@ -122,8 +135,8 @@ class KillMatrix:
         return tuple(requirement.id for requirement in self.catalogue if requirement.id in asked)
 
     def caught(self, trial: Trial) -> bool:
-        """Whether a mutant is caught: all who must object do, and those that only observe measured."""
-        return bool(trial.caught_by) and all(trial.cell(name) is _due(self.catalogue, name) for name in trial.caught_by)
+        """Whether a mutant is caught: all who must object do, and those that only observe show it."""
+        return bool(trial.caught_by) and all(trial.cell(name) in CAUGHT for name in trial.caught_by)
 
     @property
     def score(self) -> tuple[int, int]:
@@ -143,7 +156,7 @@ class KillMatrix:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything that is wrong, the gravest kind first; unexpected kills are shown and fail nothing."""
-        told = [problem for trial in self.trials for problem in problems_of(self.catalogue, trial)]
+        told = [problem for trial in self.trials for problem in problems_of(trial)]
         if self.whole:
             told += [Problem(Kind.UNKILLED, f"{name}: {self.catalogue[name].title}") for name in self.unkilled]
         times = Counter(told)
@@ -173,10 +186,10 @@ class KillMatrix:
         }
 
 
-def problems_of(catalogue: Catalogue, trial: Trial) -> Iterator[Problem]:
+def problems_of(trial: Trial) -> Iterator[Problem]:
     """Yield what is wrong with one trial."""
     if trial.kind == "mutant":
-        yield from _not_caught(catalogue, trial)
+        yield from _not_caught(trial)
     else:
         yield from _objections(trial)
     if not trial.fired and not trial.error:
@@ -190,7 +203,7 @@ _WRONG = {
 }
 
 
-def _not_caught(catalogue: Catalogue, trial: Trial) -> Iterator[Problem]:
+def _not_caught(trial: Trial) -> Iterator[Problem]:
     if trial.error:
         yield Problem(Kind.HARNESS_ERROR, f"{trial.id}: {trial.error}")
         return
@@ -198,7 +211,7 @@ def _not_caught(catalogue: Catalogue, trial: Trial) -> Iterator[Problem]:
         yield Problem(Kind.SURVIVOR, f"{trial.id}: no requirement is said to catch it")
     for name in trial.caught_by:
         cell = trial.cell(name)
-        if cell is not _due(catalogue, name):
+        if cell not in CAUGHT:
             yield Problem(_WRONG.get(cell, Kind.SURVIVOR), f"{trial.id} under {name}: {cell}")
     beside = [name for name in trial.asked if name not in trial.caught_by]
     broken = [name for name in beside if trial.cell(name) is Cell.HARNESS_ERROR]
@@ -207,11 +220,6 @@ def _not_caught(catalogue: Catalogue, trial: Trial) -> Iterator[Problem]:
         yield Problem(Kind.HARNESS_ERROR, f"{trial.id} under its neighbours {', '.join(broken)}")
     if killers:
         yield Problem(Kind.UNEXPECTED, f"{trial.id} under {', '.join(killers)}", fatal=False)
-
-
-def _due(catalogue: Catalogue, requirement: str) -> Cell:
-    """Return what a requirement that has to catch a fault makes of it: one that only observes shows it as a measure."""
-    return Cell.MEASURED if catalogue[requirement].level is Level.OBSERVE else Cell.KILLED
 
 
 def _objections(trial: Trial) -> Iterator[Problem]:
@@ -226,7 +234,7 @@ def _objections(trial: Trial) -> Iterator[Problem]:
             yield Problem(_WRONG[cell], f"{trial.id} (benign) under {name}: {cell}")
 
 
-_GRAVEST = (Cell.KILLED, Cell.HARNESS_ERROR, Cell.INCONCLUSIVE, Cell.NOT_RUN, Cell.MEASURED, Cell.SURVIVED)
+_GRAVEST = (Cell.KILLED, Cell.SHOWN, Cell.HARNESS_ERROR, Cell.INCONCLUSIVE, Cell.NOT_RUN, Cell.MEASURED, Cell.SURVIVED)
 
 
 def _worst(trials: list[Trial]) -> Trial:

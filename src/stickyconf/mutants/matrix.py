@@ -67,7 +67,7 @@ def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: 
         said = [line.strip() for line in output.splitlines() if line.strip()]
         error = f"exit status {status}, no report: {said[-1] if said else 'nothing was said'}"
     else:
-        found = cells(yaml.safe_load(report.read_text(encoding="utf-8")))
+        found = cells(yaml.safe_load(report.read_text(encoding="utf-8")), plan.subject.measured_by)
         try:
             files = sorted((out / "latest" / "histories").glob("*.jsonl"))
             marked = fired(map(read_history, files), plan.subject.id)
@@ -128,15 +128,14 @@ def _width() -> int:
 
 async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path) -> list[Trial]:
     """Make all runs, ``jobs`` at a time; what a run left is kept below ``evidence`` where something is wrong."""
-    catalogue, room = load_catalogue(Path("requirements.toml")), asyncio.Semaphore(jobs)
-    trials: dict[int, Trial] = {}
+    room, trials = asyncio.Semaphore(jobs), dict[int, Trial]()
 
     async def one(number: int, plan: Plan) -> None:
         async with room:
             board.begin(number, plan.subject.id)
             with tempfile.TemporaryDirectory(prefix="stickyconf-matrix-") as out:
                 trial = trials[number] = await _run(plan, Path(out))
-                wrong = [problem for problem in problems_of(catalogue, trial) if problem.fatal]
+                wrong = [problem for problem in problems_of(trial) if problem.fatal]
                 if wrong:
                     shutil.copytree(out, evidence / f"{plan.subject.id}-{number}", symlinks=True)
             told = "; ".join(f"{problem.kind}: {problem.said}" for problem in wrong)

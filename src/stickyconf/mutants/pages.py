@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from stickyconf.mutants.kills import Cell, KillMatrix, Problem, Trial
+from stickyconf.mutants.kills import CAUGHT, Cell, KillMatrix, Problem, Trial
 
 SYMBOLS = {
     Cell.KILLED: "✓",
+    Cell.SHOWN: "✓≈",
     Cell.SURVIVED: "·",
     Cell.INCONCLUSIVE: "?",
     Cell.HARNESS_ERROR: "!",
@@ -145,7 +146,7 @@ def _table(matrix: KillMatrix, trials: Sequence[Trial]) -> str:
 def _cell(trial: Trial, name: str) -> str:
     cell, due = trial.cell(name), name in trial.caught_by
     # What is good for a mutant's catcher, a kill, is bad for a benign variant.
-    wanted = (cell in (Cell.KILLED, Cell.MEASURED)) if due else cell in (Cell.SURVIVED, Cell.MEASURED, Cell.NOT_RUN)
+    wanted = (cell in CAUGHT) if due else cell in (Cell.SURVIVED, Cell.MEASURED, Cell.NOT_RUN)
     colour = ("killed" if due else "") if wanted else "bad" if due or trial.kind == "benign" else "doubt"
     asked = f"{name}: {cell.value}{', has to catch it' if due else ''}"
     return _td(asked, SYMBOLS[cell], f"{colour} {'must' if due else ''}".strip())

@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def due(self) -> tuple[str, ...]:
-        """Who has to object, or where it is a matter of observation, to measure: nobody, for a benign variant."""
+        """Who has to object, or where it is a matter of observation, to show it: nobody, for a benign variant."""
         return _catchers(self.subject) if self.kind == "mutant" else ()
 
 
