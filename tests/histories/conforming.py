@@ -118,12 +118,12 @@ def spread(dialect: Dialect | None = None, sessions: int = 186) -> History:
     return tape.history()
 
 
-def annotation(dialect: Dialect | None = None) -> History:
+def annotation(dialect: Dialect | None = None, *, sessions: int = 7, requests: int = 5) -> History:
     """The same clients before and after the Service is annotated."""
     tape = Tape(dialect=dialect)
     tape.sticky = False
     _shows_upstream(tape, 0.0, algorithm="round-robin")
-    at = tape.lockstep("before", 0.1, sessions=7, requests=5)
+    at = tape.lockstep("before", 0.1, sessions=sessions, requests=requests)
     tape.event(Happening.ANNOTATED, "Service/echo", at, annotation="konghq.com/upstream-policy=sticky-session-policy")
     tape.event(Happening.CONVERGED, UPSTREAM, at + 0.3, sticky="true")
     tape.sticky = True
@@ -134,7 +134,7 @@ def annotation(dialect: Dialect | None = None) -> History:
         sticky_sessions_cookie="session_id",
         sticky_sessions_cookie_path="/",
     )
-    tape.lockstep("after", at + 0.4, sessions=7, requests=5)
+    tape.lockstep("after", at + 0.4, sessions=sessions, requests=requests)
     return tape.history()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def variant(name: str = "reissues", seen: Mapping[str, Cell] | None = None, **fi
 
 def matrix(*trials: Trial, whole: bool = False, with_cases: tuple[str, ...] = ("AFF-01",)) -> KillMatrix:
     return KillMatrix(CATALOGUE, frozenset(with_cases), trials, 60.0, whole)
+
+
+def test_a_matrix_that_was_stopped_is_neither_whole_nor_clean() -> None:
+    made = replace(matrix(trial(), whole=True, with_cases=("AFF-01", "SPR-01")), left=3)
+
+    assert kinds(made) == [Kind.STOPPED]
+    assert made.problems[0].said == "3 of 4 runs were not made"
+    assert not made.clean
+    assert not made.data()["whole"]
+    assert verdict(made).startswith("NOT clean: 1 of 1 mutants caught, a part of all mutants")
 
 
 def kinds(made: KillMatrix) -> list[Kind]:

@@ -174,3 +174,17 @@ def test_a_real_run_finds_a_real_fault(tmp_path: Path) -> None:
     assert f"[1/1] ✓ {MUTANT.id}: caught by CKE-02" in done.stdout
     assert MUTANT.id in (tmp_path / "kill-matrix.md").read_text()
     assert MUTANT.id in (tmp_path / "kill-matrix.html").read_text()
+
+
+def test_what_had_ended_is_kept_when_it_is_stopped(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stickyconf.mutants.matrix", "--jobs", "1", "--out", str(tmp_path), "--only"]
+    with subprocess.Popen([*command, MUTANT.id, "adds_max_age"], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert f"[1/2] ✓ {MUTANT.id}" in running.stdout.readline()
+        running.terminate()
+        told = running.stdout.read()
+
+    assert running.returncode == 130
+    assert "stopped early: 1 of 2 runs were not made" in told
+    data = json.loads((tmp_path / "kill-matrix.json").read_text())
+    assert [trial["id"] for trial in data["trials"]] == [MUTANT.id]

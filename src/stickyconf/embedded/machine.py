@@ -9,7 +9,7 @@ import random
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,24 +44,30 @@ class Claim:
 
 @contextlib.contextmanager
 def claim() -> Iterator[Claim]:
-    """A network that no other cluster has, for the time of the context, or until this process ends however it ends.
+    """A loopback network that no other cluster has, as :func:`claimed` gives it."""
+    with claimed([f"127.{a}.0.0/16" for a in _NETWORKS]) as network:
+        yield Claim(int(network.split(".")[1]))
+
+
+@contextlib.contextmanager
+def claimed(networks: Sequence[str]) -> Iterator[str]:
+    """One of the *networks* (CIDR), at random, for the time of the context, or until this process ends however it ends.
 
     Two clusters must differ even when other programs force them off the usual ports, so it is not a port that decides
     but a name: an abstract Unix socket (unix(7)), which the kernel gives to one process of a network namespace.
     Raises :class:`Unavailable`.
     """
-    candidates = random.sample(_NETWORKS, len(_NETWORKS))
-    for a in candidates:
+    for network in random.sample(networks, len(networks)):
         with socket.socket(socket.AF_UNIX) as name:
             try:
-                name.bind(f"\0stickyconf-embedded-127.{a}")
+                name.bind(f"\0stickyconf-embedded-{network}")
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     continue
-                raise Unavailable(f"cannot claim 127.{a}.0.0/16: {error.strerror}") from error
-            yield Claim(a)
+                raise Unavailable(f"cannot claim {network}: {error.strerror}") from error
+            yield network
             return
-    raise Unavailable(f"all {len(_NETWORKS)} loopback networks are taken by running embedded clusters")
+    raise Unavailable(f"{networks[0]} and {len(networks) - 1} more networks are taken by running embedded clusters")
 
 
 def port(address: str, preferred: int) -> int:

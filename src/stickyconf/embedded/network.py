@@ -6,24 +6,21 @@ with the process that holds it open, however that ends.
 """
 
 import contextlib
-import errno
 import fcntl
 import ipaddress
 import os
-import random
 import shutil
-import socket
 import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from .machine import Unavailable
+from .machine import Unavailable, claimed
 
 _DEVICE = Path("/dev/net/tun")
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # <linux/if_tun.h>
 # RFC 2544 sets these addresses aside for measuring network equipment: no host has one.
-_NETWORKS = list(ipaddress.IPv4Network("198.18.0.0/15").subnets(new_prefix=20))
+_NETWORKS = [str(network) for network in ipaddress.IPv4Network("198.18.0.0/15").subnets(new_prefix=20)]
 _NEEDED = (
     "pods behind a real kube-apiserver need addresses that are not loopback's, and for them {}; be root, or try:"
     " unshare --user --map-root-user --net sh -c 'ip link set lo up; ...'"
@@ -39,20 +36,10 @@ def pod_network() -> Iterator[str]:
     ip = shutil.which("ip")
     if ip is None:
         raise Unavailable(_NEEDED.format("the command ip (iproute2) is needed"))
-    for network in random.sample(_NETWORKS, len(_NETWORKS)):
-        with socket.socket(socket.AF_UNIX) as name:
-            try:
-                name.bind(f"\0stickyconf-embedded-{network}")
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    continue
-                raise Unavailable(f"cannot claim {network}: {error.strerror}") from error
-            with _device() as device:
-                _run(ip, "link", "set", device, "up")
-                _run(ip, "route", "add", "local", str(network), "dev", device)
-                yield str(network)
-                return
-    raise Unavailable(f"all {len(_NETWORKS)} networks for pods are taken by running embedded clusters")
+    with claimed(_NETWORKS) as network, _device() as device:
+        _run(ip, "link", "set", device, "up")
+        _run(ip, "route", "add", "local", network, "dev", device)
+        yield network
 
 
 @contextlib.contextmanager

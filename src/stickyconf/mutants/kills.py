@@ -92,6 +92,7 @@ class Kind(StrEnum):
     HARNESS_ERROR = "harness error"
     NOT_JUDGED = "not judged"
     UNKILLED = "MUST that nothing kills"
+    STOPPED = "stopped early"
     UNEXPECTED = "unexpected kill"
 
 
@@ -106,13 +107,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class KillMatrix:
-    """All trials. ``with_cases`` are the requirements that some case proves; ``whole``: every mutant was run."""
+    """All trials. ``with_cases`` are the requirements that some case proves; ``whole``: every mutant was to be run.
+
+    ``left`` counts the runs that were not made any more.
+    """
 
     catalogue: Catalogue
     with_cases: frozenset[str]
     trials: tuple[Trial, ...]
     seconds: float
     whole: bool
+    left: int = 0
 
     @property
     def mutants(self) -> tuple[Trial, ...]:
@@ -157,7 +162,9 @@ class KillMatrix:
     def problems(self) -> tuple[Problem, ...]:
         """Everything that is wrong, the gravest kind first; unexpected kills are shown and fail nothing."""
         told = [problem for trial in self.trials for problem in problems_of(trial)]
-        if self.whole:
+        if self.left:
+            told.append(Problem(Kind.STOPPED, f"{self.left} of {self.left + len(self.trials)} runs were not made"))
+        elif self.whole:
             told += [Problem(Kind.UNKILLED, f"{name}: {self.catalogue[name].title}") for name in self.unkilled]
         times = Counter(told)
         order = list(Kind)
@@ -179,7 +186,7 @@ class KillMatrix:
             "problems": [{"kind": p.kind.value, "said": p.said, "fatal": p.fatal} for p in self.problems],
             "score": {"caught": caught, "of": of},
             "benign_runs": sum(trial.runs for trial in self.benign),
-            "whole": self.whole,
+            "whole": self.whole and not self.left,
             "seconds": round(self.seconds, 1),
             "musts_that_nothing_kills": list(self.unkilled),
             "trials": [_data(trial) for trial in (*self.mutants, *self.benign)],

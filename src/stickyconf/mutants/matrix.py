@@ -2,7 +2,7 @@
 
 Each is a suite process of its own. The matrix is written to reports/out/kill-matrix.{json,md,html}. Exit status 0:
 clean; 1: something survives, is objected to, did not fire, or a MUST is killed by nothing; 2: it cannot be run like
-this.
+this; 130: it was stopped, and the matrix holds the runs that had ended.
 """
 
 from __future__ import annotations
@@ -126,9 +126,12 @@ def _width() -> int:
     return shutil.get_terminal_size().columns - 1
 
 
-async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path) -> list[Trial]:
-    """Make all runs, ``jobs`` at a time; what a run left is kept below ``evidence`` where something is wrong."""
-    room, trials = asyncio.Semaphore(jobs), dict[int, Trial]()
+async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path, trials: dict[int, Trial]) -> None:
+    """Make all runs, ``jobs`` at a time, and put what came of each into ``trials``, by its number.
+
+    What a run left is kept below ``evidence`` where something is wrong.
+    """
+    room = asyncio.Semaphore(jobs)
 
     async def one(number: int, plan: Plan) -> None:
         async with room:
@@ -149,7 +152,6 @@ async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Pa
                 group.create_task(one(number, plan))
     finally:
         showing.cancel()
-    return [trials[number] for number in range(len(planned))]
 
 
 async def _run(plan: Plan, out: Path) -> Trial:
@@ -236,29 +238,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evidence = options.out / "kill-matrix"
     if evidence.exists():
         shutil.rmtree(evidence)
+    trials: dict[int, Trial] = {}
     try:
-        trials = asyncio.run(_interruptible(planned, options.jobs, evidence))
+        asyncio.run(_interruptible(planned, options.jobs, evidence, trials))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("\nmatrix: stopped; nothing was written", file=sys.stderr)
-        return 130
+        print(f"\nmatrix: stopped after {len(trials)} of {len(planned)} runs", file=sys.stderr)
+        if not trials:
+            return 130
     matrix = KillMatrix(
         catalogue=load_catalogue(Path("requirements.toml")),
         with_cases=frozenset(places),
-        trials=tuple(trials),
+        trials=tuple(trials[number] for number in sorted(trials)),
         seconds=time.monotonic() - began,
         whole=len(mutants) == len(MUTANTS),
+        left=len(planned) - len(trials),
     )
     write(matrix, options.out)
     for problem in matrix.problems:
         print(f"{problem.kind}: {problem.said}")
     print(f"kill matrix {verdict(matrix)}: {options.out / 'kill-matrix.html'}")
-    return 0 if matrix.clean else 1
+    return 130 if matrix.left else 0 if matrix.clean else 1
 
 
-async def _interruptible(planned: Sequence[Plan], jobs: int, evidence: Path) -> list[Trial]:
-    task = asyncio.ensure_future(run_all(planned, jobs, Board(len(planned), live=sys.stdout.isatty()), evidence))
+async def _interruptible(planned: Sequence[Plan], jobs: int, evidence: Path, trials: dict[int, Trial]) -> None:
+    board = Board(len(planned), live=sys.stdout.isatty())
+    task = asyncio.ensure_future(run_all(planned, jobs, board, evidence, trials))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+    await task
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def verdict(matrix: KillMatrix) -> str:
     """Return the result in one line."""
     caught, of = matrix.score
     runs = sum(trial.runs for trial in matrix.benign)
-    part = "" if matrix.whole else ", a part of all mutants"
+    part = "" if matrix.whole and not matrix.left else ", a part of all mutants"
     return (
         f"{'clean' if matrix.clean else 'NOT clean'}: {caught} of {of} mutants caught{part}, {runs} benign runs, "
         f"{matrix.seconds:.0f} s"
