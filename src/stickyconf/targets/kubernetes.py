@@ -231,8 +231,9 @@ class KubernetesCluster:
         return socket
 
     async def _open_log(self, pod: str, namespace: str, **options: str) -> aiohttp.ClientResponse:
+        timeout = _ENDLESS if "follow" in options else None  # None: the client's own
         try:
-            response = await self._open("GET", f"{_pod(namespace, pod)}/log", [*options.items()], timeout=_ENDLESS)
+            response = await self._open("GET", f"{_pod(namespace, pod)}/log", [*options.items()], timeout)
         except (aiohttp.ClientError, OSError) as error:
             raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {error}") from error
         if response.status != 200:
@@ -241,7 +242,11 @@ class KubernetesCluster:
         return response
 
     async def _open(
-        self, method: str, path: str, query: Sequence[tuple[str, str]] = (), timeout: aiohttp.ClientTimeout = _SHORT
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        timeout: aiohttp.ClientTimeout | None = _SHORT,
     ) -> aiohttp.ClientResponse:
         """Send a request for which the dynamic client has no words, and return the answer before its body.
 
