@@ -250,7 +250,7 @@ class KubernetesCluster:
     ) -> aiohttp.ClientResponse:
         """Send a request for which the dynamic client has no words, and return the answer before its body.
 
-        CoreV1Api has the words, and takes a second and a half of each start to import.
+        CoreV1Api has the words, and takes half a second of processor time to import.
         """
         request = await self._api.param_serialize(
             method,
