@@ -124,7 +124,7 @@ def running_apiserver(*extra: str) -> Iterator[ApiServer]:
 def command(directory: Path, *extra: str, address: str = "127.0.0.1", port: int = 0) -> list[str]:
     """The command line of a server whose credentials are in *directory*."""
     return [
-        *(sys.executable, "-m", "stickyconf.embedded.apiserver"),
+        *(sys.executable, "-m", "embedded_cluster.apiserver"),
         *("--address", address, "--port", str(port)),
         *("--cert", str(directory / "cert.pem"), "--key", str(directory / "key.pem")),
         *("--token-file", str(directory / "token")),

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from lightkube import ApiError, Client, KubeConfig
 
-from stickyconf.embedded.client import EndpointSlice, Namespace, Object, Pod
+from embedded_cluster.client import EndpointSlice, Namespace, Object, Pod
 
-UP = [sys.executable, "-m", "stickyconf.embedded", "up"]
+UP = [sys.executable, "-m", "embedded_cluster", "up"]
 
 
 def eventually(what: str, look: Callable[[], Any], seconds: float = 10.0) -> Any:

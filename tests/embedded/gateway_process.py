@@ -141,7 +141,7 @@ def start(**environment: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """Start a gateway without waiting for it; return it and its environment."""
     listens = {f"KONG_{name}_LISTEN": f"127.0.0.1:{free_port()}" for name in ("PROXY", "ADMIN", "STATUS")}
     environ = {**os.environ, **listens, **environment}
-    command = [sys.executable, "-m", "stickyconf.embedded.gateway"]
+    command = [sys.executable, "-m", "embedded_cluster.gateway"]
     return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True), environ
 
 

@@ -3,9 +3,9 @@
 import itertools
 from typing import Any
 
-from stickyconf.embedded.ingress.snapshot import Snapshot
-from stickyconf.embedded.ingress.statuses import changes
-from stickyconf.embedded.ingress.translation import Settings, Translation, translate
+from embedded_cluster.ingress.snapshot import Snapshot
+from embedded_cluster.ingress.statuses import changes
+from embedded_cluster.ingress.translation import Settings, Translation, translate
 
 Object = dict[str, Any]
 

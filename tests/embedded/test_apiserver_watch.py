@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from stickyconf.embedded.apiserver.server import ApiServer as ApiServerApp
-from stickyconf.embedded.apiserver.store import HISTORY, Store
+from embedded_cluster.apiserver.server import ApiServer as ApiServerApp
+from embedded_cluster.apiserver.store import HISTORY, Store
 from tests.embedded.apiserver_process import ApiServer, eventually, running_apiserver
 
 

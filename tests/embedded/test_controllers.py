@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lightkube.types import CascadeType, PatchType
 
-from stickyconf.embedded.client import (
+from embedded_cluster.client import (
     ConfigMap,
     Deployment,
     EndpointSlice,
@@ -16,9 +16,9 @@ from stickyconf.embedded.client import (
     ReplicaSet,
     Service,
 )
-from stickyconf.embedded.controllers.replicaset import victims
-from stickyconf.embedded.controllers.rollout import Bounds, Generation, size_of_new, sizes_of_old, template_hash
-from stickyconf.embedded.objects import is_active, is_ready, selects
+from embedded_cluster.controllers.replicaset import victims
+from embedded_cluster.controllers.rollout import Bounds, Generation, size_of_new, sizes_of_old, template_hash
+from embedded_cluster.objects import is_active, is_ready, selects
 from tests.embedded.conftest import Space, endpoints, eventually, seen
 
 SLEEP = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]

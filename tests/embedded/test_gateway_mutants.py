@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.embedded.environment import load_hook
+from embedded_cluster.environment import load_hook
 from stickyconf.mutants import GATEWAY_MARK, MUTANTS
 from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, sticky
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from stickyconf.embedded.environment import MisconfiguredError
-from stickyconf.embedded.gateway.__main__ import Settings
-from stickyconf.embedded.gateway.planes import PLANES
+from embedded_cluster.environment import MisconfiguredError
+from embedded_cluster.gateway.__main__ import Settings
+from embedded_cluster.gateway.planes import PLANES
 from tests.embedded.gateway_process import COOKIE, Gateway, Pod, running_gateway, running_pods, session_of, sticky
 
 NAMES = {"envoy": "Envoy", "haproxy": "HAProxy", "python": "Python proxy"}

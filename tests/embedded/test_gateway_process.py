@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.embedded.environment import MisconfiguredError
-from stickyconf.embedded.gateway.__main__ import Settings
+from embedded_cluster.environment import MisconfiguredError
+from embedded_cluster.gateway.__main__ import Settings
 from tests.embedded.gateway_process import Pod, eventually, running_gateway, running_pods, start, sticky
 
 
@@ -83,7 +83,7 @@ def test_wrong_settings_are_refused(environment: dict[str, str], said: str) -> N
 
 def test_a_platform_without_envoy_gets_one_clear_line() -> None:
     """The wheel exists for some platforms only."""
-    hidden = "import sys; sys.modules['envoy'] = None; import stickyconf.embedded.gateway.__main__ as gateway"
+    hidden = "import sys; sys.modules['envoy'] = None; import embedded_cluster.gateway.__main__ as gateway"
     hidden += "; sys.exit(gateway.main())"
     ended = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, timeout=10, check=False)
     assert ended.returncode == 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from stickyconf.embedded.client import ApiClient, ConfigMap, Object, connect
-from stickyconf.embedded.informer import Change, Informer, Key, WorkQueue
+from embedded_cluster.client import ApiClient, ConfigMap, Object, connect
+from embedded_cluster.informer import Change, Informer, Key, WorkQueue
 
 
 async def soon(look: Callable[[], bool]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stickyconf.embedded.ingress.translation import Settings
+from embedded_cluster.ingress.translation import Settings
 from tests.embedded.ingress_objects import (
     NO_DRAIN,
     SETTINGS,

@@ -16,10 +16,10 @@ import httpx
 import pytest
 import yaml
 
-from stickyconf.embedded.environment import MisconfiguredError
-from stickyconf.embedded.ingress.__main__ import wiring
-from stickyconf.embedded.ingress.gateways import admin_urls, without_refused
-from stickyconf.embedded.ingress.translation import translate
+from embedded_cluster.environment import MisconfiguredError
+from embedded_cluster.ingress.__main__ import wiring
+from embedded_cluster.ingress.gateways import admin_urls, without_refused
+from embedded_cluster.ingress.translation import translate
 from stickyconf.mutants import CONTROLLER_MARK, MUTANTS, controller
 from tests.embedded.apiserver_process import ApiServer, eventually, running_apiserver
 from tests.embedded.gateway_process import Gateway, Pod, answers, free_port, running_gateway, running_pods, session_of
@@ -186,7 +186,7 @@ def running_controller(api: ApiServer, service: str, **environment: str) -> Iter
         "CONTROLLER_ENABLE_DRAIN_SUPPORT": "true",
         **environment,
     }
-    command = [sys.executable, "-m", "stickyconf.embedded.ingress"]
+    command = [sys.executable, "-m", "embedded_cluster.ingress"]
     process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     try:
         yield f"http://{health}"
@@ -373,7 +373,7 @@ def test_default_settings_are_kics() -> None:
 def test_what_cannot_be_gets_one_clear_line() -> None:
     """And exit status 2."""
     ended = subprocess.run(
-        [sys.executable, "-m", "stickyconf.embedded.ingress"],
+        [sys.executable, "-m", "embedded_cluster.ingress"],
         env={**os.environ, **FINE, "KUBECONFIG": "/nowhere"},
         capture_output=True,
         text=True,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from stickyconf.embedded.ingress.snapshot import Snapshot
-from stickyconf.embedded.ingress.statuses import changes
-from stickyconf.embedded.ingress.translation import translate
+from embedded_cluster.ingress.snapshot import Snapshot
+from embedded_cluster.ingress.statuses import changes
+from embedded_cluster.ingress.translation import translate
 from tests.embedded.ingress_objects import (
     LISTENER,
     SETTINGS,

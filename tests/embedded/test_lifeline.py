@@ -8,8 +8,8 @@ import pytest
 
 from tests.embedded.apiserver_process import eventually
 
-_CHILD_ASKS = "from stickyconf.embedded.lifeline import die_with_parent; die_with_parent()"
-_PARENT_TIES = "import os; from stickyconf.embedded.lifeline import die_with_parent_of as tie"
+_CHILD_ASKS = "from embedded_cluster.lifeline import die_with_parent; die_with_parent()"
+_PARENT_TIES = "import os; from embedded_cluster.lifeline import die_with_parent_of as tie"
 
 
 def _is_running(pid: int) -> bool:
@@ -58,7 +58,7 @@ def test_child_does_not_outlive_a_killed_parent(start_child: str) -> None:
 def test_child_of_a_parent_that_is_gone_already_ends_at_once() -> None:
     """The race: the parent ended between starting the child and the child's request."""
     asks_late = (
-        "import os, signal, time; from stickyconf.embedded.lifeline import die_with_parent\n"
+        "import os, signal, time; from embedded_cluster.lifeline import die_with_parent\n"
         "parent = os.getppid()\n"
         "os.fork() and os._exit(0)\n"  # what goes on is an orphan, tied to a parent it no longer has
         "die_with_parent(signal.SIGKILL, parent=parent)\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lightkube.types import PatchType
 
-from stickyconf.embedded.client import ConfigMap, EndpointSlice, Event, Node, Pod, Secret, Service
-from stickyconf.embedded.node.environment import Mounts, expand
+from embedded_cluster.client import ConfigMap, EndpointSlice, Event, Node, Pod, Secret, Service
+from embedded_cluster.node.environment import Mounts, expand
 from tests.embedded.conftest import Space, endpoints, eventually, is_alive, seen
 
 SLEEP = ["sleep", "600"]

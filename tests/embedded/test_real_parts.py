@@ -23,7 +23,7 @@ exit 3
 
 def up(*options: str) -> subprocess.CompletedProcess[str]:
     """``up`` that is expected to fail."""
-    command = [sys.executable, "-m", "stickyconf.embedded", "up", *options]
+    command = [sys.executable, "-m", "embedded_cluster", "up", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

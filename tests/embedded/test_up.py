@@ -1,4 +1,4 @@
-"""``python -m stickyconf.embedded up``: how a cluster starts, what it says, and that nothing of it is left."""
+"""``python -m embedded_cluster up``: how a cluster starts, what it says, and that nothing of it is left."""
 
 import json
 import os
@@ -15,9 +15,9 @@ import httpx
 import pytest
 from lightkube import Client, KubeConfig
 
-from stickyconf.embedded.client import Deployment, Gateway, Namespace, Pod
-from stickyconf.embedded.machine import Unavailable, port
-from stickyconf.embedded.objects import condition, is_ready
+from embedded_cluster.client import Deployment, Gateway, Namespace, Pod
+from embedded_cluster.machine import Unavailable, port
+from embedded_cluster.objects import condition, is_ready
 from tests.embedded.conftest import UP, Cluster, Space, children, eventually, is_alive, running
 
 # A process with a child, as a gateway with its Envoy; prints both process ids.
@@ -46,7 +46,7 @@ def assert_gone(processes: set[int]) -> None:
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the package that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "stickyconf.embedded", *arguments],
+        [sys.executable, "-m", "embedded_cluster", *arguments],
         capture_output=True,
         text=True,
         timeout=20,
@@ -151,7 +151,7 @@ def test_the_death_of_a_part_ends_the_cluster(part, capfd):
     """Status 1, and the message names the part; a killed node takes its pods along."""
     with running("--bare") as cluster:
         processes = family(cluster)
-        [victim] = [pid for pid in processes if f"stickyconf.embedded.{part}" in _command_line(pid)]
+        [victim] = [pid for pid in processes if f"embedded_cluster.{part}" in _command_line(pid)]
         os.kill(victim, signal.SIGKILL)
         assert cluster.process.wait(timeout=10) == 1
         assert_gone(processes)
@@ -246,7 +246,7 @@ def test_without_a_command_it_explains_itself():
     for arguments in ([], ["--help"]):
         done = run(*arguments)
         assert done.returncode == 0
-        assert "stickyconf.embedded.apiserver" in done.stdout
+        assert "embedded_cluster.apiserver" in done.stdout
     assert "--stdin-lifeline" in run("up", "--help").stdout
 
 
@@ -276,7 +276,7 @@ def test_a_lifeline_needs_something_that_can_end():
         [*UP, "--bare", "--stdin-lifeline"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "stickyconf.embedded: --stdin-lifeline needs a pipe or a terminal as standard input\n"
+    assert done.stderr == "embedded_cluster: --stdin-lifeline needs a pipe or a terminal as standard input\n"
 
 
 def test_a_platform_without_envoy_is_told_so(tmp_path):
@@ -286,7 +286,7 @@ def test_a_platform_without_envoy_is_told_so(tmp_path):
     )
     done = run("up", PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.startswith("stickyconf.embedded: no Envoy for this platform (Linux ")
+    assert done.stderr.startswith("embedded_cluster: no Envoy for this platform (Linux ")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -296,7 +296,7 @@ def test_a_part_without_a_kubeconfig_says_what_it_needs(part, tmp_path):
     more = ["--address", "127.3.0.2", "--pod-network", "127.3.0.0/16", "--dir", str(tmp_path)] if part == "node" else []
     for file, says in (("no-such-file", "no-such-file"), (str(tmp_path), "is not a usable kubeconfig")):
         done = subprocess.run(
-            [sys.executable, "-m", f"stickyconf.embedded.{part}", "--kubeconfig", file, *more],
+            [sys.executable, "-m", f"embedded_cluster.{part}", "--kubeconfig", file, *more],
             capture_output=True,
             text=True,
             check=False,

@@ -59,7 +59,7 @@ class Cluster:
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[Cluster]:
     """A cluster started with these options; it is stopped in the end."""
-    command = [sys.executable, "-m", "stickyconf.embedded", "up", "--json", "--stdin-lifeline", *options]
+    command = [sys.executable, "-m", "embedded_cluster", "up", "--json", "--stdin-lifeline", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

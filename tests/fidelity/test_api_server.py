@@ -16,7 +16,7 @@ from tests.fidelity.test_controller import differences
 
 pytestmark = pytest.mark.skipif(not ASSETS, reason="STICKYCONF_ASSETS names no directory with etcd and kube-apiserver")
 
-CRDS = Path(__file__).parents[2] / "src/stickyconf/embedded/crds"
+CRDS = Path(__file__).parents[2] / "src/embedded_cluster/crds"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PROBES = dict(probes())
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stickyconf.embedded.ingress.translation import translate
+from embedded_cluster.ingress.translation import translate
 from stickyconf.mutants import CONTROLLER_MARK, controller
 from tests.embedded.ingress_objects import SETTINGS, cluster, endpoint, policy, route, rule, service, slices
 

@@ -5,14 +5,14 @@ from importlib import resources
 import pytest
 import yaml
 
-from stickyconf.embedded.environment import load_hook
+from embedded_cluster.environment import load_hook
 from stickyconf.mutants import DEFINITION_MARK, MUTANTS
 
 FAULTS = [mutant for mutant in MUTANTS.values() if mutant.where == "api-server"]
 
 
 def definitions():
-    folder = resources.files("stickyconf.embedded") / "crds"
+    folder = resources.files("embedded_cluster") / "crds"
     return [
         yaml.safe_load(file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name.endswith(".yaml")
     ]

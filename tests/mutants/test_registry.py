@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.embedded.environment import load_hook
+from embedded_cluster.environment import load_hook
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.mutants import BENIGN, DEVIATIONS, MUTANTS
 

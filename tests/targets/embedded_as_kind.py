@@ -37,7 +37,7 @@ class Cluster:
 @contextlib.contextmanager
 def embedded_cluster(_settings: Any, _tools: Any, run: str, root: Path, _waiter: Any) -> Iterator[Cluster]:
     """Yield a bare embedded cluster whose kubeconfig reads as kind's does."""
-    command = [sys.executable, "-m", "stickyconf.embedded", "up", "--bare", "--json", "--stdin-lifeline"]
+    command = [sys.executable, "-m", "embedded_cluster", "up", "--bare", "--json", "--stdin-lifeline"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout

@@ -45,7 +45,7 @@ def controller() -> dict[str, Any]:
     container = {
         "name": "ingress-controller",
         "image": "kong/kubernetes-ingress-controller:3.5",
-        "command": ["python3", "-m", "stickyconf.embedded.ingress"],
+        "command": ["python3", "-m", "embedded_cluster.ingress"],
         "env": [
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
@@ -69,7 +69,7 @@ def gateway() -> dict[str, Any]:
     container = {
         "name": "proxy",
         "image": "kong/kong-gateway:3.11",
-        "command": ["python3", "-m", "stickyconf.embedded.gateway"],
+        "command": ["python3", "-m", "embedded_cluster.gateway"],
         "env": [
             {"name": "KONG_LICENSE_DATA", "valueFrom": licence},
             *_variables(

@@ -38,7 +38,7 @@ def waiter(**seconds: float) -> Waiter:
 @pytest.fixture(scope="module")
 def kubeconfig() -> Iterator[Path]:
     """A cluster with nothing in it."""
-    command = [sys.executable, "-m", "stickyconf.embedded", "up", "--bare", "--json", "--stdin-lifeline"]
+    command = [sys.executable, "-m", "embedded_cluster", "up", "--bare", "--json", "--stdin-lifeline"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout

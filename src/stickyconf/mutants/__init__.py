@@ -30,7 +30,7 @@ _PARTS = {"gateway": "gateway", "controller": "controller", "api-server": "crds"
 class Mutant:
     """One fault or difference: the hook that makes it, where such were seen, and who must object.
 
-    *options* are more options of ``python -m stickyconf.embedded up``. A mutant that is a matter of observation has
+    *options* are more options of ``python -m embedded_cluster up``. A mutant that is a matter of observation has
     nobody in *caught_by*, but a requirement in *measured_by*, with what one of its measures must say to show it.
     """
 
@@ -58,7 +58,7 @@ class Mutant:
 
     @property
     def hook(self) -> str:
-        """What ``python -m stickyconf.embedded up --hook`` takes: ``PART=MODULE:FUNCTION``."""
+        """What ``python -m embedded_cluster up --hook`` takes: ``PART=MODULE:FUNCTION``."""
         return f"{_PARTS[self.where]}={self.commit.__module__}:{self.id}"
 
     @property

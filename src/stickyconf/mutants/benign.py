@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stickyconf.embedded.gateway.xds import Xds
-from stickyconf.embedded.lifeline import die_with_parent_of
+from embedded_cluster.gateway.xds import Xds
+from embedded_cluster.lifeline import die_with_parent_of
 from stickyconf.mutants.gateway.lua import (
     choose_cookie,
     edit_cookie,

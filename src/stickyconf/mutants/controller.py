@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from stickyconf.embedded.ingress.snapshot import Snapshot
+from embedded_cluster.ingress.snapshot import Snapshot
 
 Json = dict[str, Any]
 

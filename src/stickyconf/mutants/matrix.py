@@ -22,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from stickyconf.embedded.lifeline import die_with_parent_of
+from embedded_cluster.lifeline import die_with_parent_of
 from stickyconf.model import History
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.storage import HistoryFileError, read_history

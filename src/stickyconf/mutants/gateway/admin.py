@@ -5,7 +5,7 @@ A hook gets Kong's entities after Envoy's resources were made of them: what it c
 
 from typing import Any
 
-from stickyconf.embedded.gateway.xds import Xds
+from embedded_cluster.gateway.xds import Xds
 
 Kong = dict[str, list[dict[str, Any]]]
 

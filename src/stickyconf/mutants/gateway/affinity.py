@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from stickyconf.embedded.gateway.xds import Xds
+from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.gateway.lua import choose_cookie, in_lua, sticky_routes
 
 Kong = dict[str, list[dict[str, Any]]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stickyconf.embedded.gateway.xds import Xds
+from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.gateway.lua import edit_cookie, in_lua
 
 Kong = dict[str, list[dict[str, Any]]]

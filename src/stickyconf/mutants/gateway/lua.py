@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stickyconf.embedded.gateway.translation import STATEFUL_SESSION
-from stickyconf.embedded.gateway.xds import Xds
+from embedded_cluster.gateway.translation import STATEFUL_SESSION
+from embedded_cluster.gateway.xds import Xds
 
 MARK = "x-mutant"  # the header of every response that a fault has touched; its value names the fault
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from stickyconf.embedded.gateway.translation import STATEFUL_SESSION
-from stickyconf.embedded.gateway.xds import Json, Xds
+from embedded_cluster.gateway.translation import STATEFUL_SESSION
+from embedded_cluster.gateway.xds import Json, Xds
 from stickyconf.mutants.gateway.lua import address_of, choose_cookie, in_lua, mark_placements
 
 Kong = dict[str, list[dict[str, Any]]]

@@ -1,1 +1,1 @@
-"""The embedded target: a cluster of processes of our own (stickyconf.embedded), started for the run."""
+"""The embedded target: a cluster of processes of our own (embedded_cluster), started for the run."""

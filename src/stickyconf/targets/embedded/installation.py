@@ -30,7 +30,7 @@ def embedded_cluster(
 ) -> Iterator[Installation]:
     """Start a cluster, yield where it is, and stop it.
 
-    ``options`` are handed to ``python -m stickyconf.embedded up``. With ``keep`` it goes on after the suite. Without,
+    ``options`` are handed to ``python -m embedded_cluster up``. With ``keep`` it goes on after the suite. Without,
     it ends with the suite however the suite ends: the pipe to its standard input breaks. ``progress`` is told of the
     wait.
     Raises NoTarget where it does not come up, with its own last log lines.
@@ -40,7 +40,7 @@ def embedded_cluster(
             [
                 sys.executable,
                 "-m",
-                "stickyconf.embedded",
+                "embedded_cluster",
                 "up",
                 "--json",
                 *([] if keep else ["--stdin-lifeline"]),

@@ -39,7 +39,7 @@ def check(option: Namespace) -> None:
 
 
 def arguments(option: Namespace) -> list[str]:
-    """Return what ``python -m stickyconf.embedded up`` is told of the options."""
+    """Return what ``python -m embedded_cluster up`` is told of the options."""
     told = ["--gateway", option.gateway]
     if option.control_plane_assets:
         told += ["--control-plane-assets", option.control_plane_assets]

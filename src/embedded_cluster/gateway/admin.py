@@ -1,0 +1,276 @@
+"""Kong's Admin API and status API, as far as an ingress controller and this project's suite use them.
+
+Shapes from Kong's Admin API description (``api-specs/gateway/admin-ee/3.11/openapi.yaml``) and, for
+``POST /config``, from what its errors look like to go-kong, the client that KIC uses.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from embedded_cluster.environment import Address, Listener
+from embedded_cluster.gateway import plugins
+from embedded_cluster.gateway.dataplane import DataPlane, RejectedError
+from embedded_cluster.gateway.declarative import (
+    EMPTY,
+    Declaration,
+    InvalidDeclarationError,
+    configuration_hash,
+    parse,
+)
+from embedded_cluster.gateway.entities import Entity
+
+log = logging.getLogger(__name__)
+
+# The Kong release whose contract this gateway serves. Clients read the numbers; people read the rest.
+VERSION = "3.11.0.0-embedded"
+# A Kong in a pod listens on all of its addresses, and KIC wants all replicas to say the same.
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - said, not done
+# Where the Admin API lists what a configuration may hold and this gateway only keeps. A KIC that starts asks for all of
+# it, to have something to fall back on.
+_KEPT_AT = {
+    "acls": "acls",
+    "basic-auths": "basicauth_credentials",
+    "ca_certificates": "ca_certificates",
+    "certificates": "certificates",
+    "consumer_groups": "consumer_groups",
+    "consumers": "consumers",
+    "filter-chains": "filter_chains",
+    "hmac-auths": "hmacauth_secrets",
+    "jwts": "jwt_secrets",
+    "key-auths": "keyauth_credentials",
+    "key-sets": "key_sets",
+    "keys": "keys",
+    "licenses": "licenses",
+    "mtls-auths": "mtls_auth_credentials",
+    "oauth2": "oauth2_credentials",
+    "partials": "partials",
+    "snis": "snis",
+    "vaults": "vaults",
+}
+_MOST_BYTES = 64 * 1024**2
+
+
+@dataclass
+class Node:
+    """One gateway: its data plane, where it listens, and the configuration in force."""
+
+    plane: DataPlane
+    proxy: Address
+    admin: tuple[Listener, ...]
+    declaration: Declaration = EMPTY
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def admin_app(node: Node) -> web.Application:
+    """Return the Admin API of *node*."""
+    app = web.Application(client_max_size=_MOST_BYTES, middlewares=[_in_json])
+    api = _AdminApi(node)
+    app.add_routes(
+        [
+            web.get("/", api.root),
+            web.get("/status", api.status),
+            web.get("/config", api.read_config),
+            web.post("/config", api.write_config),
+            web.get("/upstreams/{key}/targets", api.targets),
+            web.get("/upstreams/{key}/targets/all", api.targets),
+            web.get("/upstreams/{key}/health", api.health),
+            web.get("/services/{key}/routes", api.service_routes),
+            web.get("/{kind:services|routes|upstreams|plugins}", api.every),
+            web.get("/{kind:services|routes|upstreams|plugins}/{key}", api.one),
+            web.get("/schemas/plugins/{key}", api.plugin_schema),
+            *(web.get(f"/{path}", api.kept) for path in _KEPT_AT),
+        ]
+    )
+    return app
+
+
+def status_app(node: Node) -> web.Application:
+    """Return the status API of *node*, for probes."""
+    app = web.Application(middlewares=[_in_json])
+    api = _AdminApi(node)
+    app.add_routes([web.get("/status", api.status), web.get("/status/ready", api.ready)])
+    return app
+
+
+@web.middleware
+async def _in_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        log.info("nothing at %s", request.path)
+        return web.json_response({"message": "Not found"}, status=404)
+    except web.HTTPException as error:
+        return web.json_response({"message": error.reason}, status=error.status)
+
+
+class _AdminApi:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def root(self, _: web.Request) -> web.Response:
+        node = self._node
+        return web.json_response(
+            {
+                "version": VERSION,
+                "tagline": "The embedded stand-in for Kong Gateway",
+                "edition": "embedded",
+                "data_plane": {"name": node.plane.name, "version": node.plane.version},
+                "hostname": socket.gethostname(),
+                "node_id": node.id,
+                "plugins": {"available_on_server": {}, "enabled_in_cluster": []},
+                "configuration": {
+                    "database": "off",
+                    "router_flavor": "traditional",
+                    "proxy_listeners": [_listener(Listener(Address(_EVERYWHERE, node.proxy.port), tls=False))],
+                    "admin_listeners": [_listener(listener) for listener in node.admin],
+                    "stream_listeners": {},
+                },
+            }
+        )
+
+    async def status(self, _: web.Request) -> web.Response:
+        traffic = await self._node.plane.traffic()
+        return web.json_response(
+            {
+                "database": {"reachable": True},
+                "configuration_hash": self._node.declaration.hash,
+                "server": {
+                    "connections_active": traffic.connections_active,
+                    "connections_accepted": traffic.connections,
+                    "connections_handled": traffic.connections,
+                    "connections_reading": 0,
+                    "connections_writing": traffic.requests_active,
+                    "connections_waiting": 0,
+                    "total_requests": traffic.requests,
+                },
+                "memory": {"workers_lua_vms": [], "lua_shared_dicts": {}},
+            }
+        )
+
+    async def ready(self, _: web.Request) -> web.Response:
+        if self._node.declaration is EMPTY:
+            return _message(503, "no configuration available (empty configuration present)")
+        return _message(200, "ready")
+
+    async def read_config(self, _: web.Request) -> web.Response:
+        # Kong gives YAML in a field of JSON; JSON is YAML.
+        return web.json_response({"config": json.dumps(self._node.declaration.document)})
+
+    async def write_config(self, request: web.Request) -> web.Response:
+        try:
+            document = _document(await request.text())
+        except ValueError as error:
+            return _message(400, f"failed parsing declarative configuration: {error}")
+        node = self._node
+        async with node.changing:
+            unchanged = isinstance(document, dict) and configuration_hash(document) == node.declaration.hash
+            if unchanged and request.query.get("check_hash") == "1":
+                return web.Response(status=304)
+            try:
+                declaration = parse(document)
+                await node.plane.apply(declaration)
+            except InvalidDeclarationError as error:
+                log.warning("refused: %s", error)
+                return web.json_response(_as_asked(request, error.answer), status=400)
+            except RejectedError as error:
+                log.warning("%s refused: %s", node.plane.name, error)
+                return _message(500, f"failed to apply the configuration: {error}")
+            node.declaration = declaration
+        return web.json_response(
+            {kind: members for kind, members in declaration.entities.items() if members}, status=201
+        )
+
+    async def every(self, request: web.Request) -> web.Response:
+        return _page(_tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
+
+    async def kept(self, request: web.Request) -> web.Response:
+        section = _KEPT_AT[request.path.strip("/")]
+        return _page(_tagged(request, self._node.declaration.document.get(section) or []))
+
+    async def one(self, request: web.Request) -> web.Response:
+        return web.json_response(self._named(request, request.match_info["kind"]))
+
+    async def plugin_schema(self, request: web.Request) -> web.Response:
+        found = plugins.schema(request.match_info["key"])
+        if found is None:
+            raise web.HTTPNotFound
+        return web.json_response(found)
+
+    async def service_routes(self, request: web.Request) -> web.Response:
+        service = self._named(request, "services")
+        return _page(self._node.declaration.referring("routes", "service", service))
+
+    async def targets(self, request: web.Request) -> web.Response:
+        upstream = self._named(request, "upstreams")
+        return _page(self._node.declaration.referring("targets", "upstream", upstream))
+
+    async def health(self, request: web.Request) -> web.Response:
+        upstream = self._named(request, "upstreams")
+        targets = self._node.declaration.referring("targets", "upstream", upstream)
+        return _page([{**target, **_health(target)} for target in targets], node_id=self._node.id)
+
+    def _named(self, request: web.Request, kind: str) -> Entity:
+        entity = self._node.declaration.find(kind, request.match_info["key"])
+        if entity is None:
+            raise web.HTTPNotFound
+        return entity
+
+
+def _document(text: str) -> Any:
+    """Return the posted configuration, be it the body itself or, as YAML, in its field ``config``."""
+    body = json.loads(text)
+    if isinstance(body, dict) and isinstance(body.get("config"), str):
+        import yaml  # only people post YAML
+
+        try:
+            return yaml.safe_load(body["config"])
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from error
+    return body
+
+
+def _as_asked(request: web.Request, answer: Entity) -> Entity:
+    if request.query.get("flatten_errors") == "1":
+        return answer
+    return {name: value for name, value in answer.items() if name != "flattened_errors"}
+
+
+def _health(target: Entity) -> Entity:
+    host, _, port = target["target"].rpartition(":")
+    # As Kong reports a target that takes no new traffic; without health checks all others are healthy.
+    health = "HEALTHY" if target["weight"] else "HEALTHCHECKS_OFF"
+    shown = {"ip": host, "port": int(port), "health": health, "weight": target["weight"]}
+    weight = {"total": target["weight"], "available": target["weight"], "unavailable": 0}
+    return {"health": health, "data": {"host": host, "port": int(port), "addresses": [shown], "weight": weight}}
+
+
+def _listener(listener: Listener) -> Entity:
+    host, port = listener.address.host, listener.address.port
+    said = f"{host}:{port} ssl" if listener.tls else f"{host}:{port}"
+    return {"ip": host, "port": port, "listener": said, "ssl": listener.tls, "http2": True}
+
+
+def _tagged(request: web.Request, entities: list[Entity]) -> list[Entity]:
+    """Those that the query's ``tags`` ask for: all of ``a,b``, any of ``a/b``."""
+    asked = request.query.get("tags", "")
+    if not asked:
+        return entities
+    wanted, enough = (asked.split("/"), any) if "/" in asked else (asked.split(","), all)
+    return [entity for entity in entities if enough(tag in (entity.get("tags") or ()) for tag in wanted)]
+
+
+def _page(entities: list[Entity], **more: Any) -> web.Response:
+    return web.json_response({"data": entities, "next": None, **more})
+
+
+def _message(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)

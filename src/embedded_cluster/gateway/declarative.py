@@ -1,0 +1,201 @@
+"""Kong's declarative configuration: from the posted document to entities that refer to each other by id.
+
+Nested entities (a service's routes, an upstream's targets, the plugins of either) are taken out, names in
+references become ids, missing ids are derived from names, so the same document always gives the same ids.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from embedded_cluster.gateway.entities import SCHEMAS, Entity, Fault, complete, faults
+
+NO_CONFIGURATION = "0" * 32  # what Kong calls the hash of a node that has none
+FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
+
+# Accepted and shown by GET /config, but nothing in this gateway acts on them.
+_KEPT = {
+    "acls", "basicauth_credentials", "ca_certificates", "certificates", "consumer_group_consumers", "consumer_groups",
+    "consumers", "custom_plugins", "filter_chains", "hmacauth_secrets", "jwt_secrets", "key_sets",
+    "keyauth_credentials", "keys", "licenses", "mtls_auth_credentials", "oauth2_credentials", "parameters", "partials",
+    "snis", "vaults",
+}  # fmt: skip
+_NESTED = {
+    "services": {"routes": "service", "plugins": "service"},
+    "routes": {"plugins": "route"},
+    "upstreams": {"targets": "upstream"},
+}
+_REFERENCES = {
+    "routes": {"service": "services"},
+    "targets": {"upstream": "upstreams"},
+    "plugins": {"service": "services", "route": "routes"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A configuration that has passed: the posted *document*, its *hash*, and its entities by type."""
+
+    document: Entity
+    hash: str
+    entities: dict[str, list[Entity]]
+
+    def find(self, entity_type: str, name_or_id: str) -> Entity | None:
+        """Return the entity with that name or id; None when there is none."""
+        return next(
+            (e for e in self.entities[entity_type] if name_or_id in (e["id"], e.get("name"))),
+            None,
+        )
+
+    def referring(self, entity_type: str, reference: str, entity: Entity) -> list[Entity]:
+        """Return the entities of a type whose *reference* field names *entity*, in the order declared."""
+        return [e for e in self.entities[entity_type] if (e[reference] or {}).get("id") == entity["id"]]
+
+
+EMPTY = Declaration({"_format_version": "3.0"}, NO_CONFIGURATION, {kind: [] for kind in SCHEMAS})
+
+
+class InvalidDeclarationError(Exception):
+    """The document is refused; :attr:`answer` is the body that says why, in Kong's shape."""
+
+    def __init__(self, faulty: list[tuple[str, Entity, list[Fault]]], fields: dict[str, str]) -> None:
+        """Take the *faulty* entities with their types and faults, and the messages of faulty top-level *fields*."""
+        self.answer = {
+            "code": 14,
+            "name": "invalid declarative configuration",
+            "message": f"declarative config is invalid: {_summary(faulty, fields)}",
+            "fields": fields,
+            "flattened_errors": [_flattened(kind, entity, wrong) for kind, entity, wrong in faulty],
+        }
+        super().__init__(self.answer["message"])
+
+
+def parse(document: Any) -> Declaration:
+    """Check and complete a posted document.
+
+    Raises :class:`InvalidDeclarationError` naming everything that is wrong with it.
+    """
+    fields = dict(_wrong_sections(document))
+    if fields:
+        raise InvalidDeclarationError([], fields)
+    entities: dict[str, list[Entity]] = {kind: [] for kind in SCHEMAS}
+    for kind in SCHEMAS:
+        for entity in document.get(kind) or ():
+            _take(kind, entity, entities)
+    wrong = _Faulty()
+    for kind, members in entities.items():
+        for entity in members:
+            wrong.add(kind, entity, faults(kind, entity))
+        _require_unique(kind, members, wrong)
+    _resolve_references(entities, wrong)
+    if wrong.entries:
+        raise InvalidDeclarationError(list(wrong.entries.values()), {})
+    return Declaration(document, configuration_hash(document), entities)
+
+
+def configuration_hash(document: Entity) -> str:
+    """Return 32 hexadecimal digits that change with the document's content, not with its layout."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass
+class _Faulty:
+    """The entities found wrong so far, each once, with all that is wrong with it."""
+
+    entries: dict[int, tuple[str, Entity, list[Fault]]] = field(default_factory=dict)
+
+    def add(self, kind: str, entity: Entity, found: Iterator[Fault] | list[Fault]) -> None:
+        for fault in found:
+            self.entries.setdefault(id(entity), (kind, entity, []))[2].append(fault)
+
+
+def _wrong_sections(document: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(document, dict):
+        yield "", "expected a declarative configuration (JSON or YAML)"
+        return
+    if "_format_version" not in document:
+        yield "_format_version", "required field missing"
+    elif document["_format_version"] not in FORMAT_VERSIONS:
+        yield "_format_version", f"expected one of: {', '.join(FORMAT_VERSIONS)}"
+    for section, content in document.items():
+        if section.startswith("_"):
+            continue
+        if section not in SCHEMAS and section not in _KEPT:
+            yield section, "unknown field"
+        elif content is not None and not (isinstance(content, list) and all(isinstance(e, dict) for e in content)):
+            yield section, "expected an array of records"
+
+
+def _take(kind: str, entity: Entity, entities: dict[str, list[Entity]]) -> None:
+    """Put *entity* among its kind and, for their own kinds, the entities nested in it."""
+    nested = {section: entity[section] or () for section in _NESTED.get(kind, ()) if section in entity}
+    own = complete(kind, {name: value for name, value in entity.items() if name not in nested})
+    own["id"] = own["id"] or _derived_id(kind, own, len(entities[kind]))
+    entities[kind].append(own)
+    for section, members in nested.items():
+        for member in members:
+            _take(section, {**member, _NESTED[kind][section]: {"id": own["id"]}}, entities)
+
+
+def _derived_id(kind: str, entity: Entity, position: int) -> str:
+    parent = next((_named(entity[ref]) for ref in _REFERENCES.get(kind, ()) if entity[ref]), "")
+    name = entity.get("name") or entity.get("target") or position
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{kind}/{parent}/{name}"))
+
+
+def _named(reference: Any) -> str:
+    return str(reference.get("id") or reference.get("name")) if isinstance(reference, dict) else str(reference)
+
+
+def _require_unique(kind: str, members: list[Entity], wrong: _Faulty) -> None:
+    if kind == "plugins":
+        return
+    seen: set[tuple[str, str]] = set()
+    for entity in members:
+        unique = "target" if kind == "targets" else "name"
+        key = (_named(entity.get("upstream")), str(entity[unique]))
+        if entity[unique] is not None and key in seen:
+            said = f"'{kind}' entity with {unique} set to '{entity[unique]}' already declared"
+            wrong.add(kind, entity, [Fault(None, f"uniqueness violation: {said}")])
+        seen.add(key)
+
+
+def _resolve_references(entities: dict[str, list[Entity]], wrong: _Faulty) -> None:
+    for kind, references in _REFERENCES.items():
+        for reference, referred in references.items():
+            ids = {key: e["id"] for e in entities[referred] for key in (e["id"], e.get("name")) if isinstance(key, str)}
+            for entity in entities[kind]:
+                if not entity[reference]:
+                    continue
+                name = _named(entity[reference])
+                if name in ids:
+                    entity[reference] = {"id": ids[name]}
+                else:
+                    wrong.add(kind, entity, [Fault(reference, f"'{name}' names no entity of '{referred}'")])
+
+
+def _flattened(kind: str, entity: Entity, wrong: list[Fault]) -> Entity:
+    about = {"entity_type": kind.removesuffix("s"), "entity_id": entity["id"], "entity": entity}
+    if name := entity.get("name") or entity.get("target"):
+        about["entity_name"] = name
+    if entity["tags"]:
+        about["entity_tags"] = entity["tags"]
+    about["errors"] = [
+        {"field": fault.field, "message": fault.message, "type": "field"}
+        if fault.field is not None
+        else {"message": fault.message, "type": "entity"}
+        for fault in wrong
+    ]
+    return about
+
+
+def _summary(faulty: list[tuple[str, Entity, list[Fault]]], fields: dict[str, str]) -> str:
+    lines = [f"{section or 'document'}: {message}" for section, message in fields.items()]
+    for kind, entity, wrong in faulty:
+        name = entity.get("name") or entity.get("target") or entity["id"]
+        lines += [f"{kind.removesuffix('s')} {name}: {f.field or '@entity'}: {f.message}" for f in wrong]
+    return "; ".join(lines)

@@ -1,0 +1,95 @@
+"""``python -m embedded_cluster.gateway.pythonproxy ADDR:PORT SOCKET``: one proxy, told what to do on *SOCKET*.
+
+``POST /config`` takes a declarative configuration and answers once every later request is served by it; ``GET
+/traffic`` gives what was counted. SIGTERM ends it after the requests in flight.
+"""
+
+import asyncio
+import dataclasses
+import signal
+import sys
+
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from embedded_cluster.environment import Address, MisconfiguredError, address
+from embedded_cluster.gateway.dataplane import RejectedError, Traffic
+from embedded_cluster.gateway.declarative import EMPTY, parse
+from embedded_cluster.gateway.pythonproxy.forwarding import Forwarder
+from embedded_cluster.gateway.pythonproxy.routing import Table
+from embedded_cluster.lifeline import die_with_parent
+
+_MOST_BYTES = 64 * 1024**2
+_KEEP_ALIVE = 75.0  # seconds, as nginx
+_MOST_PATIENCE = 3600.0  # seconds: the gateway, which has the signal from above, knows when to stop waiting
+
+
+class _Server(web.Server):
+    """Counts connections."""
+
+    connected = 0
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Take note of one more."""
+        self.connected += 1
+        super().connection_made(handler, transport)
+
+
+async def serve(proxy: Address, control: str) -> None:
+    """Proxy at *proxy* until SIGTERM. Raises :class:`MisconfiguredError` when it cannot listen there."""
+    # A connection for each request: none can turn out to have been closed by the target meanwhile.
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as session:
+        forwarder = Forwarder(session, Table(EMPTY))
+        server = _Server(forwarder.serve, keepalive_timeout=_KEEP_ALIVE, access_log=None)
+
+        async def configure(request: web.Request) -> web.Response:
+            try:
+                forwarder.table = Table(parse(await request.json()), forwarder.table)
+            except RejectedError as error:
+                return web.Response(status=422, text=str(error))
+            return web.Response(status=204)
+
+        async def traffic(_: web.Request) -> web.Response:
+            counted = Traffic(server.connected, len(server.connections), forwarder.requests, forwarder.active)
+            return web.json_response(dataclasses.asdict(counted))
+
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        proxying, controlling = web.ServerRunner(server), web.AppRunner(_control(configure, traffic), access_log=None)
+        await proxying.setup()
+        await controlling.setup()
+        try:
+            listener = web.TCPSite(proxying, proxy.host, proxy.port, backlog=1024)
+            await listener.start()
+        except OSError as error:
+            raise MisconfiguredError(f"cannot listen on {proxy.host}:{proxy.port}: {error.strerror}") from error
+        await web.UnixSite(controlling, control).start()
+        await stop.wait()
+        await listener.stop()
+        await server.shutdown(_MOST_PATIENCE)
+        await controlling.cleanup()
+
+
+def _control(configure: Handler, traffic: Handler) -> web.Application:
+    app = web.Application(client_max_size=_MOST_BYTES)
+    app.add_routes([web.post("/config", configure), web.get("/traffic", traffic)])
+    return app
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; return its exit status, 2 when it cannot listen."""
+    die_with_parent()
+    where, control = arguments
+    try:
+        asyncio.run(serve(address(where, variable="the address of the proxy"), control))
+    except MisconfiguredError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

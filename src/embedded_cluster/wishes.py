@@ -1,0 +1,122 @@
+"""What the person who starts a cluster wants of its controller and its gateway, written into our manifests."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from embedded_cluster import kic
+from embedded_cluster.client import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the gateway is: base URLs of one of its replicas."""
+
+    proxy_url: str
+    admin_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted; *hooks* are ``MODULE:FUNCTION`` by ``gateway``, ``controller`` or ``crds``."""
+
+    sync_period: float
+    drain_support: bool
+    gateway: str
+    """The gateway's data plane: envoy, haproxy or python."""
+    gateway_replicas: int
+    hooks: Mapping[str, str]
+    ports: Mapping[str, int]
+    """Port by its name in the gateway's Deployment: proxy, kong-admin, kong-admin-tls, status."""
+    controller: Path | None = None
+    """A KIC binary to run instead of the stand-in."""
+    controller_arguments: tuple[str, ...] = ()
+    """Flags for that binary, on top of what the manifest sets."""
+    kong: Endpoints | None = None
+    """A gateway that somebody else runs; the cluster then has none of its own."""
+
+    def fulfil(self, objects: Iterable[Object], definitions: Iterable[Object]) -> list[Object]:
+        """*objects* of our manifests as they are to be created; *definitions* say which kinds there are."""
+        kinds = {definition["spec"]["names"]["kind"] for definition in definitions}
+        chosen = []
+        for obj in objects:
+            match obj["kind"], obj["metadata"]["name"]:
+                case "Deployment", "kong-controller":
+                    self._controller(obj, kinds)
+                case "Deployment", "kong-gateway":
+                    if self.kong:
+                        continue
+                    self._gateway(obj)
+                case "Service", "kong-gateway-proxy":
+                    (port,) = obj["spec"]["ports"]
+                    port["targetPort"] = self._proxy_port()
+                case "Service", "kong-gateway-admin" if not self.controller:
+                    obj["spec"]["ports"] = [port for port in obj["spec"]["ports"] if not port["name"].endswith("-tls")]
+            chosen.append(obj)
+        return chosen
+
+    def _proxy_port(self) -> int:
+        """The number, which KIC compares with what the gateways say they listen on; it looks no name up."""
+        if self.kong is None:
+            return self.ports["proxy"]
+        address = urlsplit(self.kong.proxy_url)
+        return address.port or {"https": 443}.get(address.scheme, 80)
+
+    def _gateway(self, deployment: Object) -> None:
+        deployment["spec"]["replicas"] = self.gateway_replicas
+        container = _container(deployment)
+        if not self.controller:
+            container["ports"] = [port for port in container["ports"] if not port["name"].endswith("-tls")]
+        for port in container["ports"]:
+            port["containerPort"] = self.ports[port["name"]]
+        admin = f"$(POD_IP):{self.ports['kong-admin']}"
+        if self.controller:  # KIC speaks to nothing but TLS where it finds the gateways by itself
+            admin += f", $(POD_IP):{self.ports['kong-admin-tls']} ssl"
+        _set(
+            container,
+            {
+                "EMBEDDED_DATA_PLANE": self.gateway,
+                "EMBEDDED_HOOK": self.hooks.get("gateway", ""),
+                "KONG_PROXY_LISTEN": f"$(POD_IP):{self.ports['proxy']}",
+                "KONG_ADMIN_LISTEN": admin,
+                "KONG_STATUS_LISTEN": f"$(POD_IP):{self.ports['status']}",
+            },
+        )
+
+    def _controller(self, deployment: Object, kinds: set[str]) -> None:
+        container = _container(deployment)
+        values = {
+            "CONTROLLER_ENABLE_DRAIN_SUPPORT": str(self.drain_support).lower(),
+            "CONTROLLER_PROXY_SYNC_SECONDS": f"{self.sync_period:g}",
+            "EMBEDDED_HOOK": self.hooks.get("controller", ""),
+        }
+        _set(container, values)
+        if self.kong:
+            _unset(container, "CONTROLLER_KONG_ADMIN_SVC")
+            _set(container, {"CONTROLLER_KONG_ADMIN_URL": self.kong.admin_url})
+        if self.controller:
+            container["image"] = f"binary/{self.controller.name}"
+            container["command"] = [str(self.controller)]
+            container["args"] = ["--kubeconfig=$(KUBECONFIG)", *self.controller_arguments]
+            _unset(container, "EMBEDDED_HOOK")
+            _set(container, kic.settings(kinds))
+
+
+def _container(deployment: Object) -> Object:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    found: Object = container
+    return found
+
+
+def _set(container: Object, values: Mapping[str, str]) -> None:
+    known = {variable["name"]: variable for variable in container["env"]}
+    for name, value in values.items():
+        if name in known:
+            known[name]["value"] = value
+        else:
+            container["env"].append({"name": name, "value": value})
+
+
+def _unset(container: Object, name: str) -> None:
+    container["env"] = [variable for variable in container["env"] if variable["name"] != name]
