@@ -19,9 +19,9 @@ import pytest
 import trustme
 import yaml
 
-from stickyconf import embedded
+import embedded_cluster
 
-CRDS = Path(embedded.__file__).parent / "crds"
+CRDS = Path(embedded_cluster.__file__).parent / "crds"
 STARTED = 10.0  # seconds the server may take to say that it is ready
 
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

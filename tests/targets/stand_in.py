@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from stickyconf import embedded
+import embedded_cluster
 from stickyconf.targets.kind.install import Sources
 
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
@@ -127,6 +127,6 @@ def sources(gateway_yaml: str) -> Sources:
 
 
 def _definitions(group: str) -> list[dict[str, Any]]:
-    files = resources.files(embedded).joinpath("crds").iterdir()
+    files = resources.files(embedded_cluster).joinpath("crds").iterdir()
     found = [yaml.safe_load(file.read_text()) for file in files if file.name.endswith(".yaml")]
     return [item for item in found if item["spec"]["group"] == group]
