@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from stickyconf.progress import Progress
 from stickyconf.reporting import allure, terminal
 from stickyconf.reporting.allure_results import write_redacted
 from stickyconf.reporting.checkout import Checkout
+from stickyconf.reporting.faults import Faults
 from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication, properties, without_credentials
@@ -89,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _judges(config):
         return
     run = ConformanceRun(config)
-    config.add_cleanup(write_redacted())
+    config.add_cleanup(write_redacted(run.faults))
     config.stash[RUN] = run
     config.pluginmanager.register(run, "stickyconf-run")
 
@@ -192,6 +194,7 @@ class ConformanceRun:
         self.filtered = False
         self.recording: Recording | None = None
         self.kept = ""
+        self.faults = Faults()
         self.directory: RunDirectory | None = None
         self.publication: Publication | None = None
         self.progress = Progress()
@@ -202,7 +205,7 @@ class ConformanceRun:
             except OSError as error:
                 raise pytest.UsageError(f"--out {out}: no report can be written there: {error.strerror}") from error
             option.allure_report_dir = str(self.directory.allure_results)
-            self.publication = Publication(self.directory, option.mutant or "", option.rejudge)
+            self.publication = Publication(self.directory, option.mutant or "", self.faults, option.rejudge)
 
     def pytest_sessionstart(self) -> None:
         """Show progress where pytest writes."""
@@ -247,8 +250,9 @@ class ConformanceRun:
             self.config.hook.pytest_deselected(items=dropped)
             items[:] = chosen
         for item in chosen:
-            allure.describe(item, subjects[item], self.catalogue)
-            allure.entitle(item)
+            with self.faults.noted(f"Allure's description of {item.name}"):
+                allure.describe(item, subjects[item], self.catalogue)
+                allure.entitle(item)
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
 
     def pytest_collection_finish(self) -> None:
@@ -276,7 +280,8 @@ class ConformanceRun:
         subject = self._subject(item)
         item.stash[_JUDGE] = Judge(subject)
         item.user_properties[:] = properties(subject)
-        allure.label(subject, self.catalogue)
+        with self.faults.noted(f"Allure's labels of {item.name}"):
+            allure.label(subject, self.catalogue)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
@@ -306,9 +311,8 @@ class ConformanceRun:
         if isinstance(error, NotApplicable):
             subject = self._subject(item).id
             item.stash[_VERDICT] = Verdict.merge(subject, [("", Ruling.not_applicable(str(error)))])
-        if report.failed and self.recording:
-            for file in self.recording.explain(item.name):
-                allure.attach_file(file)
+        if report.failed and self.recording and self.publication:
+            self.publication.explained(partial(self.recording.explain, item.name))
         judged = item.stash.get(_VERDICT, None)
         if report.when == "setup" and report.passed:
             item.stash[_SETUP_SECONDS] = report.duration
@@ -386,10 +390,14 @@ class ConformanceRun:
         if not self.cases:
             return
         terminalreporter.section("sticky-session conformance")
-        for line in terminal.lines(self.run(), self.catalogue):
+        run = self.run()
+        lines = terminal.bare(run)
+        with self.faults.noted("the table of verdicts"):
+            lines = terminal.lines(run, self.catalogue)
+        for line in [*lines, *self.faults.lines]:
             terminalreporter.write_line(redact(line))
-        if self.directory:
-            terminalreporter.write_line(f"report: {self.directory.path / 'conformance.md'}")
+        if self.directory and (report := self.directory.path / "conformance.md").exists():
+            terminalreporter.write_line(f"report: {report}")
         if self.kept:
             terminalreporter.write_line(self.kept)
 

@@ -25,13 +25,14 @@ import pytest
 from stickyconf.model.storage import read_history
 from stickyconf.reporting import allure
 from stickyconf.reporting.allure_results import write_redacted
+from stickyconf.reporting.faults import Faults
 from tests.reporting.examples import CATALOGUE, STRAY
 
 HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    config.add_cleanup(write_redacted())
+    config.add_cleanup(write_redacted(Faults()))
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):

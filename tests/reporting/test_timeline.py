@@ -131,6 +131,16 @@ def test_thousands_are_bundled() -> None:
     drawn(many)
 
 
+def test_hundreds_of_sessions_none_of_which_is_calm_are_drawn() -> None:
+    history = visits(MOST_LANES + 1, requests=2)
+    failed = replace(history, exchanges=tuple(replace(one, outcome=Refused("reset")) for one in history.exchanges))
+
+    [section] = sections(failed, lettered(failed), frozenset())
+
+    assert sum(lane.sessions for lane in section.lanes) == MOST_LANES + 1
+    drawn(failed)
+
+
 def test_sessions_of_one_request_share_a_lane_for_each_pod() -> None:
     shown = texts(drawn(visits(90, requests=1)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from allure_commons import hookimpl
 from allure_commons.logger import AllureFileLogger
 from attr import asdict
 
+from stickyconf.reporting.faults import Faults
 from stickyconf.reporting.redaction import publishable, redact_data
 
 _BINARY = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".pcap"})
@@ -22,10 +24,10 @@ _Written: Any = AllureFileLogger  # its functions carry no annotations
 class RedactedResults(_Written):  # type: ignore[misc]
     """Writes what Allure's own logger would, redacted, each file whole or not at all."""
 
-    def __init__(self, report_dir: str, clean: bool = False) -> None:
-        """Take the directory of results; with ``clean`` what is in it goes."""
+    def __init__(self, report_dir: str, clean: bool = False, *, faults: Faults) -> None:
+        """Take the directory of results, and what keeps crashes; with ``clean`` what is in the directory goes."""
         super().__init__(report_dir, clean)
-        self._directory = Path(report_dir)
+        self._directory, self._faults = Path(report_dir), faults
 
     @hookimpl
     def report_result(self, result: Any) -> None:
@@ -45,17 +47,20 @@ class RedactedResults(_Written):  # type: ignore[misc]
     @hookimpl
     def report_attached_data(self, body: str | bytes, file_name: str) -> None:
         """Write an attachment."""
-        self._write_file(body.encode("utf-8", "replace") if isinstance(body, str) else body, file_name)
+        with self._faults.noted(f"an attachment of Allure's ({file_name})"):
+            self._write_file(body.encode("utf-8", "replace") if isinstance(body, str) else body, file_name)
 
     @hookimpl
     def report_attached_file(self, source: str, file_name: str) -> None:
         """Copy a file that is attached."""
-        self._write_file(Path(source).read_bytes(), file_name)
+        with self._faults.noted(f"Allure's copy of {Path(source).name}"):
+            self._write_file(Path(source).read_bytes(), file_name)
 
     def _write(self, item: Any) -> None:
-        data = redact_data(asdict(item, filter=lambda _, value: bool(value) or value is False))
-        text = json.dumps(data, ensure_ascii=False)
-        self._replace(item.file_pattern.format(prefix=uuid.uuid4()), text.encode("utf-8", "replace"))
+        with self._faults.noted(f"a {type(item).__name__} of Allure's"):
+            data = redact_data(asdict(item, filter=lambda _, value: bool(value) or value is False))
+            text = json.dumps(data, ensure_ascii=False)
+            self._replace(item.file_pattern.format(prefix=uuid.uuid4()), text.encode("utf-8", "replace"))
 
     def _write_file(self, body: bytes, name: str) -> None:
         if Path(name).suffix not in _BINARY:
@@ -68,13 +73,13 @@ class RedactedResults(_Written):  # type: ignore[misc]
         beside.replace(self._directory / name)
 
 
-def write_redacted() -> Callable[[], None]:
+def write_redacted(faults: Faults) -> Callable[[], None]:
     """Have allure-pytest write through RedactedResults when it is configured next, and return what ends that.
 
     It offers no way to choose who writes.
     """
     plugin: Any = allure_pytest.plugin
-    original, plugin.AllureFileLogger = plugin.AllureFileLogger, RedactedResults
+    original, plugin.AllureFileLogger = plugin.AllureFileLogger, partial(RedactedResults, faults=faults)
 
     def restore() -> None:
         plugin.AllureFileLogger = original

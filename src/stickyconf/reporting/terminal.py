@@ -38,6 +38,16 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
     return [redact(line) for line in _spaced(block for block in blocks if block)]
 
 
+def bare(run: Run) -> list[str]:
+    """Return a line for each case: what is left to say where the summary itself cannot be made."""
+    said = [
+        f"{case.requirement} {case.verdict.status if case.verdict else 'HARNESS ERROR'} {case.node}"
+        f"{f': {case.error}' if case.error else ''}"
+        for case in run.cases
+    ]
+    return [redact(line) for line in said]
+
+
 def _table(profiles: Iterable[Profile]) -> list[str]:
     rows = [["profile", *(heading for _, heading in _COUNTED), "measured", "result"]]
     for profile in profiles:

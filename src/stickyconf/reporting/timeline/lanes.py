@@ -55,7 +55,7 @@ def sections(history: History, letters: Mapping[str, str], cited: frozenset[int]
     notable = frozenset(seq for weight, seq in told[:MOST_NOTABLE] if weight < 0)
     calm = sum(_notability(session, cited) == 0 for session in several)
     room = max(MOST_LANES - (len(several) - calm), MOST_LANES // 3)
-    share = -(-calm // room) if len(several) > MOST_LANES else 1
+    share = max(1, -(-calm // room)) if len(several) > MOST_LANES else 1
     found = []
     for arm, sessions in arms.items():
         alone = [session for session in sessions.values() if len(session) > 1]
