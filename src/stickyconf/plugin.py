@@ -25,7 +25,7 @@ from stickyconf.model import Catalogue, History, Requirement, Ruling, Verdict
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.model.storage import HistoryFileError, read_history
-from stickyconf.mutants import DEVIATIONS
+from stickyconf.mutants import deviations
 from stickyconf.progress import Progress
 from stickyconf.reporting import allure, terminal
 from stickyconf.reporting.allure_results import write_redacted
@@ -167,10 +167,10 @@ class ConformanceRun:
         except UnknownBudget as error:
             raise pytest.UsageError(str(error)) from error
         if option.mutant:
-            _known("mutant", [option.mutant], tuple(DEVIATIONS))
+            _known("mutant", [option.mutant], tuple(deviations()))
             if option.target != "embedded":
                 raise pytest.UsageError(f"--mutant {option.mutant} acts in the embedded cluster only")
-            if DEVIATIONS[option.mutant].where == "gateway" and option.gateway != "envoy":
+            if deviations()[option.mutant].where == "gateway" and option.gateway != "envoy":
                 raise pytest.UsageError(
                     f"--mutant {option.mutant} acts in Envoy only, not with --gateway {option.gateway}"
                 )
@@ -373,6 +373,7 @@ class ConformanceRun:
             alpha=dict(ALPHA),
             cases=tuple(self.cases),
             mutant=option.mutant or "",
+            harmless=bool(option.mutant) and deviations()[option.mutant].harmless,
             commit=self.checkout.commit,
             dirty=self.checkout.dirty,
         )

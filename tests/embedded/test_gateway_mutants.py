@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from embedded_cluster.environment import load_hook
-from stickyconf.mutants import GATEWAY_MARK, MUTANTS
+from stickyconf.mutants import RESPONSE_MARK, mutants
 from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, sticky
 
 
@@ -21,7 +21,7 @@ def pods():
 def gateway(request, pods: list[Pod]):
     """A gateway with the fault that the test's name ends with."""
     mutant = request.node.name.removeprefix("test_")
-    _, _, hook = MUTANTS[mutant].hook.partition("=")
+    _, _, hook = mutants()[mutant].hook.partition("=")
     with running_gateway(EMBEDDED_HOOK=hook) as running:
         taken = running.push(sticky(pods))
         assert taken.status_code == 201, taken.text
@@ -37,7 +37,7 @@ def test_never_sets_the_cookie(gateway):
     for _ in range(5):
         answer = gateway.get()
         assert answer.headers.get_list("set-cookie") == ["theme=dark"]
-        assert answer.headers[GATEWAY_MARK] == "never_sets_the_cookie"
+        assert answer.headers[RESPONSE_MARK] == "never_sets_the_cookie"
 
 
 def test_ignores_the_cookie_sometimes(gateway, pods):
@@ -47,7 +47,7 @@ def test_ignores_the_cookie_sometimes(gateway, pods):
     for number in range(requests):
         pod, cookie = list(sessions.items())[number % len(sessions)]
         answer = gateway.get(cookie=f"{cookie}; theme=dark")
-        leaked, fired = answer.json()["pod"] != pod, GATEWAY_MARK in answer.headers
+        leaked, fired = answer.json()["pod"] != pod, RESPONSE_MARK in answer.headers
         assert not own_cookies(answer)
         assert fired or not leaked
         assert ("session_id" in answer.json()["headers"]["cookie"]) is not fired
@@ -64,8 +64,8 @@ def test_sets_a_wrong_path(gateway):
     answer = gateway.get()
     (cookie,) = own_cookies(answer)
     assert "; Path=/elsewhere; HttpOnly" in cookie
-    assert answer.headers[GATEWAY_MARK] == "sets_a_wrong_path"
-    assert GATEWAY_MARK not in gateway.get(cookie=session_of(answer)).headers
+    assert answer.headers[RESPONSE_MARK] == "sets_a_wrong_path"
+    assert RESPONSE_MARK not in gateway.get(cookie=session_of(answer)).headers
 
 
 def test_adds_max_age(gateway):
@@ -74,7 +74,7 @@ def test_adds_max_age(gateway):
     (cookie,) = own_cookies(answer)
     assert cookie.endswith("; Path=/; HttpOnly; Max-Age=3600")
     assert "theme=dark" in answer.headers.get_list("set-cookie")
-    assert answer.headers[GATEWAY_MARK] == "adds_max_age"
+    assert answer.headers[RESPONSE_MARK] == "adds_max_age"
 
 
 def test_starves_a_pod(gateway):
@@ -82,7 +82,7 @@ def test_starves_a_pod(gateway):
     answers = [gateway.get() for _ in range(60)]
     placed = Counter(answer.json()["pod"] for answer in answers)
     assert len(placed) == 2
-    assert {answer.headers[GATEWAY_MARK] for answer in answers} == {"starves_a_pod"}
+    assert {answer.headers[RESPONSE_MARK] for answer in answers} == {"starves_a_pod"}
     first = answers[0]
     assert gateway.get(cookie=session_of(first)).json()["pod"] == first.json()["pod"]
 
@@ -91,7 +91,7 @@ def test_every_fault_says_what_it_is():
     """A sentence, a source, and requirements of the catalogue that have to object."""
     catalogue = tomllib.loads((Path(__file__).parents[2] / "requirements.toml").read_text())
     known = {row["id"] for row in catalogue["requirement"]}
-    for mutant in MUTANTS.values():
+    for mutant in mutants().values():
         assert mutant.sentence.endswith(".")
         assert "\n" not in mutant.sentence
         assert mutant.source

@@ -20,7 +20,7 @@ from embedded_cluster.environment import MisconfiguredError
 from embedded_cluster.ingress.__main__ import wiring
 from embedded_cluster.ingress.gateways import admin_urls, without_refused
 from embedded_cluster.ingress.translation import translate
-from stickyconf.mutants import CONTROLLER_MARK, MUTANTS, controller
+from stickyconf.mutants import UPSTREAM_MARK, controller, mutants
 from tests.embedded.apiserver_process import ApiServer, eventually, running_apiserver
 from tests.embedded.gateway_process import Gateway, Pod, answers, free_port, running_gateway, running_pods, session_of
 from tests.embedded.ingress_objects import SETTINGS, cluster, endpoint, route, rule, service, slices, translated
@@ -336,12 +336,12 @@ def old_admin_api() -> Iterator[tuple[int, list[dict[str, Any]]]]:
 @pytest.mark.parametrize("fault", ["keeps_weight_of_terminating_pod", "drops_terminating_pod_at_once"])
 def test_faults_of_the_controller(site: Site, pods: list[Pod], fault: str) -> None:
     """The hook's configuration is what the gateways get, mark included."""
-    _, _, hook = MUTANTS[fault].hook.partition("=")
+    _, _, hook = mutants()[fault].hook.partition("=")
     site.endpoints(pods, {pods[1].name: "FTT"})
     with running_both(site.api, EMBEDDED_HOOK=hook) as gateway:
         eventually("a configuration", lambda: site.weights(gateway))
         assert site.weights(gateway).get(str(pods[1].server_port)) == (1 if fault.startswith("keeps") else None)
-        assert f"{CONTROLLER_MARK}{fault}" in gateway.admin.get(site.upstream).json()["tags"]
+        assert f"{UPSTREAM_MARK}{fault}" in gateway.admin.get(site.upstream).json()["tags"]
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_fault_keeps_weight_of_terminating_pod() -> None:
     config = controller.keeps_weight_of_terminating_pod(translate(snapshot, SETTINGS).config, snapshot)
     (upstream,) = config["upstreams"]
     assert [target["weight"] for target in upstream["targets"]] == [1, 1]
-    assert upstream["tags"][-1] == f"{CONTROLLER_MARK}keeps_weight_of_terminating_pod"
+    assert upstream["tags"][-1] == f"{UPSTREAM_MARK}keeps_weight_of_terminating_pod"
 
 
 def test_fault_drops_terminating_pod_at_once() -> None:
@@ -428,5 +428,5 @@ def test_fault_drops_terminating_pod_at_once() -> None:
     config = controller.drops_terminating_pod_at_once(translate(snapshot, SETTINGS).config, snapshot)
     calm, upstream = config["upstreams"]
     assert [target["target"] for target in upstream["targets"]] == ["10.0.0.1:8080"]
-    assert upstream["tags"][-1] == f"{CONTROLLER_MARK}drops_terminating_pod_at_once"
-    assert not any(tag.startswith(CONTROLLER_MARK) for tag in calm["tags"])
+    assert upstream["tags"][-1] == f"{UPSTREAM_MARK}drops_terminating_pod_at_once"
+    assert not any(tag.startswith(UPSTREAM_MARK) for tag in calm["tags"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embedded_cluster.ingress.translation import translate
-from stickyconf.mutants import CONTROLLER_MARK, controller
+from stickyconf.mutants import UPSTREAM_MARK, controller
 from tests.embedded.ingress_objects import SETTINGS, cluster, endpoint, policy, route, rule, service, slices
 
 READY, DRAINING, DRAINING_BUT_READY = "TTF", "FTT", "TTT"
@@ -22,7 +22,7 @@ def pushed(fault, *objects):
     snapshot = cluster(*objects)
     (upstream,) = fault(translate(snapshot, SETTINGS).config, snapshot)["upstreams"]
     weights = {target["target"].partition(":")[0]: target["weight"] for target in upstream["targets"]}
-    return weights, f"{CONTROLLER_MARK}{fault.__name__}" in upstream["tags"], upstream
+    return weights, f"{UPSTREAM_MARK}{fault.id}" in upstream["tags"], upstream
 
 
 def test_ignores_the_policy():

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from embedded_cluster.environment import load_hook
-from stickyconf.mutants import DEFINITION_MARK, MUTANTS
+from stickyconf.mutants import DEFINITION_MARK, mutants
 
-FAULTS = [mutant for mutant in MUTANTS.values() if mutant.where == "api-server"]
+FAULTS = [mutant for mutant in mutants().values() if mutant.where == "api-server"]
 
 
 def definitions():

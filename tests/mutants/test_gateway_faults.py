@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stickyconf.mutants import BENIGN, DEVIATIONS, GATEWAY_MARK
+from stickyconf.mutants import RESPONSE_MARK, benign_variants, deviations
 from stickyconf.mutants.gateway.lua import cookie_value
 from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, sticky
 
@@ -30,7 +30,7 @@ def pods():
 def gateway(request, pods: list[Pod]):
     """A gateway with the fault of the test's name, or of its parameter; two of three pods are its targets."""
     deviation = getattr(request, "param", request.node.name.removeprefix("test_"))
-    with running_gateway(EMBEDDED_HOOK=DEVIATIONS[deviation].hook.partition("=")[2]) as running:
+    with running_gateway(EMBEDDED_HOOK=deviations()[deviation].hook.partition("=")[2]) as running:
         taken = running.push(sticky(pods[:2]))
         assert taken.status_code == 201, taken.text
         yield running
@@ -43,7 +43,7 @@ def gone(pods: list[Pod]) -> str:
 
 
 def mark(answer):
-    return answer.headers.get(GATEWAY_MARK)
+    return answer.headers.get(RESPONSE_MARK)
 
 
 def test_dials_the_decoded_value(gateway, gone, pods):
@@ -107,7 +107,7 @@ def test_values_differ_and_pin(gateway, pods):
     answer = gateway.get()
     value = session_of(answer)
     assert value not in {cookie_value(pod.target) for pod in pods}
-    assert mark(answer) in BENIGN
+    assert mark(answer) in benign_variants()
     assert {gateway.get(cookie=value).json()["pod"] for _ in range(4)} == {answer.json()["pod"]}
 
 

@@ -1,34 +1,69 @@
-"""Every deviation says what it is, who has to object, and where it acts."""
+"""Every deviation says what it is, who has to object, and where it acts; none is loaded before it is asked for."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from embedded_cluster.environment import load_hook
-from stickyconf.model.catalogue import load_catalogue
-from stickyconf.mutants import BENIGN, DEVIATIONS, MUTANTS
+from stickyconf.model.catalogue import Level, load_catalogue
+from stickyconf.mutants import benign_variants, deviations, mutants
+from stickyconf.mutants.declared import mutant
 
-CATALOGUE = load_catalogue(Path(__file__).parents[2] / "requirements.toml")
+ROOT = Path(__file__).parents[2]
+CATALOGUE = load_catalogue(ROOT / "requirements.toml")
+MODES = {int(number) for number in re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "failure-modes.md").read_text(), re.M)}
 
 
-@pytest.mark.parametrize("deviation", DEVIATIONS.values(), ids=DEVIATIONS)
+@pytest.mark.parametrize("deviation", deviations().values(), ids=deviations())
 def test_deviation_says_what_it_is(deviation):
     """A sentence, a source, and a hook that the embedded cluster finds."""
     assert deviation.sentence.endswith(".")
     assert "\n" not in deviation.sentence
     assert deviation.source
-    assert load_hook(deviation.hook.partition("=")[2]) is deviation.commit
+    assert load_hook(deviation.hook.partition("=")[2]) is deviation
     assert deviation.up[:2] == ("--hook", deviation.hook)
+    assert deviation.failure_mode is None or deviation.failure_mode in MODES
 
 
 def test_every_fault_has_somebody_to_object():
     """Requirements of the catalogue, or one whose measures show the fault; nobody for a legitimate difference."""
-    for mutant in MUTANTS.values():
-        assert mutant.caught_by or mutant.measured_by
-        assert all(requirement in CATALOGUE for requirement in (*mutant.caught_by, *mutant.measured_by))
-    assert not any(variant.caught_by for variant in BENIGN.values())
+    for fault in mutants().values():
+        assert fault.catchers
+        assert all(requirement in CATALOGUE for requirement in fault.catchers)
+        assert all(CATALOGUE[requirement].level is Level.OBSERVE for requirement in fault.measured_by)
+    assert not any(variant.catchers for variant in benign_variants().values())
 
 
-def test_no_two_have_one_name():
-    """An id names one deviation."""
-    assert len(DEVIATIONS) == len(MUTANTS) + len(BENIGN)
+def test_a_fault_that_nobody_catches_cannot_be_declared():
+    """The message names the fault and says what to add."""
+    with pytest.raises(ValueError, match=r"mutant does_nothing: .*caught_by"):
+
+        @mutant(at="gateway", source="RF")
+        def does_nothing(xds, kong):
+            """It does nothing."""
+
+
+def test_faults_and_differences_are_found_in_every_module():
+    """The faults come first; nobody keeps a list of them."""
+    assert list(deviations()) == [*mutants(), *benign_variants()]
+    modules = {deviation.function.__module__ for deviation in deviations().values()}
+    folder = ROOT / "src" / "stickyconf" / "mutants"
+    declaring = {
+        ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+        for file in folder.rglob("*.py")
+        if re.search(r"^@(mutant|benign)\(", file.read_text(), re.M)
+    }
+    assert modules == declaring
+
+
+@pytest.mark.parametrize("module", ["stickyconf.plugin", "stickyconf.site.build", "stickyconf.mutants"])
+def test_the_suite_loads_no_fault_and_nothing_of_the_embedded_cluster(module):
+    """They are loaded where a run is given a mutant, and by the kill matrix."""
+    program = f"import {module}, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    names = loaded.stdout.split()
+    assert not [name for name in names if name.startswith("embedded_cluster")]
+    assert not [name for name in names if name.startswith("stickyconf.mutants.")][1:]  # but the module that declares

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from stickyconf.model.catalogue import load_catalogue
-from stickyconf.mutants.kills import Cell, KillMatrix, Kind, Trial, cells
-from stickyconf.mutants.pages import html, markdown, verdict
+from stickyconf.mutants.matrix.kills import Cell, KillMatrix, Kind, Trial, cells
+from stickyconf.mutants.matrix.tables import html, markdown, verdict
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "requirements.toml")
 KILLED, SURVIVED, DOUBT = Cell.KILLED, Cell.SURVIVED, Cell.INCONCLUSIVE

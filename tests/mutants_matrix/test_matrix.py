@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from stickyconf.model import Happening
-from stickyconf.mutants import MUTANTS
-from stickyconf.mutants.kills import Cell
-from stickyconf.mutants.matrix import fired, main, read_trial
-from stickyconf.mutants.planning import SENTINELS, Places, Plan, compact, plans
+from stickyconf.mutants import mutants
+from stickyconf.mutants.matrix.kills import Cell
+from stickyconf.mutants.matrix.planning import SENTINELS, Places, Plan, compact, plans
+from stickyconf.mutants.matrix.runs import fired, main, read_trial
 from tests.histories import affinity, edits
 
 ROOT = Path(__file__).parents[2]
-MUTANT = MUTANTS["sets_a_wrong_path"]
+MUTANT = mutants()["sets_a_wrong_path"]
 PLACES: Places = {
     "CKE-01": frozenset({"test_cookie.py:history"}),
     "CKE-02": frozenset({"test_cookie.py:history", "test_cookie.py:other_path"}),
@@ -40,7 +40,7 @@ def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 def places() -> Places:
     """The real suite's, collected by a process of its own, as pytest does not like to run inside of itself."""
     program = (
-        "import json; from stickyconf.mutants.planning import collected; "
+        "import json; from stickyconf.mutants.matrix.planning import collected; "
         "print(json.dumps({name: sorted(histories) for name, histories in collected().items()}))"
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -82,9 +82,8 @@ def test_every_case_of_the_suites_is_found_with_the_histories_it_reads(places: P
 
 
 def test_every_mutant_has_cases_that_must_catch_it(places: Places) -> None:
-    for mutant in MUTANTS.values():
-        assert mutant.caught_by or mutant.measured_by, mutant.id
-        assert {*mutant.caught_by, *mutant.measured_by} <= set(places), mutant.id
+    for mutant in mutants().values():
+        assert set(mutant.catchers) <= set(places), mutant.id
 
 
 def test_where_there_is_no_suite_it_says_so_in_one_line(

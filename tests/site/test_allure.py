@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from stickyconf.mutants.kills import KillMatrix
-from stickyconf.mutants.matrix import write
+from stickyconf.mutants.matrix.kills import KillMatrix
+from stickyconf.mutants.matrix.runs import write
 from stickyconf.site.allure import Allure, ReportToolError
 from stickyconf.site.build import build
 from stickyconf.site.runs import find_runs

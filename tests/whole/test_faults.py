@@ -2,7 +2,7 @@
 
 import pytest
 
-from stickyconf.mutants import MUTANTS
+from stickyconf.mutants import mutants
 from tests.whole.runs import run_suite
 
 FAULTS = {
@@ -24,5 +24,5 @@ def test_fault_is_found(mutant, requirements, tmp_path):
     assert result.status == 1, result.output
     for requirement in requirements:
         assert result.status_of(requirement) == "VIOLATES", result.output
-    assert set(requirements) <= set(MUTANTS[mutant].caught_by)
+    assert set(requirements) <= set(mutants()[mutant].caught_by)
     assert "harness" not in "".join(row["status"] for row in result.report["requirements"]).lower()

@@ -39,7 +39,8 @@ class Run:
     """Everything a report says. Times are ISO 8601 in UTC, durations seconds.
 
     ``filtered`` tells that some cases of the selected profiles were left out on purpose (-k, --requirement).
-    ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any.
+    ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any;
+    ``harmless`` tells that it is a legitimate difference, to which nothing may object.
     ``commit`` and ``dirty`` are the state of the suite's own source: "" and None where it is not known.
     """
 
@@ -62,6 +63,7 @@ class Run:
     alpha: Mapping[str, float]
     cases: tuple[CaseResult, ...]
     mutant: str = ""
+    harmless: bool = False
     commit: str = ""
     dirty: bool | None = None
 

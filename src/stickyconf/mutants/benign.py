@@ -15,6 +15,7 @@ from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
 from embedded_cluster.lifeline import die_with_parent_of
+from stickyconf.mutants.declared import benign
 from stickyconf.mutants.gateway.lua import (
     choose_cookie,
     edit_cookie,
@@ -101,36 +102,43 @@ end
 """
 
 
+@benign(at="gateway", source="nginx/kubernetes-ingress#1600", failure_mode=30)
 def issues_the_cookie_on_every_response(xds: Xds, kong: Kong) -> Xds:
     """The cookie is set on every response, with the value the request had."""
     return in_lua(xds, "issues_the_cookie_on_every_response", _ISSUES_AGAIN)
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1.1")
 def sets_an_unquoted_value(xds: Xds, kong: Kong) -> Xds:
     """The value stands without quotes: base64 with its padding, one for each pod."""
     return _translate(xds, "sets_an_unquoted_value", _base64, whole="token", inside="value")
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1.1")
 def sets_an_opaque_value(xds: Xds, kong: Kong) -> Xds:
     """The value is a digest in hexadecimal, one for each pod."""
     return _translate(xds, "sets_an_opaque_value", _digest, whole="token", inside="value")
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1.1")
 def sets_a_quoted_value(xds: Xds, kong: Kong) -> Xds:
     """The value is a digest in quotes, which belong to it."""
     return _translate(xds, "sets_a_quoted_value", lambda a: f'"{_digest(a)}"', whole="token", inside="value")
 
 
+@benign(at="gateway", source="RFC 6265, section 6.1")
 def sets_a_long_value(xds: Xds, kong: Kong) -> Xds:
     """The value is 1 KB long, and another one for each client."""
     return _translate(xds, "sets_a_long_value", _digest, whole="random(984) .. token", inside="value:sub(-40)")
 
 
+@benign(at="gateway", source="RF")
 def sets_a_uuid_per_pod(xds: Xds, kong: Kong) -> Xds:
     """The value is a UUID, one for each pod."""
     return _translate(xds, "sets_a_uuid_per_pod", lambda a: _uuid(_digest(a)), whole="token", inside="value")
 
 
+@benign(at="gateway", source="RF")
 def sets_a_uuid_per_client(xds: Xds, kong: Kong) -> Xds:
     """The value is a UUID, another one for each client."""
     head = '("%s-%s-4%s-a%s-"):format(random(8), random(4), random(3), random(3))'
@@ -139,6 +147,7 @@ def sets_a_uuid_per_client(xds: Xds, kong: Kong) -> Xds:
     )
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1.1")
 def sets_base64_per_client(xds: Xds, kong: Kong) -> Xds:
     """The value is base64 with signs that URLs do not have, another one for each client."""
     return _translate(
@@ -146,26 +155,31 @@ def sets_base64_per_client(xds: Xds, kong: Kong) -> Xds:
     )
 
 
+@benign(at="gateway", source="GEP-1619")
 def leaves_http_only_away(xds: Xds, kong: Kong) -> Xds:
     """The cookie can be read by scripts: it has no HttpOnly."""
     return edit_cookie(xds, "leaves_http_only_away", '(value:gsub("; *HttpOnly", ""))')
 
 
+@benign(at="gateway", source="GEP-1619")
 def adds_same_site(xds: Xds, kong: Kong) -> Xds:
     """The cookie says SameSite=Lax."""
     return edit_cookie(xds, "adds_same_site", 'value .. "; SameSite=Lax"')
 
 
+@benign(at="gateway", source="GEP-1619")
 def adds_secure(xds: Xds, kong: Kong) -> Xds:
     """The cookie says Secure and SameSite=None."""
     return edit_cookie(xds, "adds_secure", 'value .. "; Secure; SameSite=None"')
 
 
+@benign(at="gateway", source="RFC 6265, section 5.2.4")
 def spells_path_in_lower_case(xds: Xds, kong: Kong) -> Xds:
     """The cookie's attributes are spelt path and httponly."""
     return edit_cookie(xds, "spells_path_in_lower_case", '(value:gsub("Path=", "path="):gsub("HttpOnly", "httponly"))')
 
 
+@benign(at="gateway", source="UP")
 def places_sessions_at_random(xds: Xds, kong: Kong) -> Xds:
     """New sessions go to any pod by chance, not in turn."""
     for cluster in xds.clusters:
@@ -173,16 +187,19 @@ def places_sessions_at_random(xds: Xds, kong: Kong) -> Xds:
     return mark_placements(xds, "places_sessions_at_random")
 
 
+@benign(at="gateway", source="UP")
 def places_sessions_by_four_workers(xds: Xds, kong: Kong) -> Xds:
     """Four workers, each with its own connections, place new sessions in turn, each for itself."""
     return choose_cookie(xds, "places_sessions_by_four_workers", _WORKERS)
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1")
 def sets_more_cookies(xds: Xds, kong: Kong) -> Xds:
     """Each response carries cookies of others beside the gateway's and the application's."""
     return in_lua(xds, "sets_more_cookies", _SETS_OTHERS)
 
 
+@benign(at="gateway", source="RFC 8297")
 def relays_early_hints(xds: Xds, kong: Kong) -> Xds:
     """Each response comes after an informational one, 103 Early Hints."""
     for listener in xds.listeners:
@@ -192,11 +209,13 @@ def relays_early_hints(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "relays_early_hints", _HINTS)
 
 
+@benign(at="gateway", source="RF", options=("--sync-period", "3"))
 def converges_slowly(xds: Xds, kong: Kong) -> Xds:
     """The controller looks at the cluster every 3 s, as Kong's does."""
     return mark_placements(xds, "converges_slowly")  # what makes it slow is an option of its cluster
 
 
+@benign(at="gateway", source="RF", options=("--gateway-replicas", "2"))
 def replicas_follow_each_other(xds: Xds, kong: Kong) -> Xds:
     """Of two gateway replicas one follows half a second after the other."""
     if int(os.environ.get("POD_IP", "127.0.0.1").rpartition(".")[2]) % 2:
@@ -207,6 +226,7 @@ def replicas_follow_each_other(xds: Xds, kong: Kong) -> Xds:
 _load: list[subprocess.Popen[bytes]] = []
 
 
+@benign(at="gateway", source="RF")
 def keeps_the_machine_busy(xds: Xds, kong: Kong) -> Xds:
     """Every processor is loaded by somebody else, too."""
     while len(_load) < (os.cpu_count() or 1):

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from embedded_cluster.ingress.snapshot import Snapshot
+from stickyconf.mutants.declared import UPSTREAM_MARK, mutant
 
 Json = dict[str, Any]
-
-MARK = "mutant:"  # the tag of every upstream that a fault has touched, with the fault's name after it
 
 _STICKY = {"algorithm", "hash_on", "sticky_sessions_cookie", "sticky_sessions_cookie_path"}
 _WEIGHT = 100  # Kong's own, for a target that says nothing
 
 
+@mutant(at="controller", source="KIC#6497", caught_by=("API-09", "API-12", "CKE-01"), failure_mode=1)
 def ignores_the_policy(config: Json, objects: Snapshot) -> Json:
     """The annotation on the Service that names a policy changes nothing."""
     for upstream in config["upstreams"]:
@@ -24,6 +24,7 @@ def ignores_the_policy(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+@mutant(at="controller", source="RF", caught_by=("API-09", "SPR-04"))
 def is_sticky_without_a_policy(config: Json, objects: Snapshot) -> Json:
     """A Service without a policy is sticky by a cookie session_id."""
     for upstream in config["upstreams"]:
@@ -34,6 +35,7 @@ def is_sticky_without_a_policy(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+@mutant(at="controller", source="TR#13290", caught_by=("DRN-02", "DRN-07"), failure_mode=8)
 def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that drains goes on getting its full share of new sessions."""
     for upstream, targets in _with_terminating_pods(config, objects):
@@ -42,16 +44,19 @@ def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+@mutant(at="controller", source="KIC", caught_by=("DRN-10",), failure_mode=16)
 def looks_at_terminating_only_when_not_ready(config: Json, objects: Snapshot) -> Json:
     """A pod that terminates goes on getting new sessions as long as its endpoint says that it is ready."""
     return _weigh_where(config, objects, "looks_at_terminating_only_when_not_ready", _ready_addresses(objects))
 
 
+@mutant(at="controller", source="KIC#5761", caught_by=("DRN-11",), failure_mode=14)
 def adds_up_the_weights_of_two_services(config: Json, objects: Snapshot) -> Json:
     """A pod that terminates, of two Services behind one rule, gets 0 of the one and its weight of the other."""
     return _weigh_where(config, objects, "adds_up_the_weights_of_two_services", _shared_addresses(objects))
 
 
+@mutant(at="controller", source="TR#11101", caught_by=("DRN-01", "DRN-07", "DRN-12"), failure_mode=9)
 def drops_terminating_pod_at_once(config: Json, objects: Snapshot) -> Json:
     """A pod that drains leaves the pool at once, although drain support is on."""
     for upstream, targets in _with_terminating_pods(config, objects):
@@ -60,6 +65,7 @@ def drops_terminating_pod_at_once(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+@mutant(at="controller", source="RF", caught_by=("DRN-08",))
 def drains_without_being_asked_to(config: Json, objects: Snapshot) -> Json:
     """A pod that terminates stays in the pool at weight 0, although drain support is off."""
     return _bring_back(config, "drains_without_being_asked_to", _terminating(objects))
@@ -68,6 +74,7 @@ def drains_without_being_asked_to(config: Json, objects: Snapshot) -> Json:
 _seen: dict[str, set[str]] = {}  # upstream -> addresses it ever had, of this process
 
 
+@mutant(at="controller", source="TR#13208", caught_by=("DRN-04", "DRN-05"), failure_mode=10)
 def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that has gone stays in the pool at weight 0 for good, and requests to it are tried nowhere else."""
     gone: set[str] = set()
@@ -80,8 +87,8 @@ def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
     return _bring_back(config, "never_removes_a_drained_pod", gone)
 
 
-def _mark(upstream: Json, mutant: str) -> None:
-    upstream["tags"].append(f"{MARK}{mutant}")
+def _mark(upstream: Json, fault: str) -> None:
+    upstream["tags"].append(f"{UPSTREAM_MARK}{fault}")
 
 
 def _weigh(upstream: Json, targets: list[Json]) -> None:
@@ -91,17 +98,17 @@ def _weigh(upstream: Json, targets: list[Json]) -> None:
         target["weight"] = share
 
 
-def _weigh_where(config: Json, objects: Snapshot, mutant: str, addresses: set[str]) -> Json:
+def _weigh_where(config: Json, objects: Snapshot, fault: str, addresses: set[str]) -> Json:
     """Give weight to the terminating targets with these addresses."""
     for upstream, targets in _with_terminating_pods(config, objects):
         chosen = [target for target in targets if target["target"] in addresses]
         if chosen:
             _weigh(upstream, chosen)
-            _mark(upstream, mutant)
+            _mark(upstream, fault)
     return config
 
 
-def _bring_back(config: Json, mutant: str, addresses: set[str]) -> Json:
+def _bring_back(config: Json, fault: str, addresses: set[str]) -> Json:
     """Put targets with these addresses back at weight 0, each into the upstream that has had it."""
     for upstream in config["upstreams"]:
         now = {target["target"] for target in upstream["targets"]}
@@ -110,7 +117,7 @@ def _bring_back(config: Json, mutant: str, addresses: set[str]) -> Json:
         missing = sorted(known & addresses - now)
         upstream["targets"] += [{"target": address, "weight": 0} for address in missing]
         if missing:
-            _mark(upstream, mutant)
+            _mark(upstream, fault)
     return config
 
 

@@ -62,6 +62,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
             "filtered": run.filtered,
             "rejudged": run.rejudged,
             "mutant": run.mutant,
+            "harmless": run.harmless,
             "seed": run.seed,
             "requests": run.requests,
         },

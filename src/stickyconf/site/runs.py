@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stickyconf.mutants import BENIGN
 from stickyconf.reporting.layout import LATEST
 from stickyconf.reporting.reports import ReportError, read_report
 
@@ -60,6 +59,11 @@ class StoredRun:
         return str(self.report["run"]["mutant"])
 
     @property
+    def harmless(self) -> bool:
+        """Whether that is a legitimate difference. Reports of before this was recorded count as faults."""
+        return bool(self.report["run"].get("harmless"))
+
+    @property
     def filtered(self) -> bool:
         """Whether cases were left out on purpose."""
         return bool(self.report["run"]["filtered"])
@@ -95,8 +99,8 @@ class Edition:
     @property
     def fault(self) -> str:
         """What was done to the stand-in on purpose, in words; "" for nothing."""
-        mutant = self.shown.mutant
-        return f"{'harmless difference' if mutant in BENIGN else 'deliberate fault'}: {mutant}" if mutant else ""
+        run = self.shown
+        return f"{'harmless difference' if run.harmless else 'deliberate fault'}: {run.mutant}" if run.mutant else ""
 
     @cached_property
     def name(self) -> str:

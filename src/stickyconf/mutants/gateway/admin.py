@@ -6,12 +6,12 @@ A hook gets Kong's entities after Envoy's resources were made of them: what it c
 from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
+from stickyconf.mutants.declared import UPSTREAM_MARK, mutant
 
 Kong = dict[str, list[dict[str, Any]]]
 
-MARK = "mutant:"  # the tag of every upstream of which something wrong is shown, with the fault's name after it
 
-
+@mutant(at="gateway", source="UP", caught_by=("API-12",), marks="upstream")
 def admin_api_shows_the_old_policy(xds: Xds, kong: Kong) -> Xds:
     """The Admin API goes on showing an upstream as it was before its policy."""
     for upstream in kong["upstreams"]:
@@ -21,6 +21,7 @@ def admin_api_shows_the_old_policy(xds: Xds, kong: Kong) -> Xds:
     return xds
 
 
+@mutant(at="gateway", source="RF", caught_by=("DRN-07",), marks="upstream")
 def admin_api_hides_weight_zero(xds: Xds, kong: Kong) -> Xds:
     """The Admin API shows a draining target with the weight it had before."""
     for upstream in kong["upstreams"]:
@@ -32,5 +33,5 @@ def admin_api_hides_weight_zero(xds: Xds, kong: Kong) -> Xds:
     return xds
 
 
-def _mark(upstream: dict[str, Any], mutant: str) -> None:
-    upstream["tags"] = [*(upstream["tags"] or ()), f"{MARK}{mutant}"]
+def _mark(upstream: dict[str, Any], fault: str) -> None:
+    upstream["tags"] = [*(upstream["tags"] or ()), f"{UPSTREAM_MARK}{fault}"]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
+from stickyconf.mutants.declared import mutant
 from stickyconf.mutants.gateway.lua import choose_cookie, in_lua, sticky_routes
 
 Kong = dict[str, list[dict[str, Any]]]
@@ -159,12 +160,14 @@ end
 """
 
 
+@mutant(at="gateway", source="IN#2711", caught_by=("AFF-01", "AFF-02", "AFF-05"), failure_mode=3)
 def ignores_the_cookie_sometimes(xds: Xds, kong: Kong) -> Xds:
     """One request in twenty of a session reaches another pod than the session's, and the next is back."""
     # Of three pods the session's own is drawn again in a third of the cases: 7.5 % forgotten are 5 % astray.
     return choose_cookie(xds, "ignores_the_cookie_sometimes", _FORGETS % 0.075)
 
 
+@mutant(at="gateway", source="IN#2711", caught_by=("AFF-01",), failure_mode=3)
 def ignores_the_cookie_rarely(xds: Xds, kong: Kong) -> Xds:
     """One request in 43 of a session reaches another pod: the smallest rate that the declared sample is sure to see."""
     # AFF-01 sends 31 x 19 requests with the cookie, of which 2.33 % astray stay unseen with a probability of 1e-6:
@@ -172,56 +175,67 @@ def ignores_the_cookie_rarely(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "ignores_the_cookie_rarely", _FORGETS % 0.035)
 
 
+@mutant(at="gateway", source="RF", caught_by=("AFF-04",))
 def pins_only_get(xds: Xds, kong: Kong) -> Xds:
     """Requests of a session are pinned with the method GET only."""
     return choose_cookie(xds, "pins_only_get", _PINS_ONLY_GET)
 
 
+@mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06",))
 def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
     """The session cookie counts only where it stands first among the cookies of a request."""
     return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
 
 
+@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02"))
 def pins_the_connection(xds: Xds, kong: Kong) -> Xds:
     """A TCP connection is pinned to a pod, whatever the cookie says."""
     return choose_cookie(xds, "pins_the_connection", _PINS_THE_CONNECTION)
 
 
+@mutant(at="gateway", source="RF", caught_by=("AFF-03",))
 def pins_one_request_at_a_time(xds: Xds, kong: Kong) -> Xds:
     """A request that comes while another with the same cookie is under way reaches any pod."""
     return in_lua(xds, "pins_one_request_at_a_time", _ONE_AT_A_TIME)
 
 
+@mutant(at="gateway", source="IN#3089", caught_by=("AFF-09",))
 def forgets_sessions_as_others_come(xds: Xds, kong: Kong) -> Xds:
     """Each forty new sessions, all those before them move on by one pod."""
     return choose_cookie(xds, "forgets_sessions_as_others_come", _FORGETS_AS_OTHERS_COME)
 
 
+@mutant(at="gateway", source="IN#7960", caught_by=("DRN-04", "DRN-08", "LIF-02", "ROB-01"), failure_mode=6)
 def keeps_a_stale_cookie(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names no pod any more is ignored, and never replaced, so that its session bounces."""
     return in_lua(xds, "keeps_a_stale_cookie", _KEEPS_A_STALE_COOKIE)
 
 
+@mutant(at="gateway", source="UP", caught_by=("DRN-04", "LIF-02"))
 def moves_a_session_without_a_new_cookie(xds: Xds, kong: Kong) -> Xds:
     """A session whose pod is gone moves to another one and stays there, but gets no new cookie."""
     return in_lua(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
 
 
+@mutant(at="gateway", source="TR#3975", caught_by=("DRN-15",), failure_mode=39)
 def keeps_the_cookie_after_a_retry(xds: Xds, kong: Kong) -> Xds:
     """A request that was tried on a dead pod and served by another sets the cookie of the dead one."""
     return in_lua(xds, "keeps_the_cookie_after_a_retry", _KEEPS_THE_COOKIE_AFTER_A_RETRY)
 
 
+@mutant(at="gateway", source="IN#7960", caught_by=("ROB-01", "ROB-02"), failure_mode=37)
 def fails_on_a_malformed_cookie(xds: Xds, kong: Kong) -> Xds:
     """A session cookie that cannot be decoded is answered with 500."""
     return in_lua(xds, "fails_on_a_malformed_cookie", _REFUSES_MALFORMED)
 
 
+@mutant(at="gateway", source="vulcand/oxy#107", caught_by=("ROB-03",), failure_mode=37)
 def dials_the_decoded_value(xds: Xds, kong: Kong) -> Xds:
     """The gateway connects to whatever address a cookie names."""
     return _dial(xds, "dials_the_decoded_value", "function led(named) return not named end")
 
 
+@mutant(at="gateway", source="kubernetes#109414", caught_by=("ROB-03",), failure_mode=44)
 def follows_a_cookie_into_another_service(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names a target of another Service is followed there."""
     addresses = {target["target"] for target in kong["targets"]}
@@ -230,17 +244,19 @@ def follows_a_cookie_into_another_service(xds: Xds, kong: Kong) -> Xds:
     return _dial(xds, "follows_a_cookie_into_another_service", f"local KNOWN = {{{known}}}\n{led}")
 
 
+@mutant(at="gateway", source="IN#4035", caught_by=("DRN-15",), failure_mode=38)
 def retries_the_same_pod(xds: Xds, kong: Kong) -> Xds:
     """A session's request to a pod that does not answer is tried again, each time on the same pod."""
     return _dial(xds, "retries_the_same_pod", "function led(named) return named end")
 
 
+@mutant(at="gateway", source="KIC", caught_by=("DRN-15",), failure_mode=42)
 def insists_on_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
     """A pod with weight 0 is never found dead: its sessions get 503 as long as it is listed."""
     return _dial(xds, "insists_on_a_draining_pod", "function led(named) return named and not named.ready end")
 
 
-def _dial(xds: Xds, mutant: str, led: str) -> Xds:
+def _dial(xds: Xds, fault: str, led: str) -> Xds:
     """Give each sticky route a twin for requests that bear an address, to which it leads."""
     anywhere = {
         "name": "anywhere",
@@ -249,7 +265,7 @@ def _dial(xds: Xds, mutant: str, led: str) -> Xds:
         "connect_timeout": "1s",
         "original_dst_lb_config": {"use_http_header": True},
     }
-    in_lua(xds, mutant, led + _DIALS)
+    in_lua(xds, fault, led + _DIALS)
     xds.clusters.append(anywhere)
     sticky = [route for route, _ in sticky_routes(xds)]
     for routes in xds.routes:

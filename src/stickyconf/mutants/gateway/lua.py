@@ -11,8 +11,7 @@ from typing import Any
 
 from embedded_cluster.gateway.translation import STATEFUL_SESSION
 from embedded_cluster.gateway.xds import Xds
-
-MARK = "x-mutant"  # the header of every response that a fault has touched; its value names the fault
+from stickyconf.mutants.declared import RESPONSE_MARK
 
 _LUA = "envoy.filters.http.lua"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.lua.v3"
@@ -183,7 +182,7 @@ def in_lua(xds: Xds, mutant: str, script: str) -> Xds:
         filters = chain["filters"][0]["typed_config"]["http_filters"]
         filters.insert(0, {"name": _LUA, "typed_config": {"@type": f"{_TYPE}.Lua"}})
     for route, cookie in sticky_routes(xds):
-        names = {"COOKIE": cookie["name"], "PATH": cookie["path"], "MUTANT": mutant, "MARK": MARK}
+        names = {"COOKIE": cookie["name"], "PATH": cookie["path"], "MUTANT": mutant, "MARK": RESPONSE_MARK}
         lines = [f"local {name} = {json.dumps(value)}" for name, value in names.items()]
         lines.append(f"local MEMBERS = {_table(members(xds, route['route']['cluster']))}")
         source = "\n".join([*lines, _KNOWN, script])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from stickyconf.mutants.kills import CAUGHT, Cell, KillMatrix, Problem, Trial
+from stickyconf.mutants.matrix.kills import CAUGHT, Cell, KillMatrix, Problem, Trial
 
 SYMBOLS = {
     Cell.KILLED: "✓",

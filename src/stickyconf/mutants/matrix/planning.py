@@ -35,11 +35,7 @@ class Plan:
     @property
     def due(self) -> tuple[str, ...]:
         """Who has to object, or where it is a matter of observation, to show it: nobody, for a benign variant."""
-        return _catchers(self.subject) if self.kind == "mutant" else ()
-
-
-def _catchers(mutant: Mutant) -> tuple[str, ...]:
-    return (*mutant.caught_by, *mutant.measured_by)
+        return self.subject.catchers if self.kind == "mutant" else ()
 
 
 def plans(
@@ -53,7 +49,7 @@ def plans(
     """
     made = []
     for mutant in mutants:
-        wanted = {*_catchers(mutant), *(() if alone else SENTINELS)}
+        wanted = {*mutant.catchers, *(() if alone else SENTINELS)}
         made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
     drains = _neighbourhood(BENIGN_BESIDE, places)
     asked = tuple(sorted({*drains, *(name for name in places if name[:3] in BENIGN_FAMILIES)}))
@@ -72,12 +68,12 @@ def compact(mutants: Iterable[Mutant], places: Places) -> list[Mutant]:
     chosen: dict[str, Mutant] = {}
     for mutant in sorted(mutants, key=lambda one: len(_histories(one, places))):
         if _histories(mutant, places):
-            chosen.setdefault(_catchers(mutant)[0][:3], mutant)
+            chosen.setdefault(mutant.catchers[0][:3], mutant)
     return list(chosen.values())
 
 
 def _histories(mutant: Mutant, places: Places) -> frozenset[str]:
-    return frozenset[str]().union(*(places.get(name, frozenset()) for name in _catchers(mutant)))
+    return frozenset[str]().union(*(places.get(name, frozenset()) for name in mutant.catchers))
 
 
 class _Collected:

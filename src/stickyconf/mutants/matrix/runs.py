@@ -26,10 +26,10 @@ from embedded_cluster.lifeline import die_with_parent_of
 from stickyconf.model import History
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.storage import HistoryFileError, read_history
-from stickyconf.mutants import BENIGN, CONTROLLER_MARK, DEFINITION_MARK, DEVIATIONS, GATEWAY_MARK, MUTANTS
-from stickyconf.mutants.kills import KillMatrix, Trial, cells, problems_of
-from stickyconf.mutants.pages import html, markdown, verdict
-from stickyconf.mutants.planning import NoSuite, Plan, collected, compact, plans
+from stickyconf.mutants import DEFINITION_MARK, RESPONSE_MARK, UPSTREAM_MARK, deviations
+from stickyconf.mutants.matrix.kills import KillMatrix, Trial, cells, problems_of
+from stickyconf.mutants.matrix.planning import NoSuite, Plan, collected, compact, plans
+from stickyconf.mutants.matrix.tables import html, markdown, verdict
 
 STOP_SECONDS = 20.0
 LIMIT_SECONDS = 600.0
@@ -42,7 +42,7 @@ FASTER = tuple(word for name, seconds in _SHORTENED.items() for word in ("--budg
 
 def fired(histories: Iterable[History], fault: str) -> bool:
     """Whether the mark of a fault stands in a history: in a response, in what an event tells, or with the versions."""
-    begins = "|".join(map(re.escape, (f"{GATEWAY_MARK}: ", CONTROLLER_MARK, f"{DEFINITION_MARK}: ")))
+    begins = "|".join(map(re.escape, (f"{RESPONSE_MARK}: ", UPSTREAM_MARK, f"{DEFINITION_MARK}: ")))
     mark = re.compile(rf"({begins}){re.escape(fault)}\b")
     return any(mark.search(said) for history in histories for said in _told(history))
 
@@ -51,8 +51,8 @@ def _told(history: History) -> Iterator[str]:
     yield from history.setup.versions.values()
     for exchange in history.exchanges:
         for key, value in exchange.answer.headers if exchange.answer else ():
-            if key.lower() == GATEWAY_MARK:
-                yield f"{GATEWAY_MARK}: {value}"
+            if key.lower() == RESPONSE_MARK:
+                yield f"{RESPONSE_MARK}: {value}"
     for event in history.events:
         yield from event.detail.values()
 
@@ -216,9 +216,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=_positive, default=1, help="runs of each benign variant (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where the matrix goes")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.only if name not in DEVIATIONS]
+    unknown = [name for name in options.only if name not in deviations()]
     if unknown:
-        parser.error(f"no mutant is called {', '.join(unknown)}; there are: {', '.join(sorted(DEVIATIONS))}")
+        parser.error(f"no mutant is called {', '.join(unknown)}; there are: {', '.join(sorted(deviations()))}")
     return options
 
 
@@ -230,8 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoSuite as error:
         print(f"matrix: {error}; run it in the project's directory", file=sys.stderr)
         return 2
-    mutants = [mutant for name, mutant in MUTANTS.items() if not options.only or name in options.only]
-    benign = [variant for name, variant in BENIGN.items() if not options.only or name in options.only]
+    chosen = [one for name, one in deviations().items() if not options.only or name in options.only]
+    mutants = [one for one in chosen if not one.harmless]
+    benign = [one for one in chosen if one.harmless]
     if options.compact:
         mutants, benign = compact(mutants, places), []
     planned = plans(mutants, benign, places, repeat=options.repeat, alone=options.compact)
@@ -250,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with_cases=frozenset(places),
         trials=tuple(trials[number] for number in sorted(trials)),
         seconds=time.monotonic() - began,
-        whole=len(mutants) == len(MUTANTS),
+        whole=not options.only and not options.compact,
         left=len(planned) - len(trials),
     )
     write(matrix, options.out)
@@ -265,7 +266,3 @@ async def _interruptible(planned: Sequence[Plan], jobs: int, evidence: Path, tri
     task = asyncio.ensure_future(run_all(planned, jobs, board, evidence, trials))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await task
-
-
-if __name__ == "__main__":
-    sys.exit(main())
