@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from embedded_cluster.node.servicelinks import variables_of
 
 ECHO = Path(__file__).parents[1] / "manifests" / "echo" / "echo.py"
 SECONDS = 10
@@ -25,7 +28,7 @@ class Pod:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._environment = {**os.environ, "POD_NAME": "echo-a", "POD_IP": "127.0.0.1", "ECHO_PORT": str(self.port)}
+        self._environment = {**os.environ, "POD_NAME": "echo-a", "POD_IP": "127.0.0.1", "ECHO_LISTEN": str(self.port)}
         self._environment |= environment
         self.process = self.start()
         self.wait_for("listening")
@@ -80,6 +83,32 @@ def test_connections_are_not_recorded_where_nobody_asked_for_it() -> None:
     finally:
         pod.process.kill()
         pod.process.wait(SECONDS)
+
+
+def test_the_variables_of_a_service_called_echo_do_not_disturb_it() -> None:
+    """A kubelet sets ECHO_PORT=tcp://10.96.169.38:1027 for the Service called echo."""
+    service = {
+        "metadata": {"name": "echo"},
+        "spec": {"clusterIP": "10.96.169.38", "ports": [{"name": "http", "port": 1027, "protocol": "TCP"}]},
+    }
+    links = variables_of(service)
+    assert links["ECHO_PORT"] == "tcp://10.96.169.38:1027"
+    pod = Pod(**links)
+    try:
+        assert pod.ask("/") == 200
+    finally:
+        pod.process.kill()
+        pod.process.wait(SECONDS)
+
+
+def test_no_variable_that_it_reads_can_be_one_of_a_service() -> None:
+    """Links are called NAME_SERVICE_HOST, NAME_SERVICE_PORT, NAME_SERVICE_PORT_PART, NAME_PORT, NAME_PORT_80_TCP."""
+    source = ECHO.read_text(encoding="utf-8")
+    read = set(re.findall(r"""environ(?:\.get\(|\[)"(\w+)\"""", source)) | set(
+        re.findall(r'"(\w+)" in os.environ', source)
+    )
+    assert {"ECHO_LISTEN", "POD_IP", "ECHO_LOG_CONNECTIONS"} <= read
+    assert not [name for name in read if re.search(r"_SERVICE_HOST$|_SERVICE_PORT($|_)|_PORT($|_\d)", name)]
 
 
 def test_a_dead_server_neither_listens_nor_has_a_connection_left(pod: Pod) -> None:

@@ -22,6 +22,10 @@ def backends(topology: Topology) -> list[str]:
     return [backend["name"] for backend in rule["backendRefs"]]
 
 
+def test_the_pods_ask_for_no_variables_about_services() -> None:
+    assert made(Topology())["Deployment", "echo"]["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_one_service_is_in_front_of_the_pods_unless_more_are_asked_for() -> None:
     assert set(made(Topology())) == {("ConfigMap", "echo"), ("Service", "echo"), ("Deployment", "echo")}
     assert backends(Topology()) == ["echo"]

@@ -9,8 +9,9 @@ header Echo-Early-Hints gets a response 103 first. What it sees goes to standard
 ``/-/release``, or after that many seconds; until then the pod is terminating and serves. After a post to ``/-/die``
 nothing but that hook lives on: the server neither listens nor has a connection left, as if its process had been killed.
 
-Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_PORT (default 1027); ECHO_LOG_CONNECTIONS
-(if set, every connection is recorded, not only what is asked on it).
+Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_LISTEN (the port, default 1027; a name in
+_PORT would be taken by Kubernetes, which sets ECHO_PORT for a Service called echo); ECHO_LOG_CONNECTIONS (if set, every
+connection is recorded, not only what is asked on it).
 """
 
 import contextlib
@@ -30,7 +31,7 @@ POD = os.environ.get("POD_NAME", socket.gethostname())
 NAMESPACE = os.environ.get("POD_NAMESPACE", "")
 NODE = os.environ.get("NODE_NAME", "")
 ADDRESS = os.environ.get("POD_IP", "")
-PORT = int(os.environ.get("ECHO_PORT", "1027"))
+PORT = int(os.environ.get("ECHO_LISTEN", "1027"))
 BEYOND_SIGTERM = 0.25  # seconds for which a request with until=sigterm outlasts it
 LOG_CONNECTIONS = "ECHO_LOG_CONNECTIONS" in os.environ
 LINGER = 1.0  # seconds for which a connection may stay idle after SIGTERM before it is closed

@@ -101,6 +101,44 @@ def test_variables_come_from_the_pod_configmaps_and_secrets(space):
     assert "KUBECONFIG" not in variables
 
 
+def test_services_are_in_the_environment_as_a_kubelet_puts_them_there(space):
+    """All Services of the pod's namespace that have an address, and kubernetes; the pod's own variables come first."""
+    ports = [{"name": "my-http", "port": 1027}, {"name": "dns", "port": 53, "protocol": "UDP"}]
+    host = space.create(Service, "web-echo", spec={"ports": ports})["spec"]["clusterIP"]
+    space.create(Service, "headless", spec={"clusterIP": "None", "ports": [{"port": 80}]})
+    env = [{"name": "WEB_ECHO_PORT_53_UDP_PORT", "value": "own"}, {"name": "SEEN", "value": "$(WEB_ECHO_PORT)"}]
+    space.pod("linked", ["python3", "-c", PRINT], restartPolicy="Never", container={"env": env})
+    variables = json.loads(eventually("the output", lambda: space.log("linked"))[0])
+    assert {name: value for name, value in variables.items() if name.startswith("WEB_ECHO_")} == {
+        "WEB_ECHO_SERVICE_HOST": host,
+        "WEB_ECHO_SERVICE_PORT": "1027",
+        "WEB_ECHO_SERVICE_PORT_MY_HTTP": "1027",
+        "WEB_ECHO_SERVICE_PORT_DNS": "53",
+        "WEB_ECHO_PORT": f"tcp://{host}:1027",
+        "WEB_ECHO_PORT_1027_TCP": f"tcp://{host}:1027",
+        "WEB_ECHO_PORT_1027_TCP_PROTO": "tcp",
+        "WEB_ECHO_PORT_1027_TCP_PORT": "1027",
+        "WEB_ECHO_PORT_1027_TCP_ADDR": host,
+        "WEB_ECHO_PORT_53_UDP": f"udp://{host}:53",
+        "WEB_ECHO_PORT_53_UDP_PROTO": "udp",
+        "WEB_ECHO_PORT_53_UDP_PORT": "own",
+        "WEB_ECHO_PORT_53_UDP_ADDR": host,
+    }
+    assert variables["SEEN"] == f"tcp://{host}:1027"
+    assert variables["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert variables["KUBERNETES_SERVICE_PORT_HTTPS"] == "443"
+    assert not [name for name in variables if name.startswith("HEADLESS_")]
+
+
+def test_a_pod_without_service_links_knows_the_api_server_only(space):
+    """enableServiceLinks false leaves out all Services but kubernetes."""
+    space.create(Service, "web", spec={"ports": [{"port": 80}]})
+    space.pod("alone", ["python3", "-c", PRINT], restartPolicy="Never", enableServiceLinks=False)
+    variables = json.loads(eventually("the output", lambda: space.log("alone"))[0])
+    assert not [name for name in variables if name.startswith("WEB_")]
+    assert variables["KUBERNETES_PORT"] == "tcp://10.96.0.1:443"
+
+
 def test_volumes_stand_behind_their_mount_paths(space):
     """A mountPath at the start of a command, argument or variable is the volume's place on this machine."""
     space.create(

@@ -31,6 +31,13 @@ from embedded_cluster.apiserver.store import Entry, Store, clone
 JsonObject = dict[str, Any]
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+# The API server's own. Nothing listens at its address, but every container learns of it from its environment.
+_FIRST_SERVICE: JsonObject = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+    "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+}
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # what generateName adds: no vowels, nothing that looks alike
 _GENERATED_NAME = 63 - 5
 # Set by the server, whatever a client sends in an update.
@@ -56,12 +63,13 @@ class Registry:
     """The objects of the cluster, and the rules for changing them."""
 
     def __init__(self) -> None:
-        """Begin as a fresh cluster does: with its first namespaces."""
+        """Begin as a fresh cluster does: with its first namespaces, and the Service of the API server."""
         self.store = Store()
         self.catalog = Catalog()
         for name in FIRST_NAMESPACES:
             namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             self.create(NAMESPACE, CLUSTER, namespace)
+        self.create(SERVICE, "default", clone(_FIRST_SERVICE))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 

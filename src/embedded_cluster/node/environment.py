@@ -102,10 +102,13 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
 
 
-async def variables(pod: Object, container: Object, fetch: Fetch, mounts: Mounts) -> dict[str, str]:
-    """The variables of a container's ``envFrom`` and ``env``, later ones first to be seen by ``$(NAME)``.
+async def variables(
+    pod: Object, container: Object, fetch: Fetch, mounts: Mounts, links: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables of a container's ``envFrom`` and ``env``, and below them the *links* to Services.
 
-    Raises :class:`ConfigError` when something that is not optional is missing.
+    ``$(NAME)`` stands for a variable listed before, or else for a link. Raises :class:`ConfigError` when something
+    that is not optional is missing.
     """
     values: dict[str, str] = {}
     for source in container.get("envFrom") or []:
@@ -114,10 +117,10 @@ async def variables(pod: Object, container: Object, fetch: Fetch, mounts: Mounts
             prefix = source.get("prefix", "")
             values |= {f"{prefix}{name}": value for name, value in (data or {}).items()}
     for variable in container.get("env") or []:
-        value = await _value(pod, variable, values, fetch)
+        value = await _value(pod, variable, {**links, **values}, fetch)
         if value is not None:
             values[variable["name"]] = mounts.resolve(value)
-    return values
+    return {**links, **values}
 
 
 async def _value(pod: Object, variable: Object, known: Mapping[str, str], fetch: Fetch) -> str | None:

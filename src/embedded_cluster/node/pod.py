@@ -19,6 +19,7 @@ from embedded_cluster.node.environment import ConfigError, command, inherited, v
 from embedded_cluster.node.grace import Grace
 from embedded_cluster.node.podstatus import pod_status
 from embedded_cluster.node.process import Processes
+from embedded_cluster.node.servicelinks import service_links
 from embedded_cluster.node.volumes import mounts, write_volumes
 from embedded_cluster.objects import is_terminating
 
@@ -172,10 +173,11 @@ class PodWorker:
         # The address of the pod is not in its object before our first report, but its variables may ask for it.
         pod: Object = {**self._pod, "status": {"podIP": self._ip, "hostIP": self._host.address}}
         places = await write_volumes(pod, self._directory / "volumes", self._fetch)
+        links = await service_links(pod, self._host.client)
         recipes = {}
         for spec in (each.spec for each in (*self.init_containers, *self.containers)):
             mounted = mounts(spec, places)
-            own = await variables(pod, spec, self._fetch, mounted)
+            own = await variables(pod, spec, self._fetch, mounted, links)
             every = {**inherited(), **self._own_variables(), **own}
             directory = Path(mounted.resolve(spec["workingDir"])) if spec.get("workingDir") else self._directory
             recipes[spec["name"]] = Recipe(command(spec, every, mounted), every, mounted, directory)
