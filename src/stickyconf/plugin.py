@@ -9,7 +9,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -229,7 +229,7 @@ class ConformanceRun:
         covered = {subject.id for subject in subjects.values()}
         for identifier in option.requirement:
             if identifier not in covered:
-                raise pytest.UsageError(f"{identifier} is in the catalogue, but no case proves it yet")
+                raise pytest.UsageError(self._unproved(identifier))
         with_cases = {profile for subject in subjects.values() for profile in subject.profiles}
         for profile in option.profile:
             if profile not in with_cases:
@@ -259,6 +259,12 @@ class ConformanceRun:
         """Hide what is imported by now from the garbage collector: pytest alone runs it five times at the end."""
         gc.collect()
         gc.freeze()
+
+    def _unproved(self, identifier: str) -> str:
+        """Say why no case of this run proves a requirement: the selection left it out, or there is no such case."""
+        if left_out := ", ".join(_narrowing(self.config.option)) or ("the paths given" if self._names_files() else ""):
+            return f"{identifier}: {left_out} left out every case that proves it, if there is one; run without"
+        return f"{identifier} is in the catalogue, but no case proves it yet"
 
     def _names_files(self) -> bool:
         return any("::" in str(argument) or str(argument).endswith(".py") for argument in self.config.args)
@@ -427,16 +433,36 @@ def _listed(names: Any) -> str:
     return ", ".join(sorted(names))
 
 
+def _narrowing(option: Any) -> Iterator[str]:
+    """Yield pytest's own options that leave cases out of a run, of those that were given."""
+    names = {
+        "lf": "--lf",
+        "stepwise": "--stepwise",
+        "keyword": "-k",
+        "markexpr": "-m",
+        "deselect": "--deselect",
+        "ignore": "--ignore",
+        "ignore_glob": "--ignore-glob",
+    }
+    return (said for name, said in names.items() if getattr(option, name, None))
+
+
 def _stored_histories(path: Path) -> dict[str, History]:
-    """Read the histories of an earlier run: one file, a directory of them, or a run's directory."""
+    """Read the histories of an earlier run, gzipped or not: one file, a directory of them, or a run's directory."""
     directory = path / "histories" if (path / "histories").is_dir() else path
-    files = sorted(directory.glob("*.jsonl")) if directory.is_dir() else [path]
+    files = sorted([*directory.glob("*.jsonl"), *directory.glob("*.jsonl.gz")]) if directory.is_dir() else [path]
     if not files:
-        raise pytest.UsageError(f"--rejudge {path}: there are no histories (*.jsonl) in it")
-    try:
-        return {history.setup.name: history for history in map(read_history, files)}
-    except HistoryFileError as error:
-        raise pytest.UsageError(f"--rejudge {error}") from error
+        raise pytest.UsageError(f"--rejudge {path}: there are no histories (*.jsonl, *.jsonl.gz) in it")
+    found: dict[str, History] = {}
+    for file in files:
+        try:
+            history = read_history(file)
+        except HistoryFileError as error:
+            raise pytest.UsageError(f"--rejudge {error}") from error
+        if history.setup.name in found:
+            raise pytest.UsageError(f"--rejudge {file}: another file holds a history {history.setup.name!r}, too")
+        found[history.setup.name] = history
+    return found
 
 
 def _reachable(name: str, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tempfile
@@ -41,6 +42,18 @@ def test_a_history_comes_back_equal(make, tmp_path: Path) -> None:  # type: igno
 
     assert read_history(path) == make()
     assert [file.name for file in tmp_path.iterdir()] == ["literal.jsonl"]
+
+
+def test_a_gzipped_history_is_read(tmp_path: Path) -> None:
+    """A name that ends in .gz is read as gzip; one that is cut or no gzip is refused in one line."""
+    path = tmp_path / "history.jsonl.gz"
+    whole = gzip.compress(stored(drain()))
+    path.write_bytes(whole)
+    assert read_history(path) == drain()
+    for spoilt in (whole[:-12], b"\x1f\x8b" + whole[20:], stored(drain()), whole[:30] + b"\xff" * 30 + whole[60:]):
+        path.write_bytes(spoilt)
+        with pytest.raises(HistoryFileError, match=r"history\.jsonl\.gz: cannot be read"):
+            read_history(path)
 
 
 @settings(max_examples=settings().max_examples // 4)

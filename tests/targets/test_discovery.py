@@ -90,7 +90,7 @@ IN_ITS_POD = deployment("kic", "x", {}, [("CONTROLLER_KONG_ADMIN_URL", "https://
 MISSING = {
     "no KIC": ([OTHER, KONG], (PROXY,), "none is KIC (echo, ingress-gateway); say where it is: --kong-namespace"),
     "two": ([KIC, IN_ITS_POD], (PROXY,), "several are KIC (ingress-controller, kic)"),
-    "sidecar": ([IN_ITS_POD], (PROXY,), "not set to find its gateways by a Service"),
+    "sidecar": ([IN_ITS_POD], (PROXY,), "--kong-admin-svc (give the address instead: --admin-url URL) and --publish-s"),
     "no Service": ([KIC, KONG], (), "KIC publishes Service kong/ingress-gateway-proxy, which does not exist"),
 }
 
@@ -102,6 +102,20 @@ def test_what_is_missing_is_told(loop, deployments, services, said):
         loop.run(find_kong(Cluster(deployments, services), "kong"))
     assert said in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_fixed_admin_address_that_is_named(loop):
+    """A KIC that configures Kong at a fixed address is taken if --admin-url says which; the same of the proxy."""
+    settings = [("CONTROLLER_KONG_ADMIN_URL", "https://localhost:8444"), CHART[1]]
+    kic = deployment("kic", "kong/kubernetes-ingress-controller:3.5", {"app": "kic"}, settings)
+    cluster = Cluster([kic, KONG])
+    found = loop.run(find_kong(cluster, "kong", admin_url="http://127.0.0.1:8001"))
+    assert (found.admin_service, found.proxy_service) == ("", "ingress-gateway-proxy")
+    with pytest.raises(NoTarget, match="--admin-url URL"):
+        loop.run(find_kong(cluster, "kong", proxy_url="http://127.0.0.1:8000"))
+    both = {"admin_url": "http://127.0.0.1:8001", "proxy_url": "http://127.0.0.1:8000"}
+    found = loop.run(find_kong(Cluster([IN_ITS_POD]), "kong", **both))
+    assert (found.controller, found.gateway, found.proxy_service) == ("kic", "", "")
 
 
 def gateway_class(name, controller=KIC_CONTROLLER, *, unmanaged=True):

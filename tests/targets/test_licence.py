@@ -40,6 +40,15 @@ def test_from_a_file(tmp_path):
     assert read_licence(None, TODAY, {}) is None
 
 
+def test_byte_order_mark(tmp_path):
+    """What an editor put before the text does not count, in a file and in the variable."""
+    file = tmp_path / "license.json"
+    file.write_text(licence(), encoding="utf-8-sig")
+    for read in (read_licence(file, TODAY, {}), read_licence(None, TODAY, {VARIABLE: "\ufeff" + licence()})):
+        assert read
+        assert read.secret("kong")["stringData"] == {"license": licence()}
+
+
 BAD = {
     "not JSON": ("SENSITIVE{", "KONG_LICENSE_DATA is no JSON with a date"),
     "cut short": (licence()[:-20], "KONG_LICENSE_DATA is no JSON with a date"),

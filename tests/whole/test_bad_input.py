@@ -1,10 +1,14 @@
 """Bad input gets one clear line, saying what is wrong and what to do, and status 2 or 4; never a traceback."""
 
+import gzip
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
+from stickyconf.model.storage import write_history
+from tests.histories import policies
 from tests.whole.runs import run_suite
 
 BAD = {
@@ -50,6 +54,36 @@ def test_proxy_that_nobody_answers(tmp_path):
     assert result.status == 4
     assert f"--proxy-url {url}: nobody answers there" in result.output
     assert "Traceback" not in result.output
+
+
+def test_case_that_another_option_left_out(tmp_path):
+    """If the last failures or a keyword leave a requirement's case out, the message says so, not that there is none."""
+    cache = tmp_path / "cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "lastfailed").write_text(json.dumps({"suites/test_cookie.py::test_first_response_sets_one_cookie": True}))
+    for words, said in ((["--lf", "-o", f"cache_dir={tmp_path / 'cache'}"], "--lf"), (["-k", "nothing"], "-k")):
+        result = run_suite(tmp_path / "out", "--requirement", "API-01", *words)
+        assert result.status == 4, result.output
+        assert f"API-01: {said} left out every case that proves it" in result.output
+        assert "Traceback" not in result.output
+
+
+def test_gzipped_history(tmp_path):
+    """A gzipped history is judged as it is, from its file and from a directory; the same history twice is refused."""
+    history = policies()
+    write_history(replace(history, setup=replace(history.setup, name="policy-api")), tmp_path / "plain.jsonl")
+    directory = tmp_path / "stored" / "histories"
+    directory.mkdir(parents=True)
+    file = directory / "policies.jsonl.gz"
+    file.write_bytes(gzip.compress((tmp_path / "plain.jsonl").read_bytes()))
+    for given in (file, directory, directory.parent):
+        result = run_suite(tmp_path / "out", "--rejudge", str(given), "--requirement", "API-01")
+        assert result.status == 0, result.output
+        assert result.status_of("API-01") == "CONFORMS"
+    (directory / "policies.jsonl").write_bytes((tmp_path / "plain.jsonl").read_bytes())
+    twice = run_suite(tmp_path / "out", "--rejudge", str(directory), "--requirement", "API-01")
+    assert twice.status == 4
+    assert "another file holds a history 'policy-api', too" in twice.output
 
 
 def test_truncated_history(tmp_path):

@@ -6,8 +6,10 @@ changed or spoilt is refused, and never judged as if it had been seen like that.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -58,13 +60,14 @@ def _rows(history: History) -> Iterator[dict[str, Any]]:
 
 
 def read_history(path: Path) -> History:
-    """Read a history back, equal to the one written.
+    """Read a history back, equal to the one written; a name that ends in ".gz" is read as gzip.
 
     Raises HistoryFileError for a file that is truncated, changed, of another format version, or no history at all.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        stored = path.read_bytes()
+        lines = (gzip.decompress(stored) if path.suffix == ".gz" else stored).decode().splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # the first three: also what gzip raises
         raise HistoryFileError(f"{path}: cannot be read: {error}") from error
     header = _decode(path, 1, lines[0]) if lines else {}
     if "format" not in header:

@@ -21,6 +21,9 @@ VARIABLE = "KONG_LICENSE_DATA"
 SECRET, KEY = "kong-enterprise-license", "license"
 """The Secret and the key in it, as KIC's own manifest names them."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Some editors write it before a text, and JSON does not allow it."""
+
 NEEDED_FROM = (3, 15)
 """From this version on the Admin API is read-only without a licence, so that KIC cannot configure the gateway."""
 
@@ -55,10 +58,10 @@ def read_licence(file: Path | None, today: date, environ: MutableMapping[str, st
     Raises BadOption, which never quotes it, for one that is no JSON, has no expiry date or expired before ``today``.
     """
     if file is None:
-        text, source = environ.get(VARIABLE, "").strip(), VARIABLE
+        text, source = environ.get(VARIABLE, "").removeprefix(BYTE_ORDER_MARK).strip(), VARIABLE
         return _checked(text, source, today) if text else None
     try:
-        return _checked(file.read_text(encoding="utf-8").strip(), f"--kong-license-file {file}", today)
+        return _checked(file.read_text(encoding="utf-8-sig").strip(), f"--kong-license-file {file}", today)
     except OSError as error:
         raise BadOption(f"--kong-license-file {file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

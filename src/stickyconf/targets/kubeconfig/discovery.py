@@ -31,10 +31,11 @@ class Found:
     versions: Mapping[str, str]
 
 
-async def find_kong(cluster: Cluster, namespace: str) -> Found:
+async def find_kong(cluster: Cluster, namespace: str, *, proxy_url: str = "", admin_url: str = "") -> Found:
     """Find KIC's Deployment in a namespace, and by its settings the Services of Kong's proxy and Admin API.
 
-    Raises NoTarget with what is missing and what to do.
+    A Service that KIC's settings do not name is "" if the address it would lead to is given. Raises NoTarget with what
+    is missing and what to do.
     """
     deployments = await looked_up(cluster, DEPLOYMENT, namespace)
     kics = [one for one in deployments if controller_container(one) is not None]
@@ -47,14 +48,22 @@ async def find_kong(cluster: Cluster, namespace: str) -> Found:
     kic = kics[0]
     container = controller_container(kic) or {}
     admin, proxy = (_service(container, name, namespace) for name in ("kong-admin-svc", "publish-service"))
-    if not admin or not proxy:
-        raise NoTarget(
-            f"KIC ({namespace}/{kic['metadata']['name']}) is not set to find its gateways by a Service"
-            " (--kong-admin-svc, --publish-service), so neither can this suite: only such installations can be judged"
+    missing = [
+        f"{flag} (give the address instead: {option} URL)"
+        for flag, option, known in (
+            ("--kong-admin-svc", "--admin-url", admin or admin_url),
+            ("--publish-service", "--proxy-url", proxy or proxy_url),
         )
-    backing = await _backing(cluster, namespace, proxy, deployments)
+        if not known
+    ]
+    if missing:
+        raise NoTarget(
+            f"KIC ({namespace}/{kic['metadata']['name']}) names no Service of namespace {namespace} by"
+            f" {' and '.join(missing)}"
+        )
+    backing = await _backing(cluster, namespace, proxy, deployments) if proxy else ""
     versions = {
-        name: await _image(cluster, namespace, name, deployments) for name in (kic["metadata"]["name"], backing)
+        name: await _image(cluster, namespace, name, deployments) for name in (kic["metadata"]["name"], backing) if name
     }
     return Found(
         namespace=namespace,

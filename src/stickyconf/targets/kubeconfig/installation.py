@@ -34,7 +34,12 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
             cluster = OwnNamespacesOnly(file, cache, option.context, run)
             await stack.enter_async_context(cluster)
             outside = await stack.enter_async_context(KubernetesCluster(file, cache, option.context))
-            found = await discovery.find_kong(cluster, option.kong_namespace)
+            found = await discovery.find_kong(
+                cluster,
+                option.kong_namespace,
+                proxy_url=option.proxy_url or "",
+                admin_url=option.admin_url or "",
+            )
             parent = await _parent(option, run, cluster, outside, found, stack)
             proxy, how = await _proxy(option, cluster, found, stack)
         except BadOption as error:
@@ -111,6 +116,11 @@ async def _parent(
         raise NoTarget(
             f"no GatewayClass of {discovery.KIC_CONTROLLER} is there; let one be made for this run with"
             " --install-gatewayclass, or name a Gateway with --parent-gateway NS/NAME"
+        )
+    if not found.proxy_service:
+        raise NoTarget(
+            "no Gateway takes routes of every namespace, and KIC names no Service (--publish-service) that says on"
+            " which port a new one may listen; name one with --parent-gateway NS/NAME"
         )
     service = await cluster.get(SERVICE, found.proxy_service, found.namespace) or {}
     # KIC takes a listener only on a port that Kong's Service has.
