@@ -53,6 +53,7 @@ def test_the_moments_of_a_drain() -> None:
     assert (found.weight_zero, found.held_until, found.doubts) == (SHOWN, RELEASED, ())
     fifth = [e for e in newcomers(ON) if e.sent > SHOWN][AGREEING_NEWCOMERS - 1]
     assert found.settled == fifth.received
+    assert found.has_settled
 
 
 def test_without_drain_support_a_removal_is_the_change() -> None:
@@ -145,12 +146,14 @@ def test_a_replica_counts_for_what_it_showed_of_the_pod_since_the_act(
 
 def test_a_change_that_a_replica_never_shows_has_settled_at_the_latest_in_time_for_the_rest_of_the_hold() -> None:
     assert ending(REPLICAS).settled == pytest.approx(ACTED + 0.6 * HOLD)
+    assert not ending(REPLICAS).has_settled
 
 
 def test_a_change_shown_too_late_does_not_postpone_the_judgement() -> None:
     late = shows(without(ON, Happening.TARGET, VICTIM), 4.8, "0", gateway=GATEWAY)
 
     assert ending(late).settled == pytest.approx(ACTED + 0.6 * HOLD)
+    assert not ending(late).has_settled
 
 
 def test_a_new_session_on_the_pod_starts_the_count_of_those_that_agree_anew() -> None:

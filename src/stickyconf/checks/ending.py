@@ -25,13 +25,18 @@ LATEST_SETTLING = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The moments of one pod's end, in seconds on the history's clock; None for what was not seen."""
+    """The moments of one pod's end, in seconds on the history's clock; None for what was not seen.
+
+    ``settled`` is when the gateway had the change, or if it was never seen to (``has_settled`` is False then), the end
+    of the time that it had for that.
+    """
 
     pod: str
     acted: float
     terminating: float
     held_until: float
     settled: float
+    has_settled: bool
     weight_zero: float | None
     removed: float | None
     sigterm: float | None
@@ -64,6 +69,7 @@ def read_ending(history: History) -> Ending | Finding:
     settling = history.setup.plan.get("settling.seconds", LATEST_SETTLING * hold)
     sigterm, gone = _first(history, Happening.SIGTERM, pod), _first(history, Happening.POD_GONE, pod)
     ended = min((moment for moment in (sigterm, gone) if moment is not None), default=None)
+    settled, has_settled = _settled(history, pod, acted, acted + settling)
     doubts = []
     if ended is None:
         doubts.append(Finding(f"the end of {pod} to be seen", "neither its SIGTERM nor its going was"))
@@ -75,7 +81,8 @@ def read_ending(history: History) -> Ending | Finding:
         acted=acted,
         terminating=ending[0].when,
         held_until=until if ended is None else min(until, ended),
-        settled=_settled(history, pod, acted, acted + settling),
+        settled=settled,
+        has_settled=has_settled,
         weight_zero=everywhere(history, pod, acted, removed_counts=False),
         removed=_removed_everywhere(history, pod, acted),
         sigterm=sigterm,
@@ -121,18 +128,21 @@ def residents(history: History, *, on: str | None = None, not_on: str | None = N
     }
 
 
-def _settled(history: History, pod: str, acted: float, latest: float) -> float:
-    """Return when the change had arrived: on every Admin API, then on so many new sessions; at most ``latest``."""
+def _settled(history: History, pod: str, acted: float, latest: float) -> tuple[float, bool]:
+    """Return when the change had arrived: on every Admin API, then on so many new sessions; and whether it had.
+
+    One that has not arrived by ``latest`` counts from then on all the same.
+    """
     shown = everywhere(history, pod, acted, removed_counts=True)
     if shown is None:
-        return latest
+        return latest, False
     agreeing = 0
     for exchange in newcomers(history):
         if exchange.sent > shown:
             agreeing = 0 if exchange.pod == pod else agreeing + 1
             if agreeing == AGREEING_NEWCOMERS:
-                return min(exchange.received, latest)
-    return latest
+                return min(exchange.received, latest), exchange.received <= latest
+    return latest, False
 
 
 def _removed_everywhere(history: History, pod: str, since: float) -> float | None:

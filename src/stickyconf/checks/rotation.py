@@ -21,10 +21,15 @@ def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_lea
     Exposure: so many while it was still serving that a pod in the rotation would have got one, and ``at_least``.
     """
     late = [exchange for exchange in newcomers(history) if exchange.sent > ending.settled]
+    since = (
+        "the gateway had settled"
+        if ending.has_settled
+        else f"the {ending.settled - ending.acted:.1f} s that the gateway has for the change: it never settled"
+    )
     evidence.broken += [
         Finding(
             f"no new session on {ending.pod} once it is out of the rotation",
-            f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after the gateway had settled",
+            f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after {since}",
             (exchange.seq,),
         )
         for exchange in late
