@@ -181,3 +181,27 @@ def test_ticks_keep_their_distance_and_late_ones_are_not_made_up_for(monkeypatch
     asyncio.run(ticks())
 
     assert pauses == [0.2, 0.15, 0.0, 0.2]
+
+
+def test_a_beat_tells_by_how_much_each_tick_was_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late is a tick that comes after it was due. Work that took longer than the beat is not lateness."""
+    now, overslept, told = 0.0, iter((0.0, 0.3, 0.0)), []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds + next(overslept)
+
+    monkeypatch.setattr(wait.time, "monotonic", lambda: now)
+    monkeypatch.setattr(wait.asyncio, "sleep", sleep)
+
+    async def ticks() -> list[float]:
+        nonlocal now
+        beat, due = Beat(0.2, told.append), []
+        for work in (0.0, 0.0, 1.0):
+            now += work
+            await beat.tick()
+            due.append(round(beat.due, 3))
+        return due
+
+    assert asyncio.run(ticks()) == [0.2, 0.4, 1.7]
+    assert [round(seconds, 3) for seconds in told] == [0.0, 0.3, 0.0]

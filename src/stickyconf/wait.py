@@ -138,18 +138,25 @@ class Waiter:
         yield
 
 
-class Beat:
-    """A steady rhythm for traffic: each tick comes ``seconds`` after the one before, late ones are not made up for.
+def _not_kept(_seconds: float) -> None:
+    return
 
-    This paces what is sent; it waits for nothing.
+
+class Beat:
+    """A steady rhythm: each tick comes ``seconds`` after the one before, late ones are not made up for.
+
+    This paces what is sent or looked at; it waits for nothing. A tick is due ``seconds`` after the one before, or when
+    it is asked for if that is later: then the work between the two took longer than the beat.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Set the time between two ticks, in seconds."""
-        self._seconds = seconds
-        self._next = time.monotonic()
+    def __init__(self, seconds: float, late: Callable[[float], None] = _not_kept) -> None:
+        """Set the time between two ticks, in seconds; ``late`` is told by how many seconds each tick came too late."""
+        self._seconds, self._late = seconds, late
+        self.due = time.monotonic()
+        """When the last tick was due, as time.monotonic() counts."""
 
     async def tick(self) -> None:
         """Return at the next tick."""
-        self._next = max(self._next + self._seconds, time.monotonic())
-        await asyncio.sleep(self._next - time.monotonic())
+        self.due = max(self.due + self._seconds, time.monotonic())
+        await asyncio.sleep(self.due - time.monotonic())
+        self._late(max(0.0, time.monotonic() - self.due))

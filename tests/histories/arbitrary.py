@@ -103,6 +103,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         request_id=draw(words),
         cookie_fields=tuple(draw(cookie_fields)),
         outcome=draw(outcomes),
+        host=draw(words),
     )
 
 
@@ -127,6 +128,7 @@ setups = st.builds(
     plan=st.dictionaries(
         st.sampled_from([f"{arm}.requests" for arm in ARMS]), st.floats(0, 9, allow_nan=False), max_size=3
     ),
+    lateness=moments,
 )
 
 

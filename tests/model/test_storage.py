@@ -144,6 +144,21 @@ def test_facts_that_are_none_are_refused_even_in_a_file_that_closes_well(setup: 
         read_back("\n".join(lines).encode())
 
 
+def test_a_file_that_was_written_before_a_field_existed_is_read_without_it() -> None:
+    rows = [json.loads(line) for line in WHOLE.splitlines()[:-1]]
+    del rows[0]["setup"]["lateness"]
+    for row in rows[1:]:
+        row.get("exchange", {}).pop("host", None)
+    lines = [json.dumps(row) for row in rows]
+    lines.append(json.dumps({"end": len(rows) - 1, "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}))
+
+    history = read_back("\n".join(lines).encode())
+
+    assert history.setup.lateness == 0
+    assert {exchange.host for exchange in history.exchanges} == {""}
+    assert len(history.exchanges) == 3
+
+
 def test_another_version_is_named(tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     path.write_text(json.dumps({"format": "stickyconf-history/0", "setup": {}}) + "\n")

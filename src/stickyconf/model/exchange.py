@@ -44,7 +44,8 @@ class Exchange:
 
     ``arm`` names the part of the experiment it belongs to ("pinned", "control", ...). ``sent`` and ``received``
     are seconds on the history's clock. ``cookie_fields`` are the Cookie header fields as sent, one item a field.
-    ``connection`` tells TCP connections apart; it is "" where none was made. ``gateway`` is the replica asked.
+    ``connection`` tells TCP connections apart; it is "" if none was made. ``gateway`` is the replica asked, ``host``
+    the host name it was asked for: "" in histories of versions that did not write it.
     """
 
     seq: int
@@ -60,6 +61,7 @@ class Exchange:
     request_id: str
     cookie_fields: tuple[str, ...]
     outcome: Outcome
+    host: str = ""
 
     @property
     def answer(self) -> Answered | None:

@@ -21,6 +21,7 @@ class Happening(StrEnum):
     RELEASED = "released"  # we let preStop of a pod return
     RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr
     # Seen through the Kubernetes API.
+    PODS_READY = "pods-ready"  # the scenario waited for the set of ready pods again; detail: pods (JSON, all of them)
     TERMINATING = "terminating"  # deletionTimestamp seen on the pod
     ENDPOINT = "endpoint"  # detail: ready, serving, terminating, service (whose endpoint)
     ENDPOINT_REMOVED = "endpoint-removed"
@@ -65,8 +66,10 @@ class Sighting:
 class Setup:
     """What the experiment was done on.
 
-    ``pods`` were ready when it began. ``plan`` are the numbers fixed beforehand (sample sizes, rates), ``tempo`` the
-    seconds the cluster was told to take (sync, hold, grace). ``policy`` is the spec applied, empty where none was.
+    ``pods`` were ready when it began; events say which were ready later. ``plan`` are the numbers fixed beforehand
+    (sample sizes, rates), ``tempo`` the seconds the cluster was told to take (sync, hold, grace). ``policy`` is the
+    spec applied, empty if none was. ``lateness`` is the most seconds by which the suite itself was late with a request
+    or a look that was due; 0 in histories of versions that did not measure it.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Setup:
     seed: int
     tempo: Mapping[str, float]
     plan: Mapping[str, float]
+    lateness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

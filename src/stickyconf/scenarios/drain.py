@@ -15,15 +15,14 @@ import contextlib
 from typing import Literal
 
 from stickyconf.checks.ending import AGREEING_NEWCOMERS
-from stickyconf.model import Happening
+from stickyconf.model import Exchange
 from stickyconf.scenarios.client import Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions, visit
-from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.stats import reach_sample_size
-from stickyconf.wait import Beat
 
 NEWCOMER_BEAT = 0.03  # seconds between two new sessions
 VISITS_HELD = 3  # visits of each resident while the settled gateway drains the pod
@@ -52,7 +51,7 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 for client in candidates.get(victim, [])[:1]:
                     traffic.create_task(_stay_in_flight(client, stage.target.tempo.hold))
                 await residents.visited(times=3)
-                await (delete_pod(stage, victim) if victim else _scale_down(stage))
+                await (delete_pod(stage, victim) if victim else scale(stage, len(stage.pods) - 1))
                 victims = await settled(stage)
                 await _newcomers_opened(stage, needed)
                 await residents.visited(times=VISITS_HELD)
@@ -81,21 +80,15 @@ def drain_under_a_rush(*, sessions: int) -> Scenario:
 
 
 async def _newcomers(stage: Stage, stopped: asyncio.Event) -> None:
-    beat = Beat(NEWCOMER_BEAT)
-    while not stopped.is_set():
+    async def open_one() -> Exchange:
         async with stage.client("newcomer", fresh=True, keeps=False) as client:
-            await client.get(stage.policy.cookie_path)
-        await beat.tick()
+            return await client.get(stage.policy.cookie_path)
+
+    await send_steadily(stage.recorder, NEWCOMER_BEAT, stopped, open_one)
 
 
 async def _stay_in_flight(client: Client, seconds: float) -> None:
     await client.send("GET", "/?until=sigterm", patience=seconds)
-
-
-async def _scale_down(stage: Stage) -> None:
-    replicas = len(stage.pods) - 1
-    stage.recorder.event(Happening.SCALED, f"Deployment/{ECHO}", replicas=str(replicas))
-    await stage.target.cluster.scale(ECHO, stage.namespace, replicas)
 
 
 async def _newcomers_opened(stage: Stage, count: int) -> None:

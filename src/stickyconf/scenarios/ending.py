@@ -8,6 +8,7 @@ import random
 from stickyconf.model import Happening
 from stickyconf.ports import POD
 from stickyconf.scenarios.stage import Stage
+from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
 
 
@@ -23,6 +24,12 @@ async def delete_pod(stage: Stage, pod: str, grace: int | None = None) -> None:
     """
     stage.recorder.event(Happening.DELETED, pod)
     await stage.target.cluster.delete(POD, pod, stage.namespace, grace)
+
+
+async def scale(stage: Stage, replicas: int) -> None:
+    """Ask for so many echo pods. The act is recorded before it is asked for."""
+    stage.recorder.event(Happening.SCALED, f"Deployment/{ECHO}", replicas=str(replicas))
+    await stage.target.cluster.scale(ECHO, stage.namespace, replicas)
 
 
 async def settled(stage: Stage) -> list[str]:

@@ -85,7 +85,7 @@ def lure_to_a_neighbour() -> Scenario:
     """
 
     async def play(stage: Stage) -> None:
-        host = f"{NEIGHBOUR}.{stage.host}"
+        host = stage.host_name(NEIGHBOUR)
         for manifest in stage.manifests.neighbour(stage.namespace, host):
             await stage.target.cluster.apply(manifest)
         pod = await _neighbour_pod(stage)

@@ -126,7 +126,7 @@ class Observers:
             known[slice_name] = now
 
     async def _poll(self, replica: str) -> None:
-        beat = Beat(self._target.tempo.sync / POLLS_PER_SYNC)
+        beat = Beat(self._target.tempo.sync / POLLS_PER_SYNC, self._recorder.late)
         while True:
             self.compare_targets(replica, await self._target.gateway.targets(replica, self._upstream))
             await beat.tick()

@@ -20,10 +20,16 @@ class Recorder:
         self._sightings: list[Sighting] = []
         self._requests = 0
         self.plan: dict[str, float] = {}
+        self.lateness = 0.0
+        """The most seconds by which something that was due was late."""
 
     def now(self) -> float:
         """Return the seconds since the history began."""
-        return time.monotonic() - self._origin
+        return self.at(time.monotonic())
+
+    def at(self, moment: float) -> float:
+        """Return a reading of time.monotonic() as seconds since the history began."""
+        return moment - self._origin
 
     def next_request_id(self, prefix: str) -> str:
         """Return a request id that no other request of this history has."""
@@ -38,17 +44,22 @@ class Recorder:
             session=session,
             connection=reply.connection,
             gateway=gateway,
-            sent=reply.sent - self._origin,
-            received=reply.received - self._origin,
+            sent=self.at(reply.sent),
+            received=self.at(reply.received),
             protocol=reply.protocol,
             method=request.method,
             path=request.path,
             request_id=request.request_id,
             cookie_fields=request.cookie_fields,
             outcome=reply.outcome,
+            host=request.host,
         )
         self._exchanges.append(exchange)
         return exchange
+
+    def late(self, seconds: float) -> None:
+        """Take note that something of ours came so many seconds after it was due; only the largest is kept."""
+        self.lateness = max(self.lateness, seconds)
 
     def event(self, what: Happening, subject: str, when: float | None = None, **detail: str) -> Event:
         """Record something that happened, now unless ``when`` says otherwise."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Stage
+from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions
-from stickyconf.wait import Beat
 
 RESIDENTS_PER_POD = 4
 RESIDENT_BEAT = 0.15  # seconds between two visits of one resident
@@ -54,13 +55,7 @@ async def residing(stage: Stage) -> AsyncIterator[Residents]:
         clients = [client for on_pod in held.values() for client in on_pod]
         async with asyncio.TaskGroup() as traffic:
             for client in clients:
-                traffic.create_task(_reside(client, stage.policy.cookie_path, stopped))
+                visit = partial(client.get, stage.policy.cookie_path)
+                traffic.create_task(send_steadily(stage.recorder, RESIDENT_BEAT, stopped, visit))
             yield Residents(stage, clients)
             stopped.set()
-
-
-async def _reside(client: Client, path: str, stopped: asyncio.Event) -> None:
-    beat = Beat(RESIDENT_BEAT)
-    while not stopped.is_set():
-        await client.get(path)
-        await beat.tick()

@@ -15,8 +15,11 @@ from stickyconf.ports import POD, HarnessError, Rejected, Target
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.recorder import Recorder
-from stickyconf.scenarios.workload import ECHO_PORT, Manifests, Policy, Topology, upstream_name
+from stickyconf.scenarios.workload import ECHO_PORT, SERVICE, Manifests, Policy, Topology, upstream_name
 from stickyconf.wait import Waiter, WaitFailed
+
+Shown = tuple[dict[str, Any] | None, dict[str, int]]
+"""What one gateway replica shows: the fields of an upstream, None if there is none, and address -> weight."""
 
 AGREEING_CONNECTIONS = 5
 """Fresh connections in a row that must reach a pod before a change counts as arrived on every worker."""
@@ -24,9 +27,10 @@ AGREEING_CONNECTIONS = 5
 
 @dataclass
 class Stage:
-    """Where a scenario plays. Made by ``staged``; ``pods`` are the ready pods, name -> "ip:port".
+    """Where a scenario plays.
 
-    ``refused`` is what the API server said of the case's policy where it did not admit it.
+    ``pods`` are the pods that are ready now, name -> "ip:port"; ``first_pods`` are the names of those that were ready
+    when the experiment began. ``refused`` is what the API server said of the case's policy if it did not admit it.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Stage:
     seed: int
     recorder: Recorder = field(default_factory=Recorder)
     pods: dict[str, str] = field(default_factory=dict)
+    first_pods: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     refused: str = ""
 
@@ -52,6 +57,10 @@ class Stage:
     def upstream(self) -> str:
         """The name of the case's Kong upstream."""
         return upstream_name(self.namespace)
+
+    def host_name(self, label: str = "") -> str:
+        """Return a host name of this case: its own, or the one with a label before it."""
+        return f"{label}.{self.host}" if label else self.host
 
     @property
     def policy(self) -> Policy:
@@ -95,13 +104,22 @@ class Stage:
             self.recorder.event(Happening.REJECTED, name, code=code, reason=refusal.reason, message=refusal.message)
 
     async def refresh_pods(self, replicas: int) -> None:
-        """Wait until so many pods are ready, and remember them."""
+        """Wait until so many pods are ready, and remember them.
+
+        The first time they are the pods that the experiment begins with. Later an event says which are ready then.
+        """
         self.pods = await self.waiter.until(
             f"{replicas} ready echo pods in {self.namespace}",
             "rollout",
             self._ready_pods,
             lambda pods: len(pods) == replicas,
         )
+        if self.first_pods:
+            self.recorder.event(
+                Happening.PODS_READY, f"Deployment/{SERVICE}", pods=json.dumps(sorted(self.pods), separators=(",", ":"))
+            )
+        else:
+            self.first_pods = tuple(sorted(self.pods))
         self.observers.addresses.update({address: name for name, address in self.pods.items()})
         await self.observers.follow_logs(self.pods)
 
@@ -114,71 +132,78 @@ class Stage:
             and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
         }
 
-    async def converge(self, sticky: bool) -> bool:
-        """Wait until every gateway replica shows the upstream as asked and fresh connections reach pods.
+    async def converge(
+        self,
+        sticky: bool,
+        *,
+        upstream: str = "",
+        host: str = "",
+        pods: Mapping[str, str] | None = None,
+        policy: Policy | None = None,
+    ) -> bool:
+        """Wait until every gateway replica shows an upstream as asked and fresh connections to a host reach pods.
 
-        What was seen is recorded, converged or not: a gateway that never gets there is a finding, not our failure.
+        What is not given is the case's own. ``pods`` are those behind the upstream, name -> "ip:port". What was seen is
+        recorded, converged or not: a gateway that never gets there is a finding, not our failure.
         """
+        name, host = upstream or self.upstream, host or self.host
+        addresses = set((self.pods if pods is None else pods).values())
+        wanted = _fields(policy or self.policy)
         self.gateways = tuple(await self.target.gateway.replicas())
         if not self.gateways:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
         if self.refused:
             self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
             return False
+
+        def as_asked(shown: Mapping[str, Shown]) -> bool:
+            return all(_as_asked(*one, addresses, wanted, sticky) for one in shown.values())
+
         try:
             shown = await self.waiter.until(
-                f"{self.upstream} on {len(self.gateways)} gateway replica(s)",
-                "programmed",
-                self._shown,
-                lambda shown: all(self._as_asked(upstream, targets, sticky) for upstream, targets in shown.values()),
+                f"{name} on {len(self.gateways)} gateway replica(s)", "programmed", lambda: self._shown(name), as_asked
             )
+            path = (policy or self.policy).cookie_path
             await self.waiter.until(
-                f"{AGREEING_CONNECTIONS} fresh connections to {self.host}", "programmed", self._probe, bool
+                f"{AGREEING_CONNECTIONS} fresh connections to {host}",
+                "programmed",
+                lambda: self._probe(host, path),
+                bool,
             )
         except WaitFailed as failure:
-            await self._record_shown(await self._shown())
-            self.recorder.event(Happening.UNCONVERGED, self.upstream, budget=failure.budget, last=failure.last)
+            self._record_shown(name, await self._shown(name))
+            self.recorder.event(Happening.UNCONVERGED, name, budget=failure.budget, last=failure.last)
             return False
-        await self._record_shown(shown)
-        self.recorder.event(Happening.CONVERGED, self.upstream, sticky=str(sticky).lower())
+        self._record_shown(name, shown)
+        self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
 
-    async def _shown(self) -> dict[str, tuple[dict[str, Any] | None, dict[str, int]]]:
+    async def _shown(self, name: str) -> dict[str, Shown]:
         gateway = self.target.gateway
         return {
-            replica: (await gateway.upstream(replica, self.upstream), await gateway.targets(replica, self.upstream))
+            replica: (await gateway.upstream(replica, name), await gateway.targets(replica, name))
             for replica in self.gateways
         }
 
-    def _as_asked(self, upstream: dict[str, Any] | None, targets: dict[str, int], sticky: bool) -> bool:
-        if upstream is None or set(targets) != set(self.pods.values()) or 0 in targets.values():
-            return False
-        if not sticky:
-            return upstream.get("algorithm") != "sticky-sessions"
-        return (
-            upstream.get("algorithm") == "sticky-sessions"
-            and upstream.get("sticky_sessions_cookie") == self.policy.cookie
-            and upstream.get("sticky_sessions_cookie_path") == self.policy.cookie_path
-        )
-
-    async def _record_shown(self, shown: Mapping[str, tuple[dict[str, Any] | None, dict[str, int]]]) -> None:
+    def _record_shown(self, name: str, shown: Mapping[str, Shown]) -> None:
         for replica, (upstream, targets) in shown.items():
-            self._record_upstream(replica, upstream)
-            self.observers.compare_targets(replica, targets)
+            self._record_upstream(replica, name, upstream)
+            if name == self.upstream:  # events of targets do not say whose they are
+                self.observers.compare_targets(replica, targets)
 
     async def look(self) -> None:
         """Record what every gateway replica shows of the upstream now; its targets are polled already."""
         for replica in self.gateways:
-            self._record_upstream(replica, await self.target.gateway.upstream(replica, self.upstream))
+            shown = await self.target.gateway.upstream(replica, self.upstream)
+            self._record_upstream(replica, self.upstream, shown)
 
-    def _record_upstream(self, replica: str, upstream: dict[str, Any] | None) -> None:
+    def _record_upstream(self, replica: str, name: str, upstream: dict[str, Any] | None) -> None:
         shown = json.dumps(upstream, sort_keys=True)
-        self.recorder.event(Happening.UPSTREAM, self.upstream, gateway=replica, upstream=shown)
+        self.recorder.event(Happening.UPSTREAM, name, gateway=replica, upstream=shown)
 
-    async def _probe(self) -> bool:
+    async def _probe(self, host: str, path: str) -> bool:
         """Say whether so many fresh connections in a row were all served by a pod."""
-        async with self.client("probe", fresh=True, keeps=False) as client:
-            path = self.policy.cookie_path
+        async with self.client("probe", fresh=True, keeps=False, host=host) as client:
             return all([(await client.get(path)).pod is not None for _ in range(AGREEING_CONNECTIONS)])
 
     async def release(self, pods: Iterable[str]) -> None:
@@ -219,12 +244,31 @@ class Stage:
             cookie_path=self.policy.cookie_path,
             policy=self.topology.policy.spec if self.topology.policy else {},
             drain=bool(self.topology.drain),
-            pods=tuple(sorted(self.pods)),
+            pods=self.first_pods,
             gateways=self.gateways,
             seed=self.seed,
             tempo={"sync": target.tempo.sync, "hold": target.tempo.hold, "grace": target.tempo.grace},
             plan=dict(self.recorder.plan),
+            lateness=self.recorder.lateness,
         )
+
+
+def _fields(policy: Policy) -> dict[str, str]:
+    return {
+        "algorithm": "sticky-sessions",
+        "sticky_sessions_cookie": policy.cookie,
+        "sticky_sessions_cookie_path": policy.cookie_path,
+    }
+
+
+def _as_asked(
+    upstream: dict[str, Any] | None, targets: dict[str, int], addresses: set[str], wanted: dict[str, str], sticky: bool
+) -> bool:
+    if upstream is None or set(targets) != addresses or 0 in targets.values():
+        return False
+    if not sticky:
+        return upstream.get("algorithm") != wanted["algorithm"]
+    return wanted.items() <= {name: upstream.get(name) for name in wanted}.items()
 
 
 Scenario = Callable[[Stage], Awaitable[None]]

@@ -22,14 +22,19 @@ def visit(
     connections: Literal["fresh", "kept"] = "kept",
     cookies: Literal["keep", "discard"] = "keep",
     path: str = "/",
+    host: str = "",
 ) -> Scenario:
-    """Let ``sessions`` clients send ``requests`` requests each, all clients at the same time."""
+    """Let ``sessions`` clients send ``requests`` requests each, all clients at the same time.
+
+    ``host`` is put before the case's own host name: "shop" stands for shop.HOST, "" for the case's own.
+    """
 
     async def play(stage: Stage) -> None:
         stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests}
 
         async def one() -> None:
-            async with stage.client(arm, fresh=connections == "fresh", keeps=cookies == "keep") as client:
+            fresh, keeps = connections == "fresh", cookies == "keep"
+            async with stage.client(arm, fresh=fresh, keeps=keeps, host=stage.host_name(host)) as client:
                 for _ in range(requests):
                     await client.get(path)
 
