@@ -49,7 +49,7 @@ def test_the_table_holds_unless_a_value_is_replaced() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UnknownBudget, match=r"no budget is called 'rolout'; there are: .*programmed, request, rollout"):
+    with pytest.raises(UnknownBudget, match=r"no budget is called 'rolout'; there are: .*programmed, proxy, request"):
         Budgets.of({"rolout": 1})
     with pytest.raises(UnknownBudget, match="no budget is called 'patience'"):
         Budgets.of()["patience"]

@@ -20,6 +20,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "cluster": (60, "the cluster under test answers and KIC and Kong are ready"),
     "node": (600, "a kind cluster is made, its node's image pulled, and its node ready"),
     "install": (300, "the images of KIC and Kong are pulled, and both are ready for the first time"),
+    "proxy": (20, "the gateway's proxy answers its first request, before anything is recorded"),
     "rollout": (60, "a Deployment has all its replicas ready, or a scale-down was begun"),
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API and on fresh connections"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import yaml
 
 from tests.embedded.gateway_process import (
     COOKIE,
@@ -362,6 +363,34 @@ def test_admin_api_shows_what_is_in_force(gateway: Gateway, pods: list[Pod]) -> 
     assert route["service"] == {"id": admin.get("/services/echo.0").json()["id"]}
     missing = admin.get("/upstreams/nobody")
     assert (missing.status_code, missing.json()) == (404, {"message": "Not found"})
+
+
+def test_lists_come_in_pages_as_kong_gives_them(gateway: Gateway, pods: list[Pod]) -> None:
+    """By size and offset; but /targets ends after 100 whatever is asked for, as a real Kong's does."""
+    config = sticky(pods)
+    config["upstreams"][0]["targets"] = [{"target": f"127.0.0.1:{port}", "weight": 0} for port in range(1000, 1150)]
+    assert gateway.push(config).status_code == 201
+    admin, there = gateway.admin, "/upstreams/echo.0/targets"
+    first = admin.get(there, params={"size": 1000}).json()
+    assert (len(first["data"]), first["next"]) == (100, None)
+    assert len(admin.get(f"{there}/all", params={"size": 1000}).json()["data"]) == 150
+    read, following = [], f"{there}/all?size=60"
+    while following:
+        page = admin.get(following).json()
+        assert bool(page["next"]) == ("offset" in page)
+        read += [target["target"] for target in page["data"]]
+        following = page["next"] and f"{page['next']}&size=60"
+    assert len(read) == len(set(read)) == 150
+    assert admin.get(f"{there}/all", params={"size": 0}).status_code == 400
+    assert admin.get(f"{there}/all", params={"offset": "!"}).status_code == 400
+
+
+def test_configuration_is_yaml_in_a_string(gateway: Gateway, pods: list[Pod]) -> None:
+    """GET /config gives what was posted, as text that YAML reads."""
+    gateway.push(sticky(pods))
+    text = gateway.admin.get("/config").json()["config"]
+    assert text.startswith("_format_version:")
+    assert yaml.safe_load(text) == sticky(pods)
 
 
 def test_root_names_the_stand_in_and_its_envoy(gateway: Gateway) -> None:

@@ -174,6 +174,23 @@ def test_nested_data_loses_secrets_at_any_depth_and_nothing_else(data: object, n
     assert clean["inside"][0] == data
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"keys": [{"kid": "a", "jwk": '{"kty":"oct","k":"SECRET"}'}]},
+        {"plugins": [{"name": "openid-connect", "config": {"client_jwk": [{"kty": "oct", "k": "SECRET"}]}}]},
+        {"vaults": [{"name": "hcv", "config": {"approle_secret_id": "SECRET"}}]},
+        {"plugins": [{"name": "acme", "config": {"eab_hmac_key": "SECRET"}}]},
+        {"plugins": [{"name": "oauth2-introspection", "config": {"authorization_value": "Basic SECRET"}}]},
+        {"plugins": [{"name": "ai-proxy", "config": {"auth": {"header_value": "SECRET"}}}]},
+        {"plugins": [{"name": "saml", "config": {"request_signing_key": "SECRET"}}]},
+        {"plugins": [{"name": "x", "config": {"gcp_service_account_json": '{"k":"SECRET"}'}}]},
+    ],
+)
+def test_credentials_of_kongs_entities_and_plugins_go(held: dict[str, object]) -> None:
+    assert "SECRET" not in json.dumps(redact_data(held))
+
+
 def test_nested_cookies_stay_as_they_are() -> None:
     exchange = {
         "cookie_fields": ["access_token=0123abcd; b=2"],

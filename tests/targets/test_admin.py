@@ -21,9 +21,14 @@ UPSTREAM = {"name": "echo", "algorithm": "sticky-sessions"}
 NOWHERE = 9  # the discard port, where nobody listens
 
 
-def installation(*, foreign=True, admin_url=None):
+def installation(*, foreign=True, admin_url=None, direct=True):
     return Installation(
-        target="kubeconfig", kubeconfig=Path("/nowhere"), tempo=KONG_TEMPO, foreign=foreign, admin_url=admin_url
+        target="kubeconfig",
+        kubeconfig=Path("/nowhere"),
+        tempo=KONG_TEMPO,
+        foreign=foreign,
+        admin_url=admin_url,
+        direct_addresses=direct,
     )
 
 
@@ -55,9 +60,11 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def kong(certificate=None, body=ROOT):
+async def kong(certificate=None, body=ROOT, others=lambda _request: UPSTREAM, asked=None):
     async def answer(request):
-        return web.json_response(body if request.path == "/" else UPSTREAM)
+        if asked is not None:
+            asked.append(request.path_qs)
+        return web.json_response(body if request.path == "/" else others(request))
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
@@ -136,6 +143,97 @@ def test_unreachable_address_leads_through_the_api_server(loop):
     assert loop.run(met(cluster)) == ([THROUGH], [UPSTREAM])
     assert cluster.asked[-1] == ("https", "kong-0", "kong", NOWHERE, "/upstreams/echo")
     assert loop.run(met(cluster, read="absent")) == ([THROUGH], [None])
+
+
+def test_pod_addresses_are_not_tried_unasked(loop):
+    """A pod's address may be somebody else's in this machine's networks: nothing is sent there, not even a SYN."""
+    asked = []
+
+    async def play():
+        async with kong(asked=asked) as port:
+            return await met(Cluster([{"name": "kong-admin", "port": port}]), installation(direct=False))
+
+    assert loop.run(play()) == ([THROUGH], [UPSTREAM])
+    assert asked == []
+
+
+def test_address_without_a_pod_is_not_tried_unasked(loop):
+    """If there is no pod to ask for through the API server, the option that lets the address be tried is named."""
+
+    class Elsewhere(Cluster):
+        async def list(self, kind, namespace, labels):
+            [item] = await super().list(kind, namespace, labels)
+            del item["endpoints"][0]["targetRef"]
+            return [item]
+
+    with pytest.raises(OutOfReach, match="its address is not tried without --direct-addresses"):
+        loop.run(met(Elsewhere([{"name": "kong-admin", "port": NOWHERE}]), installation(direct=False)))
+
+
+def paged(request):
+    """Answer as Kong does: /targets ends after 100, /targets/all goes on by offset, with as many as it likes."""
+    every = [{"target": f"10.0.{n // 250}.{n % 250}:80", "weight": n % 2 * 100} for n in range(251)]
+    if not request.path.endswith("/targets/all"):
+        return {"data": every[:100], "next": None}
+    begin = int(request.query.get("offset", "0+/=").partition("+")[0])
+    more = {"offset": f"{begin + 100}+/=", "next": "/elsewhere"} if begin + 100 < len(every) else {"next": None}
+    return {"data": every[begin : begin + 100], **more}
+
+
+def test_all_targets_are_read(loop):
+    """More than a page of them are read page by page, however an offset is spelt."""
+
+    async def play():
+        async with kong(others=paged) as port:
+            api = AdminApi(Cluster([]), installation(admin_url=f"http://127.0.0.1:{port}"))
+            async with contextlib.aclosing(_Closing(api)):
+                [replica] = await api.replicas()
+                return await api.targets(replica, "echo")
+
+    found = loop.run(play())
+    assert len(found) == 251
+    assert found["10.0.1.0:80"] == 0
+    assert found["10.0.0.249:80"] == 100
+
+
+def test_pages_without_an_end(loop):
+    """An offset that comes back would be read for ever."""
+
+    async def play():
+        async with kong(others=lambda _: {"data": [], "offset": "again"}) as port:
+            api = AdminApi(Cluster([]), installation(admin_url=f"http://127.0.0.1:{port}"))
+            async with contextlib.aclosing(_Closing(api)):
+                [replica] = await api.replicas()
+                return await api.targets(replica, "echo")
+
+    with pytest.raises(HarnessError, match="without an end"):
+        loop.run(play())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("_format_version: '3.0'\nkeyauth_credentials:\n- key: s3cr3t\n", {"keyauth_credentials": [{"key": "s3cr3t"}]}),
+        ("", {}),
+        ("- a\n- list\n", "no mapping"),
+        ("a: [", "no YAML"),
+    ],
+)
+def test_configuration_is_data(loop, text, found):
+    """Kong gives YAML in a string; what is handed on is data, in which a credential stands beside its name."""
+
+    async def play():
+        async with kong(others=lambda _: {"config": text}) as port:
+            api = AdminApi(Cluster([]), installation(admin_url=f"http://127.0.0.1:{port}"))
+            async with contextlib.aclosing(_Closing(api)):
+                [replica] = await api.replicas()
+                return await api.configuration(replica)
+
+    if isinstance(found, str):
+        with pytest.raises(HarnessError, match=found):
+            loop.run(play())
+    else:
+        assert found.items() <= loop.run(play()).items()
 
 
 def test_somebody_else_at_the_address(loop):

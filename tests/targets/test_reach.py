@@ -7,7 +7,7 @@ from aiohttp import web
 
 from stickyconf.ports import SERVICE, Rejected
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kubeconfig.reach import Way, find_proxy
+from stickyconf.targets.kubeconfig.reach import PORT_FORWARD, Way, find_proxy
 
 NOWHERE = 9  # the discard port, where nobody listens
 
@@ -44,8 +44,10 @@ def service(port=80, node_port=None, cluster_ip="None", ingress=()):
 
 
 @contextlib.asynccontextmanager
-async def server(*, kong=True):
+async def server(*, kong=True, asked=None):
     async def answer(request):
+        if asked is not None:
+            asked.append(request.host)
         assert request.headers["Host"] == "probe.stickyconf.test"
         said = "no Route matched with those values" if kong else "It works!"
         return web.json_response({"message": said}, status=404)
@@ -59,10 +61,10 @@ async def server(*, kong=True):
     await runner.cleanup()
 
 
-def found(loop, make, *, kong=True):
+def found(loop, make, *, kong=True, direct=False, asked=None):
     async def play():
-        async with server(kong=kong) as port:
-            return port, await find_proxy(make(port), "kong", "kong-proxy")
+        async with server(kong=kong, asked=asked) as port:
+            return port, await find_proxy(make(port), "kong", "kong-proxy", direct=direct)
 
     return loop.run(play())
 
@@ -80,16 +82,25 @@ def test_load_balancer_by_name(loop):
 
 
 def test_cluster_address(loop):
-    """A cluster address is taken where Kong answers at it."""
-    port, way = found(loop, lambda port: Cluster(service(port, cluster_ip="127.0.0.1")))
+    """With leave to try it, a cluster address is taken if Kong answers at it."""
+    port, way = found(loop, lambda port: Cluster(service(port, cluster_ip="127.0.0.1")), direct=True)
     assert way == Way("cluster address", f"http://127.0.0.1:{port}")
+
+
+def test_addresses_inside_the_cluster_are_not_tried_unasked(loop):
+    """Cluster and pod addresses may be somebody else's in this machine's networks: not a SYN goes there."""
+    asked = []
+    pods = [("kong-1", "127.0.0.1")]
+    _, way = found(loop, lambda port: Cluster(service(port, cluster_ip="127.0.0.1"), pods), asked=asked)
+    assert way == Way(PORT_FORWARD, pod="kong-1", port=NOWHERE)
+    assert asked == []
 
 
 def test_stranger_at_a_cluster_address(loop):
     """The same address may be somebody else's in this machine's network: then nothing is sent there."""
     pods = [("kong-1", "127.0.0.1")]
-    _, way = found(loop, lambda port: Cluster(service(port, cluster_ip="127.0.0.1"), pods), kong=False)
-    assert way == Way("port-forward through the Kubernetes API", pod="kong-1", port=NOWHERE)
+    _, way = found(loop, lambda port: Cluster(service(port, cluster_ip="127.0.0.1"), pods), kong=False, direct=True)
+    assert way == Way(PORT_FORWARD, pod="kong-1", port=NOWHERE)
 
 
 def test_node_port(loop):
@@ -103,6 +114,7 @@ def test_nodes_may_be_out_of_sight(loop):
     """Without permission to see nodes the next way is tried."""
     _, way = found(loop, lambda port: Cluster(service(node_port=port), [("kong-1", "127.0.0.1")]))
     assert way.pod == "kong-1"
+    assert "at most 32 connections at once; a load balancer or a node port" in way.how
 
 
 def test_no_gateway(loop):
@@ -113,5 +125,8 @@ def test_no_gateway(loop):
     del secure["spec"]["ports"][1]
     with pytest.raises(NoTarget, match="no port for plain HTTP"):
         loop.run(find_proxy(Cluster(secure), "kong", "kong-proxy"))
+    nameless = Cluster(service(), [("", "10.0.0.1")])
+    with pytest.raises(NoTarget, match=r"is not tried \(--direct-addresses lets it be\); or give an address"):
+        loop.run(find_proxy(nameless, "kong", "kong-proxy"))
     with pytest.raises(NoTarget, match="there is no Service"):
         loop.run(find_proxy(Cluster(None), "kong", "kong-proxy"))

@@ -9,7 +9,7 @@ import pytest
 
 from stickyconf.model.storage import write_history
 from tests.histories import policies
-from tests.whole.runs import run_suite
+from tests.whole.runs import ROOT, run_suite
 
 BAD = {
     "profile": (["--profile", "corr"], "no profile is called 'corr'; there are: "),
@@ -84,6 +84,34 @@ def test_gzipped_history(tmp_path):
     twice = run_suite(tmp_path / "out", "--rejudge", str(directory), "--requirement", "API-01")
     assert twice.status == 4
     assert "another file holds a history 'policy-api', too" in twice.output
+
+
+DEAD_PORT = """
+import contextlib
+from pathlib import Path
+import fixtures.target
+from stickyconf.targets.installation import KONG_TEMPO, Installation
+
+@contextlib.contextmanager
+def embedded_cluster(options, *, keep, progress):
+    yield Installation(
+        target="embedded", kubeconfig=Path("/nowhere"), tempo=KONG_TEMPO, proxy_url="http://127.0.0.1:9"
+    )
+
+fixtures.target.embedded_cluster = embedded_cluster
+"""
+
+
+def test_proxy_port_that_is_dead(tmp_path, monkeypatch):
+    """The run ends before its first recording: one line, not a wait for each of them."""
+    (tmp_path / "dead_port.py").write_text(DEAD_PORT)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    result = run_suite(tmp_path / "out", "-p", "dead_port", "--budget", "proxy=1")
+    assert result.status == 2, result.output
+    [line] = [line for line in result.output.splitlines() if "Kong's proxy at http://127.0.0.1:9 to answer" in line]
+    assert "no answer (ConnectError" in line
+    assert "passed" not in result.output
+    assert "Traceback" not in result.output
 
 
 def test_truncated_history(tmp_path):

@@ -42,7 +42,8 @@ def cluster(audit):
 
 @pytest.fixture(scope="module")
 def arguments(cluster):
-    return ("--target", "kubeconfig", "--kubeconfig", str(cluster.kubeconfig), "--context", "embedded")
+    named = ("--target", "kubeconfig", "--kubeconfig", str(cluster.kubeconfig), "--context", "embedded")
+    return (*named, "--direct-addresses")  # this API server forwards no ports
 
 
 @pytest.fixture(scope="module")

@@ -16,19 +16,27 @@ IN_ENVIRONMENT = "PlantedInTheEnvironmentQzvx"
 IN_HEADER = "PlantedInTheRequestHeaderQzvx"
 IN_MANIFEST = "PlantedInTheManifestOfThePodQzvx"
 IN_SECRET = "PlantedInTheSecretObjectQzvx"
+IN_GATEWAY = {
+    kind: f"PlantedIn{kind.title().replace('_', '')}OfTheGatewayQzvx"
+    for kind in ("keyauth", "basicauth", "hmacauth", "jwt", "oauth2", "certificates", "keys", "vaults", "licenses")
+}
+"""Of each kind of credential that a Kong configuration may hold, one."""
+
 PLANTED = (IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET)
 
 # A plugin of the run: it plants, lets the planted be said aloud, and has one case of each suite fail.
 PLANTER = '''
-import asyncio, dataclasses, os, sys
-import httpx, pytest
+import asyncio, dataclasses, json, os, sys
+import httpx, pytest, yaml
 import fixtures.record
 from stickyconf.cases import Judge
 from stickyconf.model import Answered, Finding, Happening, Ruling
 from stickyconf.scenarios.workload import Manifests
+from stickyconf.targets.admin import AdminApi
 from stickyconf.targets.traffic import HttpLine
 
 IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET = {planted!r}
+IN_GATEWAY = {in_gateway!r}
 
 send, echo, call = HttpLine.send, Manifests.echo, Judge.__call__
 
@@ -66,6 +74,33 @@ def judged_with_a_finding(self, check, *histories, **arguments):
     if self.subject.id == "CKE-02":
         raise RuntimeError("a crash that tells " + said + " and " + IN_MANIFEST + " and " + IN_SECRET)
 
+configuration = AdminApi.configuration
+
+def private(body):
+    return "-----BEGIN PRIVATE KEY-----\\n" + body + "\\n-----END PRIVATE KEY-----\\n"
+
+async def configuration_with_credentials(self, replica):
+    """Before the configuration is read for diagnostics, one of every kind of credential is pushed into it."""
+    said = IN_GATEWAY
+    async with httpx.AsyncClient(base_url=replica, trust_env=False) as admin:
+        document = yaml.safe_load((await admin.get("/config")).json()["config"])
+        document |= {{
+            "consumers": [{{"username": "somebody"}}],
+            "keyauth_credentials": [{{"consumer": "somebody", "key": said["keyauth"]}}],
+            "basicauth_credentials": [{{"consumer": "somebody", "username": "u", "password": said["basicauth"]}}],
+            "hmacauth_secrets": [{{"consumer": "somebody", "username": "u", "secret": said["hmacauth"]}}],
+            "jwt_secrets": [{{"consumer": "somebody", "key": "issuer", "secret": said["jwt"]}}],
+            "oauth2_credentials": [{{"name": "app", "client_id": "c", "client_secret": said["oauth2"]}}],
+            "certificates": [{{"cert": "-----BEGIN CERTIFICATE-----", "key": private(said["certificates"])}}],
+            "keys": [{{"name": "k", "kid": "k", "jwk": json.dumps({{"kty": "oct", "k": said["keys"]}})}}],
+            "vaults": [{{"name": "hcv", "prefix": "h", "config": {{"approle_secret_id": said["vaults"]}}}}],
+            "licenses": [{{"payload": json.dumps({{"license": {{"payload": {{"license_key": said["licenses"]}}}}}})}}],
+        }}
+        pushed = await admin.post("/config", json=document)
+        assert pushed.status_code == 201, pushed.text
+    return await configuration(self, replica)
+
+AdminApi.configuration = configuration_with_credentials
 HttpLine.send, Manifests.echo, Judge.__call__ = send_with_a_key, echo_with_secrets, judged_with_a_finding
 '''
 
@@ -74,7 +109,7 @@ HttpLine.send, Manifests.echo, Judge.__call__ = send_with_a_key, echo_with_secre
 def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A run of two suites that plants secrets in every place, and fails."""
     directory = tmp_path_factory.mktemp("planted")
-    (directory / "planter.py").write_text(PLANTER.format(planted=PLANTED), encoding="utf-8")
+    (directory / "planter.py").write_text(PLANTER.format(planted=PLANTED, in_gateway=IN_GATEWAY), encoding="utf-8")
     out = directory / "out"
     arguments = ["-p", "planter", "--junitxml", str(out / "theirs.xml")]
     done = subprocess.run(
@@ -114,10 +149,12 @@ def test_the_run_did_what_would_have_told(run: Result) -> None:
         "latest/manifests/cookie.yaml",
     ):
         assert (run.directory / name).is_file(), name
-    assert list(run.directory.glob("latest/diagnostics/*/gateway/*.yaml"))
+    [read, *_] = run.directory.glob("latest/diagnostics/*/gateway/*.yaml")
+    for section in ("keyauth_credentials:", "basicauth_credentials:", "jwt_secrets:", "vaults:", "licenses:"):
+        assert section in read.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("secret", PLANTED)
+@pytest.mark.parametrize("secret", [*PLANTED, *IN_GATEWAY.values()])
 def test_no_secret_is_left(run: Result, secret: str) -> None:
     """Neither the value nor its base64 is in any file, nor in what was printed."""
     told = [secret, base64.b64encode(secret.encode()).decode().rstrip("=")]

@@ -5,6 +5,7 @@ Shapes from Kong's Admin API description (``api-specs/gateway/admin-ee/3.11/open
 """
 
 import asyncio
+import base64
 import json
 import logging
 import socket
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -55,6 +57,7 @@ _KEPT_AT = {
     "snis": "snis",
     "vaults": "vaults",
 }
+_PAGE, _MOST_OF_A_PAGE = 100, 1000  # entries
 _MOST_BYTES = 64 * 1024**2
 
 
@@ -81,7 +84,7 @@ def admin_app(node: Node) -> web.Application:
             web.get("/config", api.read_config),
             web.post("/config", api.write_config),
             web.get("/upstreams/{key}/targets", api.targets),
-            web.get("/upstreams/{key}/targets/all", api.targets),
+            web.get("/upstreams/{key}/targets/all", api.all_targets),
             web.get("/upstreams/{key}/health", api.health),
             web.get("/services/{key}/routes", api.service_routes),
             web.get("/{kind:services|routes|upstreams|plugins}", api.every),
@@ -162,8 +165,10 @@ class _AdminApi:
         return _message(200, "ready")
 
     async def read_config(self, _: web.Request) -> web.Response:
-        # Kong gives YAML in a field of JSON; JSON is YAML.
-        return web.json_response({"config": json.dumps(self._node.declaration.document)})
+        import yaml  # only people read it
+
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        return web.json_response({"config": yaml.dump(self._node.declaration.document, Dumper=dumper, sort_keys=False)})
 
     async def write_config(self, request: web.Request) -> web.Response:
         try:
@@ -190,11 +195,11 @@ class _AdminApi:
         )
 
     async def every(self, request: web.Request) -> web.Response:
-        return _page(_tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
+        return _page(request, _tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
 
     async def kept(self, request: web.Request) -> web.Response:
         section = _KEPT_AT[request.path.strip("/")]
-        return _page(_tagged(request, self._node.declaration.document.get(section) or []))
+        return _page(request, _tagged(request, self._node.declaration.document.get(section) or []))
 
     async def one(self, request: web.Request) -> web.Response:
         return web.json_response(self._named(request, request.match_info["kind"]))
@@ -207,16 +212,22 @@ class _AdminApi:
 
     async def service_routes(self, request: web.Request) -> web.Response:
         service = self._named(request, "services")
-        return _page(self._node.declaration.referring("routes", "service", service))
+        return _page(request, self._node.declaration.referring("routes", "service", service))
 
     async def targets(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
-        return _page(self._node.declaration.referring("targets", "upstream", upstream))
+        # A real Kong (3.10) ends here whatever size is asked for, and says that there is no more.
+        found = self._node.declaration.referring("targets", "upstream", upstream)[:_PAGE]
+        return web.json_response({"data": found, "next": None})
+
+    async def all_targets(self, request: web.Request) -> web.Response:
+        upstream = self._named(request, "upstreams")
+        return _page(request, self._node.declaration.referring("targets", "upstream", upstream))
 
     async def health(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
         targets = self._node.declaration.referring("targets", "upstream", upstream)
-        return _page([{**target, **_health(target)} for target in targets], node_id=self._node.id)
+        return _page(request, [{**target, **_health(target)} for target in targets], node_id=self._node.id)
 
     def _named(self, request: web.Request, kind: str) -> Entity:
         entity = self._node.declaration.find(kind, request.match_info["key"])
@@ -268,8 +279,28 @@ def _tagged(request: web.Request, entities: list[Entity]) -> list[Entity]:
     return [entity for entity in entities if enough(tag in (entity.get("tags") or ()) for tag in wanted)]
 
 
-def _page(entities: list[Entity], **more: Any) -> web.Response:
-    return web.json_response({"data": entities, "next": None, **more})
+def _page(request: web.Request, entities: list[Entity], **more: Any) -> web.Response:
+    """One page of *entities*, as the query's ``size`` and ``offset`` ask for it; ``next`` leads to the following."""
+    try:
+        size, begin = int(request.query.get("size", _PAGE)), _offset(request.query.get("offset", ""))
+    except ValueError:
+        return web.json_response({"message": "bad offset or size", "name": "invalid offset", "code": 7}, status=400)
+    if not 1 <= size <= _MOST_OF_A_PAGE:
+        said = f"size must be an integer between 1 and {_MOST_OF_A_PAGE}"
+        return web.json_response({"message": said, "name": "invalid size", "code": 9}, status=400)
+    answer: dict[str, Any] = {"data": entities[begin : begin + size], "next": None, **more}
+    if begin + size < len(entities):
+        answer["offset"] = base64.urlsafe_b64encode(json.dumps([begin + size]).encode()).decode()
+        answer["next"] = f"{request.path}?{urlencode({'offset': answer['offset']})}"
+    return web.json_response(answer)
+
+
+def _offset(said: str) -> int:
+    """The place that an offset of ours stands for. Raises ``ValueError`` for what is none."""
+    if not said:
+        return 0
+    [place] = json.loads(base64.urlsafe_b64decode(said))
+    return int(place)
 
 
 def _message(status: int, message: str) -> web.Response:

@@ -108,7 +108,13 @@ _WORD = (
     r"(?:password|passwd|passphrase|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key"
     r"|client-key-data|license[-_]?(?:data|key))"
 )
-_SECRET_NAME = re.compile(rf"-{{0,2}}[\w.-]*{_WORD}|(?:proxy-)?authorization", re.IGNORECASE)
+# Names that only data has, of Kong's entities and plugins: in a text they would be found where nothing is secret.
+_KONG_WORD = (
+    r"(?:jwks?|secret_id|hmac_key|signing_key|encryption_key|aws_key|authorization_value|header_value|param_value"
+    r"|service_account_json)"
+)
+_SECRET_NAME = re.compile(rf"-{{0,2}}[\w.-]*{_WORD}|(?:proxy-)?authorization|(?:[\w.-]*_)?{_KONG_WORD}", re.IGNORECASE)
+_KEY_SET = re.compile(r"(?:[\w.-]*_)?jwks?", re.IGNORECASE)
 # One of these is in every text that a rule below acts on; most texts have none, and are let through at once. In lower
 # case, and looked for as they are: an expression would take a hundred times as long on a history.
 _HINTS = (
@@ -140,6 +146,8 @@ def _name_of(key: str, mapping: Mapping[Any, Any], above: str) -> str:
         return "api-key"  # for example a keyauth_credential
     if above == _INSIDE or (key in {"data", "stringData"} and mapping.get("kind") == "Secret"):
         return _INSIDE
+    if _KEY_SET.fullmatch(above):
+        return _INSIDE  # a JSON Web Key: which of its members are private depends on its type
     return key
 
 

@@ -7,8 +7,10 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+import yaml
 
 from stickyconf.ports import ENDPOINT_SLICE, HarnessError, OutOfReach
 from stickyconf.targets.installation import Installation
@@ -16,6 +18,11 @@ from stickyconf.targets.kubernetes import KubernetesCluster
 
 DIRECT_SECONDS = 3.0
 """How long a replica has to answer at its own address before it is asked through the API server, in seconds."""
+
+PAGE = 1000
+"""The most entries that Kong gives in one page."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML has libyaml
 
 VERIFIED, UNVERIFIED, THROUGH = "direct", "direct, certificate not verified", "through the Kubernetes API"
 
@@ -31,9 +38,9 @@ class Endpoint:
 class AdminApi:
     """Kong's Admin API as the endpoints of its Service give it, or at one address that overrides them.
 
-    A replica is asked at its own address; where that cannot be reached from here, through the Kubernetes API
-    (pods/proxy). A certificate that nobody here trusts, as Kong's own self-signed one, is accepted and ``ways`` says
-    so: what is read is configuration, and nothing secret is sent.
+    A replica is asked through the Kubernetes API (pods/proxy). If the installation says that pod addresses are this
+    cluster's as seen from here, it is asked at its own address first. A certificate that nobody here trusts, as Kong's
+    own self-signed one, is accepted and ``ways`` says so: what is read is configuration, and nothing secret is sent.
     """
 
     def __init__(self, cluster: KubernetesCluster, installed: Installation, fixed: str | None = None) -> None:
@@ -41,6 +48,7 @@ class AdminApi:
         self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
         self._verified = httpx.AsyncClient(timeout=10, trust_env=False, verify=ssl.create_default_context())
         self._unverified = httpx.AsyncClient(timeout=10, trust_env=False, verify=_anybody())
+        self._direct = bool(self._fixed) or installed.direct_addresses
         self._known: dict[str, Endpoint] = {}
         self.ways: dict[str, str] = {}
 
@@ -70,13 +78,36 @@ class AdminApi:
         return await self._get(replica, f"/upstreams/{name}")
 
     async def targets(self, replica: str, name: str) -> dict[str, int]:
-        """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
-        page = await self._get(replica, f"/upstreams/{name}/targets?size=1000")
-        return {target["target"]: int(target["weight"]) for target in (page or {}).get("data") or ()}
+        """Return target address ("ip:port") -> weight; empty if there is no such upstream.
+
+        ``/targets/all``, because Kong's ``/targets`` ends after 100 without a word (seen with 3.10).
+        """
+        found: dict[str, int] = {}
+        offset, seen = "", set[str]()
+        while True:
+            more = f"&offset={quote(offset, safe='')}" if offset else ""
+            page = await self._get(replica, f"/upstreams/{name}/targets/all?size={PAGE}{more}") or {}
+            found |= {target["target"]: int(target["weight"]) for target in page.get("data") or ()}
+            offset = str(page.get("offset") or "")
+            if not offset:
+                return found
+            if offset in seen:
+                raise HarnessError(f"the Admin API at {replica} gives the targets of {name} without an end")
+            seen.add(offset)
 
     async def configuration(self, replica: str) -> dict[str, Any]:
-        """Return the whole configuration in force, for diagnostics."""
-        return await self._get(replica, "/config") or {}
+        """Return the whole configuration in force, for diagnostics: as data, in which credentials can be found.
+
+        Kong gives it as YAML in a string. HarnessError if that is no mapping.
+        """
+        text = (await self._get(replica, "/config") or {}).get("config")
+        try:
+            configuration = yaml.load(text or "{}", Loader=_LOADER)  # noqa: S506 - a safe loader
+        except (yaml.YAMLError, AttributeError) as error:
+            raise HarnessError(f"the Admin API at {replica} gives a configuration that is no YAML") from error
+        if not isinstance(configuration, dict):
+            raise HarnessError(f"the Admin API at {replica} gives a configuration that is no mapping")
+        return configuration
 
     async def _endpoints(self) -> list[Endpoint]:
         if self._fixed:
@@ -98,7 +129,8 @@ class AdminApi:
 
     async def _way(self, endpoint: Endpoint) -> str:
         tried: list[str] = []
-        for way, http in ((VERIFIED, self._verified), (UNVERIFIED, self._unverified)):
+        direct = ((VERIFIED, self._verified), (UNVERIFIED, self._unverified))
+        for way, http in direct if self._direct else ():
             try:
                 answer = await http.get(endpoint.url + "/", timeout=DIRECT_SECONDS)
             except httpx.HTTPError as error:
@@ -115,6 +147,8 @@ class AdminApi:
             if _is_kong(body):
                 return THROUGH
             tried.append(f"through the Kubernetes API: HTTP {status}")
+        elif not tried:
+            tried.append(f"no pod is known at {endpoint.url}, and its address is not tried without --direct-addresses")
         trouble = OutOfReach if self._installed.foreign else HarnessError
         raise trouble(f"a gateway replica's Admin API cannot be read ({'; '.join(tried)})")
 

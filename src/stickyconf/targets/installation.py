@@ -33,7 +33,9 @@ class Installation:
     in the cluster, the Admin API replica by replica. ``versions``: what is known already, part -> version; the rest
     is asked for. ``foreign``: the cluster is somebody's, who has not given it to us: only what the run made is
     touched, and the controller is switched only where ``may_toggle_drain``. ``kept``: what to tell whoever asked to
-    keep the cluster.
+    keep the cluster. ``direct_addresses``: addresses of pods and Services lead to this cluster from here, too; if they
+    do not, they may be anybody's in this machine's networks, and nothing is sent to them.
+    ``most_connections``: how many the way to the proxy carries at the same time; None is without a bound.
     """
 
     target: str
@@ -52,6 +54,8 @@ class Installation:
     foreign: bool = False
     may_toggle_drain: bool = True
     kept: str = ""
+    direct_addresses: bool = False
+    most_connections: int | None = None
 
 
 class TargetOptions(Protocol):

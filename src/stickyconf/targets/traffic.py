@@ -18,6 +18,7 @@ import stickyconf
 from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.ports import Reply, Request
 from stickyconf.secrecy import known, secret_values
+from stickyconf.targets.places import Places
 
 # More requests in flight make httpx slower, not faster.
 MOST_IN_FLIGHT = 8
@@ -28,11 +29,12 @@ POD_HEADER, REQUEST_ID_HEADER = "Echo-Pod", "Echo-Request-Id"
 class HttpTraffic:
     """Clients of one gateway address."""
 
-    def __init__(self, proxy_url: str, timeout: timedelta) -> None:
-        """Take the proxy's base address and how long one request may take."""
+    def __init__(self, proxy_url: str, timeout: timedelta, most_connections: int | None = None) -> None:
+        """Take the proxy's base address, how long one request may take, and how many connections there may be."""
         self._base = proxy_url.rstrip("/")
         self._timeout = timeout.total_seconds()
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._places = Places(most_connections) if most_connections else None
         self._tls = httpx.create_ssl_context()
 
     @contextlib.asynccontextmanager
@@ -42,15 +44,38 @@ class HttpTraffic:
         async with httpx.AsyncHTTPTransport(
             limits=limits, verify=self._tls, http1=not http2, http2=http2, trust_env=False
         ) as http:
-            yield HttpLine(http, self._base, self._timeout, self._in_flight)
+            line = HttpLine(http, self._base, self._timeout, self._in_flight, self._places, keeps=not fresh)
+            try:
+                yield line
+            finally:
+                if self._places:
+                    await self._places.leave(line)
 
 
 class HttpLine:
     """One client."""
 
-    def __init__(self, http: httpx.AsyncBaseTransport, base: str, timeout: float, in_flight: asyncio.Semaphore) -> None:
-        """Take the transport, the gateway's address, seconds a request may take, and the bound on those in flight."""
-        self._http, self._base, self._timeout, self._in_flight = http, base, timeout, in_flight
+    def __init__(
+        self,
+        http: httpx.AsyncBaseTransport,
+        base: str,
+        timeout: float,
+        in_flight: asyncio.Semaphore,
+        places: Places | None = None,
+        *,
+        keeps: bool = True,
+    ) -> None:
+        """Take the transport, the gateway's address, seconds a request may take, and the bounds on all clients' work.
+
+        ``in_flight`` bounds the requests under way, ``places`` the connections; ``keeps`` says whether this client's
+        stay open between its requests.
+        """
+        self._http, self._base, self._timeout, self._in_flight, self._places = http, base, timeout, in_flight, places
+        self.keeps = keeps
+
+    async def drop(self) -> None:
+        """Close the connections; the next request opens another."""
+        await self._http.aclose()
 
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
@@ -68,6 +93,8 @@ class HttpLine:
             extensions={"timeout": httpx.Timeout(seconds).as_dict()},
         )
         async with contextlib.AsyncExitStack() as place:
+            if self._places:
+                await place.enter_async_context(self._places.one_for(self))
             if not request.patience:
                 await place.enter_async_context(self._in_flight)
             sent = time.monotonic()

@@ -110,6 +110,7 @@ async def _found(stack, file, context, waiter, cache):
         install_gatewayclass=False,
         may_toggle_drain=True,
         hold=None,
+        direct_addresses=context == "embedded",
         proxy_url=None,
     )
     try:

@@ -80,6 +80,7 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) 
         tempo=TEMPO,
         proxy_url=said_ready["proxy_url"],
         versions=versions,
+        direct_addresses=True,
         kept=f"cluster kept: export KUBECONFIG={kubeconfig} (stop it: kill {process.pid})",
     )
 

@@ -15,7 +15,7 @@ from stickyconf.targets.kubeconfig import discovery
 from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context, written
 from stickyconf.targets.kubeconfig.discovery import GATEWAY, GATEWAY_CLASS, Found, held
 from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
-from stickyconf.targets.kubeconfig.portforward import port_forwarded
+from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS, port_forwarded
 from stickyconf.targets.kubeconfig.reach import find_proxy, http_port
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.wait import Waiter, WaitFailed
@@ -41,7 +41,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
                 admin_url=option.admin_url or "",
             )
             parent = await _parent(option, run, cluster, outside, found, stack)
-            proxy, how = await _proxy(option, cluster, found, stack)
+            proxy, how, most = await _proxy(option, cluster, found, stack)
         except BadOption as error:
             raise NoTarget(str(error)) from error
         except (Rejected, HarnessError) as error:
@@ -64,6 +64,8 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
                 "proxy reached by": how,
             },
             foreign=True,
+            direct_addresses=option.direct_addresses,
+            most_connections=most,
             may_toggle_drain=option.may_toggle_drain,
         )
         if option.may_toggle_drain:
@@ -81,14 +83,15 @@ async def _restored(controller: IngressController, run: str) -> None:
 
 async def _proxy(
     option: Namespace, cluster: KubernetesCluster, found: Found, stack: contextlib.AsyncExitStack
-) -> tuple[str, str]:
-    """Return the proxy's address and how it leads there."""
+) -> tuple[str, str, int | None]:
+    """Return the proxy's address, how it leads there, and how many connections that way carries (None: enough)."""
     if option.proxy_url:
-        return option.proxy_url, "--proxy-url"
-    way = await find_proxy(cluster, found.namespace, found.proxy_service)
+        return option.proxy_url, "--proxy-url", None
+    way = await find_proxy(cluster, found.namespace, found.proxy_service, direct=option.direct_addresses)
     if way.url:
-        return way.url, way.how
-    return await stack.enter_async_context(port_forwarded(cluster, way.pod, found.namespace, way.port)), way.how
+        return way.url, way.how, None
+    forwarded = await stack.enter_async_context(port_forwarded(cluster, way.pod, found.namespace, way.port))
+    return forwarded, way.how, MOST_CONNECTIONS
 
 
 async def _parent(

@@ -34,6 +34,12 @@ def add_options(add: Callable[..., None]) -> None:
         help="how long a deleted echo pod serves on where nobody releases it; more for a cluster or a machine that is"
         " slow (default: 30, or ten of KIC's sync periods)",
     )
+    add(
+        "--direct-addresses",
+        action="store_true",
+        help="addresses of the cluster's pods and Services lead to it from this machine, so try them; without this"
+        " option nothing is sent to them, because this machine's networks may use the same ones for somebody else",
+    )
     add("--cleanup", metavar="RUN-ID", help="remove what a killed run left on the cluster of --context, and end")
 
 

@@ -15,6 +15,9 @@ import aiohttp
 from stickyconf.ports import HarnessError
 from stickyconf.targets.kubernetes import KubernetesCluster
 
+MOST_CONNECTIONS = 32
+"""So many at once work through an API server on two busy cores; with 121, one request in ten took over 15 s."""
+
 DATA, ERROR = 0, 1
 CHUNK = 64 * 1024
 

@@ -10,12 +10,16 @@ import httpx
 
 from stickyconf.ports import ENDPOINT_SLICE, SERVICE, HarnessError, Kind, Rejected
 from stickyconf.targets.installation import NoTarget
+from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS
 from stickyconf.targets.kubernetes import KubernetesCluster
+from stickyconf.targets.proxy import PROBE_HOST, is_kongs
 
 PROBE_SECONDS = 2.0
-PROBE_HOST = "probe.stickyconf.test"
+PORT_FORWARD = (
+    f"port-forward through the Kubernetes API, at most {MOST_CONNECTIONS} connections at once; a load balancer or a"
+    " node port, or --proxy-url, would carry more"
+)
 _NODE = Kind("v1", "Node")
-_NO_ROUTE = "no Route matched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,12 @@ class _Candidate:
     certain: bool  # the cluster says so itself; other addresses may mean something else in this machine's network
 
 
-async def find_proxy(cluster: KubernetesCluster, namespace: str, service: str) -> Way:
-    """Find how to reach the proxy: load balancer, node port, cluster address, pod, else a port-forward to a pod.
+async def find_proxy(cluster: KubernetesCluster, namespace: str, service: str, *, direct: bool = False) -> Way:
+    """Find how to reach the proxy: load balancer, node port, else a port-forward to a pod.
 
-    The first address that answers HTTP is taken; a cluster address or a pod's only where it answers as Kong does,
-    because this machine's own network may use the same one. NoTarget where there is none at all.
+    With ``direct`` also, before the port-forward: cluster address, pod. The first address that answers HTTP is taken;
+    one that this machine's own network may use, too (a cluster address, a pod's, a node's internal one), only if it
+    answers as Kong does. NoTarget if there is none at all.
     """
     found = await cluster.get(SERVICE, service, namespace)
     if found is None:
@@ -48,13 +53,16 @@ async def find_proxy(cluster: KubernetesCluster, namespace: str, service: str) -
     slices = await cluster.list(ENDPOINT_SLICE, namespace, f"kubernetes.io/service-name={service}")
     behind = sorted(_ready(slices, port.get("name", "")))
     async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as http:
-        for candidate in [*_of_service(found, port), *await _of_nodes(cluster, port), *_of_pods(behind)]:
+        published = [*_load_balancers(found, port), *await _of_nodes(cluster, port)]
+        inside = [*_cluster_address(found, port), *_of_pods(behind)] if direct else []
+        for candidate in [*published, *inside]:
             if await _answers(http, candidate):
                 return Way(candidate.how, candidate.url)
     for address, target_port, pod in behind:
         if pod:
-            return Way("port-forward through the Kubernetes API", pod=pod, port=target_port)
-        raise NoTarget(f"the proxy at {address} is not reached from here; give its address: --proxy-url URL")
+            return Way(PORT_FORWARD, pod=pod, port=target_port)
+        tried = "is not reached from here" if direct else "is not tried (--direct-addresses lets it be)"
+        raise NoTarget(f"the proxy at {address} {tried}; or give an address: --proxy-url URL")
     raise NoTarget(f"Service {namespace}/{service} has no ready endpoint: Kong Gateway is not ready")
 
 
@@ -70,11 +78,14 @@ def http_port(service: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _of_service(service: dict[str, Any], port: dict[str, Any]) -> Iterator[_Candidate]:
+def _load_balancers(service: dict[str, Any], port: dict[str, Any]) -> Iterator[_Candidate]:
     for entry in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
         address = entry.get("ip") or entry.get("hostname")
         if address:
             yield _Candidate("load balancer", _url(address, port["port"]), certain=True)
+
+
+def _cluster_address(service: dict[str, Any], port: dict[str, Any]) -> Iterator[_Candidate]:
     address = service["spec"].get("clusterIP")
     if address and address != "None":
         yield _Candidate("cluster address", _url(address, port["port"]), certain=False)
@@ -114,8 +125,7 @@ async def _answers(http: httpx.AsyncClient, candidate: _Candidate) -> bool:
         answer = await http.get(candidate.url + "/", headers={"Host": PROBE_HOST})
     except httpx.HTTPError:
         return False
-    kong = _NO_ROUTE in answer.text or any("kong" in answer.headers.get(name, "").lower() for name in ("Server", "Via"))
-    return candidate.certain or kong
+    return candidate.certain or is_kongs(answer)
 
 
 def _url(address: str, port: int) -> str:
