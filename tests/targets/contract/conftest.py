@@ -112,6 +112,7 @@ async def _found(stack, file, context, waiter, cache):
         hold=None,
         direct_addresses=context == "embedded",
         proxy_url=None,
+        admin_url=None,
     )
     try:
         return await stack.enter_async_context(kubeconfig_target(option, RUN, waiter, cache))
