@@ -21,7 +21,10 @@ import yaml
 from stickyconf.ports import POD
 from stickyconf.targets.kind import cluster as kind
 from stickyconf.targets.kind import installation as kind_installation
+from stickyconf.targets.kind.downloads import MIRROR
 from stickyconf.targets.kind.install import Sources
+from stickyconf.targets.kind.published import sources
+from stickyconf.targets.kind.settings import KindSettings
 from stickyconf.targets.kubernetes import KubernetesCluster
 from tests.targets import stand_in
 
@@ -69,8 +72,10 @@ def pod_url(_tools: Any, cluster: Cluster) -> str:
     return asyncio.run(look())
 
 
-def stand_ins(_settings: Any, manifests: Path) -> Sources:
-    """The manifest whose containers the embedded cluster can run."""
+def stand_ins(settings: KindSettings, manifests: Path) -> Sources:
+    """The manifest whose containers the embedded cluster can run; with a mirror, what is published there."""
+    if settings.store.mirror != MIRROR:
+        return sources(settings, manifests)
     return stand_in.sources((manifests / "gateway.yaml").read_text())
 
 

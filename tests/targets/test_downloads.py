@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from stickyconf.targets.installation import NoTarget
-from stickyconf.targets.kind.downloads import Pinned, Store
+from stickyconf.targets.kind.downloads import Remote, Store
 
 CONTENT = b"kind: Namespace\n"
-PINNED = Pinned("kong/kic/v1/all.yaml", hashlib.sha256(CONTENT).hexdigest())
+PINNED = Remote("kong/kic/v1/all.yaml", hashlib.sha256(CONTENT).hexdigest())
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_second_run_needs_no_network(mirror, tmp_path):
 
 def test_wrong_checksum(mirror, tmp_path):
     """Another file at the address is neither used nor kept."""
-    other = Pinned(PINNED.path, "0" * 64)
+    other = Remote(PINNED.path, "0" * 64)
     with pytest.raises(NoTarget, match=r"is not the file that was pinned .*expected 0000"):
         Store(tmp_path / "cache", mirror).read(other)
     assert not (tmp_path / "cache").exists()
@@ -69,7 +69,7 @@ def test_no_network(tmp_path):
 def test_missing_file(mirror, tmp_path):
     """A mirror that lacks the file is told from one that cannot be reached."""
     with pytest.raises(NoTarget, match="the server answered 404"):
-        Store(tmp_path, mirror).read(Pinned("kong/kic/v2/all.yaml", PINNED.sha256))
+        Store(tmp_path, mirror).read(Remote("kong/kic/v2/all.yaml", PINNED.sha256))
 
 
 def test_cache_that_cannot_be_written(mirror, tmp_path):
@@ -77,3 +77,39 @@ def test_cache_that_cannot_be_written(mirror, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(NoTarget, match="give --manifest-cache DIR"):
         Store(tmp_path / "cache", mirror).read(PINNED)
+
+
+NEW = Remote("kong/kic/v1/all.yaml")
+"""The same file, of a version that nobody has pinned."""
+
+
+def test_not_pinned(mirror, tmp_path):
+    """It is taken as it is, what it hashed to is kept beside it, and without a network the kept one does."""
+    cache = tmp_path / "cache"
+    assert Store(cache, mirror).read(NEW) == CONTENT
+    assert (cache / f"{NEW.path}.sha256").read_text() == f"{PINNED.sha256}\n"
+    assert Store(cache, "http://127.0.0.1:1").read(NEW) == CONTENT
+
+
+def test_not_pinned_and_changed(mirror, tmp_path):
+    """A tag that was moved behind a version that was judged before: refused in one line, with what to do."""
+    cache = tmp_path / "cache"
+    Store(cache, mirror).read(NEW)
+    (tmp_path / "mirror" / NEW.path).write_bytes(b"kind: Secret\n")
+    with pytest.raises(NoTarget) as caught:
+        Store(cache, mirror).read(NEW)
+    said = str(caught.value)
+    assert said.startswith(f"{mirror}/kong/kic/v1/all.yaml has changed since it was first downloaded (SHA-256 ")
+    assert f"before {PINNED.sha256}); nothing of it is used" in said
+    assert "\n" not in said
+    (cache / f"{NEW.path}.sha256").unlink()
+    assert Store(cache, mirror).read(NEW) == b"kind: Secret\n"
+
+
+def test_not_pinned_and_damaged(mirror, tmp_path):
+    """Without a network a kept file that is not what was downloaded is no file."""
+    cache = tmp_path / "cache"
+    Store(cache, mirror).read(NEW)
+    (cache / NEW.path).write_bytes(b"kind: Secret\n")
+    with pytest.raises(NoTarget, match="give --kic-manifest FILE, or name a mirror"):
+        Store(cache, "http://127.0.0.1:1").read(NEW)

@@ -4,10 +4,11 @@ import copy
 
 import pytest
 
+from stickyconf.releases.known import known
 from stickyconf.targets.installation import NoTarget
 from stickyconf.targets.kind.downloads import Store, default_cache
-from stickyconf.targets.kind.kongmanifest import GATEWAY_API, KIC_MANIFESTS, Setup, documents, patched
-from stickyconf.targets.kind.settings import KIC_VERSION
+from stickyconf.targets.kind.kongmanifest import Setup, documents, patched
+from stickyconf.targets.kind.published import gateway_api, kic_manifest
 from tests.targets.stand_in import all_in_one
 
 SETUP = Setup(
@@ -18,7 +19,7 @@ SETUP = Setup(
 def published():
     store = Store(default_cache(), "http://127.0.0.1:1")
     try:
-        return documents([store.read(KIC_MANIFESTS[KIC_VERSION])])
+        return documents([store.read(kic_manifest(known().defaults.kic))])
     except NoTarget:
         return pytest.skip("KIC's manifest is not in the cache; a run with --target kind puts it there")
 
@@ -92,9 +93,11 @@ def test_no_yaml():
 
 def test_pins():
     """Every version has its files, and every file a SHA-256."""
-    pins = [*KIC_MANIFESTS.values(), *(pin for pins in GATEWAY_API.values() for pin in pins)]
+    manifests = {version: kic_manifest(version) for version in known().kic.releases}
+    definitions = {version: gateway_api(version) for version in known().gateway_api.releases}
+    pins = [*manifests.values(), *(pin for pins in definitions.values() for pin in pins)]
     assert all(len(pin.sha256) == 64 and int(pin.sha256, 16) for pin in pins)
-    assert all(f"/v{version}/" in pin.path for version, pins in GATEWAY_API.items() for pin in pins)
+    assert all(f"/v{version}/" in pin.path for version, pins in definitions.items() for pin in pins)
     assert len({pin.path for pin in pins}) == len(pins)
 
 

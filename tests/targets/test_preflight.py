@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from stickyconf.releases.known import known
 from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.targets.kind import preflight as checks
 from stickyconf.targets.kind.preflight import preflight
-from stickyconf.targets.kind.settings import KIC_VERSION, KONG_IMAGE, settings
+from stickyconf.targets.kind.settings import settings
 
 INFORMATION = '{"ServerVersion": "28.0", "DockerRootDir": "%s"}'
 
@@ -132,10 +133,11 @@ def test_too_few_inotify_handles(programs, tmp_path):
 BAD = {
     "KIC": (
         {"kic_version": "2.12.0"},
-        "--kic-version 2.12.0: no checksum or setting is known for it; there are: 3.5",
+        "--kic-version 2.12.0: sticky sessions are in 3.5 and later",
     ),
-    "Gateway API": ({"gateway_api_version": "v1.6.0"}, "--gateway-api-version 1.6.0: no checksum"),
-    "router": ({"kong_router_flavor": "atc"}, "--kong-router-flavor atc: no checksum or setting is known for it"),
+    "no version of KIC": ({"kic_version": "newest"}, "--kic-version newest: that is no version; give one like 3.5.13"),
+    "Gateway API": ({"gateway_api_version": "1"}, "--gateway-api-version 1: that is no version"),
+    "router": ({"kong_router_flavor": "atc"}, "--kong-router-flavor atc: there are: traditional,"),
     "replicas": ({"kong_replicas": "0"}, "--kong-replicas 0: give a whole number from 1 to 20"),
     "workers": ({"kong_workers": "two"}, "--kong-workers two: give a whole number"),
     "port": ({"proxy_port": "80000"}, "--proxy-port 80000: give a whole number from 1 to 65535"),
@@ -160,8 +162,8 @@ def test_options_and_environment():
     assert (chosen.setup.kong_image, chosen.setup.workers) == ("kong/kong-gateway:3.12.0.11", 1)
     chosen = settings(Namespace(cluster_name="pytest-kind"), {})
     assert chosen.name == "", "pytest-kind's default would be one name for everybody"
-    assert chosen.setup.kong_image == KONG_IMAGE
-    assert chosen.setup.kic_image == f"kong/kubernetes-ingress-controller:{KIC_VERSION}"
+    assert chosen.setup.kong_image == known().kong_image
+    assert chosen.setup.kic_image == f"kong/kubernetes-ingress-controller:{known().defaults.kic}"
     assert settings(Namespace(kic_image="kong/nightly:1"), {}).setup.kic_image == "kong/nightly:1"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stickyconf.ports import DEPLOYMENT, POD, Cluster, HarnessError, Kind, Manifest, Rejected
@@ -30,11 +30,15 @@ LOG_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The objects to install: Gateway API's definitions and KIC's manifest as they are published, and our Gateway."""
+    """The objects to install: Gateway API's definitions and KIC's manifest as they are published, and our Gateway.
+
+    ``notes``: part -> what a report has to say of it, for example that it is not pinned.
+    """
 
     gateway_api: Sequence[Manifest]
     kic: Sequence[Manifest]
     gateway: Sequence[Manifest]
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 async def install(

@@ -17,6 +17,7 @@ from stickyconf.targets.kind.cluster import load_archives, proxy_url, remove_lef
 from stickyconf.targets.kind.install import Sources, install
 from stickyconf.targets.kind.licence import Licence, demand, hide, read_licence
 from stickyconf.targets.kind.preflight import Tools, preflight
+from stickyconf.targets.kind.published import sources
 from stickyconf.targets.kind.record import HOME
 from stickyconf.targets.kind.settings import KindSettings
 from stickyconf.targets.kind.settings import settings as settings_of
@@ -24,17 +25,6 @@ from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.wait import Waiter, WaitFailed
 
 NODE = Kind("v1", "Node")
-
-
-def sources(settings: KindSettings, manifests: Path) -> Sources:
-    """Return what is to be installed, downloaded or as it was kept; NoTarget where it cannot be had."""
-    api = kongmanifest.GATEWAY_API[settings.gateway_api_version]
-    kic = kongmanifest.KIC_MANIFESTS[settings.kic_version]
-    return Sources(
-        gateway_api=kongmanifest.documents(map(settings.store.read, api)),
-        kic=kongmanifest.documents([settings.store.read(kic)]),
-        gateway=kongmanifest.documents([(manifests / "gateway.yaml").read_bytes()]),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,9 @@ def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Wai
         proxy_service=kongmanifest.PROXY,
         admin_service=kongmanifest.ADMIN,
         proxy_url=proxy_url(tools, cluster),
-        versions=versions | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version},
+        versions=versions
+        | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version}
+        | dict(prepared.wanted.notes),
         kept=_kept(cluster.name, kubeconfig),
     )
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from stickyconf import secrecy
 from stickyconf.ports import Manifest
-from stickyconf.secrecy import known
+from stickyconf.releases.known import known
 from stickyconf.targets.installation import BadOption, NoTarget
 
 VARIABLE = "KONG_LICENSE_DATA"
@@ -23,9 +24,6 @@ SECRET, KEY = "kong-enterprise-license", "license"
 
 BYTE_ORDER_MARK = "\ufeff"
 """Some editors write it before a text, and JSON does not allow it."""
-
-NEEDED_FROM = (3, 15)
-"""From this version on the Admin API is read-only without a licence, so that KIC cannot configure the gateway."""
 
 HOW = f"set {VARIABLE} to the licence's JSON, or give --kong-license-file FILE"
 
@@ -72,7 +70,7 @@ def hide(licence: Licence | None, environ: MutableMapping[str, str] = os.environ
     """Take the licence out of what child processes inherit, and have it redacted wherever it turns up."""
     environ.pop(VARIABLE, None)
     if licence:
-        known().keep(licence.text)
+        secrecy.known().keep(licence.text)
 
 
 def inheritable(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -101,8 +99,14 @@ def gateway_version(image: str) -> tuple[int, int] | None:
 def demand(image: str, licence: Licence | None) -> None:
     """Raise Unlicensed where this gateway cannot be configured without a licence; sooner than it would time out."""
     version = gateway_version(image)
-    if licence is None and version is not None and version >= NEEDED_FROM:
+    needed_from = known().gateway.licence_needed_from
+    if licence is None and is_from(version, needed_from):
         raise Unlicensed(
-            f"{image} cannot be configured without a licence (Kong Gateway Enterprise {NEEDED_FROM[0]}.{NEEDED_FROM[1]}"
-            f" and later), and there is none: {HOW}"
+            f"{image} cannot be configured without a licence (Kong Gateway Enterprise {needed_from} and later),"
+            f" and there is none: {HOW}"
         )
+
+
+def is_from(version: tuple[int, int] | None, first: str) -> bool:
+    """Whether a gateway's version is the minor ``first`` or a later one; False if the version is not known."""
+    return version is not None and version >= tuple(map(int, first.split(".")))

@@ -6,12 +6,13 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from stickyconf.releases.known import known
 from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.targets.kind.downloads import MIRROR
-from stickyconf.targets.kind.kongmanifest import REPLICAS, ROUTER_FLAVOR, ROUTER_FLAVORS, WORKER_PROCESSES
+from stickyconf.targets.kind.kongmanifest import REPLICAS, ROUTER_FLAVORS, WORKER_PROCESSES
 from stickyconf.targets.kind.licence import read_licence
 from stickyconf.targets.kind.preflight import preflight
-from stickyconf.targets.kind.settings import GATEWAY_API_VERSION, KIC_VERSION, KONG_IMAGE, VARIABLES, settings
+from stickyconf.targets.kind.settings import VARIABLES, settings
 
 
 def add_options(add: Callable[..., None]) -> None:
@@ -24,12 +25,14 @@ def add_options(add: Callable[..., None]) -> None:
     option("--node-image", "the nodes' image, as --kind-image", "kind's own", metavar="IMAGE", dest="kind_image")
     option("--kubectl-bin", "as --kind-kubectl-bin", "kubectl on PATH", metavar="PATH", dest="kind_kubectl_bin")
 
-    option("--kong-image", "the gateway's image", KONG_IMAGE, metavar="IMAGE")
-    option("--kic-version", "version of KIC's manifest, and of its image", KIC_VERSION, metavar="VERSION")
+    defaults = known().defaults
+    option("--kong-image", "the gateway's image", known().kong_image, metavar="IMAGE")
+    option("--kic-version", "version of KIC's manifest, and of its image", defaults.kic, metavar="VERSION")
+    option("--kic-manifest", "another manifest of KIC: a file or an address", "of --kic-version", metavar="FILE|URL")
     option("--kic-image", "another image of KIC, for example a nightly", "that of --kic-version", metavar="IMAGE")
-    option("--gateway-api-version", "of its definitions", GATEWAY_API_VERSION, metavar="VERSION")
+    option("--gateway-api-version", "of its definitions", defaults.gateway_api, metavar="VERSION")
     option("--kong-license-file", "Kong's licence", "the content of KONG_LICENSE_DATA", metavar="FILE")
-    option("--kong-router-flavor", ", ".join(ROUTER_FLAVORS), ROUTER_FLAVOR, metavar="FLAVOR")
+    option("--kong-router-flavor", ", ".join(ROUTER_FLAVORS), known().gateway.router_flavor, metavar="FLAVOR")
     option("--kong-replicas", "gateway pods", REPLICAS, metavar="N")
     option("--kong-workers", "worker processes of each gateway pod", WORKER_PROCESSES, metavar="N")
     option("--preload-images", "load the image archives (*.tar) in DIR into the node", "none", metavar="DIR")

@@ -9,22 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
+from stickyconf.releases.known import is_version, known
 from stickyconf.targets.installation import BadOption
 from stickyconf.targets.kind.downloads import MIRROR, Store, default_cache
 from stickyconf.targets.kind.kongmanifest import (
-    GATEWAY_API,
-    KIC_MANIFESTS,
     REPLICAS,
-    ROUTER_FLAVOR,
     ROUTER_FLAVORS,
     WORKER_PROCESSES,
     Setup,
 )
-from stickyconf.targets.kind.licence import gateway_version
-
-KONG_IMAGE = "kong/kong-gateway:3.11.0.14"
-KIC_VERSION = "3.5.13"
-GATEWAY_API_VERSION = "1.3.0"
+from stickyconf.targets.kind.licence import gateway_version, is_from
 
 # Option -> environment variable. The first four options are pytest-kind's; they are read here, not registered.
 VARIABLES = {
@@ -34,6 +30,7 @@ VARIABLES = {
     "kind_image": "KIND_NODE_IMAGE",
     "kong_image": "KONG_IMAGE",
     "kic_version": "KIC_VERSION",
+    "kic_manifest": "KIC_MANIFEST",
     "kic_image": "KIC_IMAGE",
     "gateway_api_version": "GATEWAY_API_VERSION",
     "kong_license_file": "KONG_LICENSE_FILE",
@@ -51,7 +48,10 @@ _ARCHITECTURES = {"x86_64", "amd64", "aarch64", "arm64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindSettings:
-    """What was asked of the kind target. ``name`` is "" where the cluster is to be called after the run."""
+    """What was asked of the kind target. ``name`` is "" if the cluster is to be called after the run.
+
+    ``kic_manifest``: a file or an address, "" if it is the one that belongs to ``kic_version``.
+    """
 
     name: str
     keep: bool
@@ -60,6 +60,7 @@ class KindSettings:
     kind: str
     kubectl: str
     kic_version: str
+    kic_manifest: str
     gateway_api_version: str
     setup: Setup
     licence_file: Path | None
@@ -79,14 +80,16 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
     name = given("cluster_name")
     if name == _THEIR_DEFAULT_NAME:  # pytest-kind's own default: one name for everybody would make runs collide
         name = environ.get(VARIABLES["cluster_name"], "")
-    kic = given("kic_version", KIC_VERSION).removeprefix("v")
-    _known("--kic-version", kic, KIC_MANIFESTS)
-    api = given("gateway_api_version", GATEWAY_API_VERSION).removeprefix("v")
-    _known("--gateway-api-version", api, GATEWAY_API)
-    flavor = given("kong_router_flavor", ROUTER_FLAVOR)
-    _known("--kong-router-flavor", flavor, ROUTER_FLAVORS)
-    image = given("kong_image", KONG_IMAGE)
-    if "distroless" in image.rpartition(":")[2] and (gateway_version(image) or (3, 15)) >= (3, 15):
+    defaults, rules = known().defaults, known().gateway
+    kic = _version("--kic-version", given("kic_version", defaults.kic))
+    if Version(kic) < Version(known().kic.sticky_sessions_since):
+        raise BadOption(f"--kic-version {kic}: sticky sessions are in {known().kic.sticky_sessions_since} and later")
+    flavor = given("kong_router_flavor", rules.router_flavor)
+    if flavor not in ROUTER_FLAVORS:
+        raise BadOption(f"--kong-router-flavor {flavor}: there are: {', '.join(ROUTER_FLAVORS)}")
+    image = given("kong_image", known().kong_image)
+    version = gateway_version(image)
+    if "distroless" in image.rpartition(":")[2] and (version is None or is_from(version, rules.shell_missing_from)):
         raise BadOption(
             f"--kong-image {image}: KIC's manifest runs a shell in it, which it has not; give a tag with -ubuntu"
         )
@@ -100,10 +103,11 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
         kind=given("kind_bin", "kind"),
         kubectl=given("kind_kubectl_bin", "kubectl"),
         kic_version=kic,
-        gateway_api_version=api,
+        kic_manifest=given("kic_manifest"),
+        gateway_api_version=_version("--gateway-api-version", given("gateway_api_version", defaults.gateway_api)),
         setup=Setup(
             kong_image=image,
-            kic_image=given("kic_image", f"kong/kubernetes-ingress-controller:{kic}"),
+            kic_image=given("kic_image", f"{known().kic.image}:{kic}"),
             replicas=_number("--kong-replicas", given("kong_replicas", str(REPLICAS)), 20),
             workers=_number("--kong-workers", given("kong_workers", str(WORKER_PROCESSES)), 128),
             router_flavor=flavor,
@@ -132,6 +136,8 @@ def _number(option: str, text: str, most: int) -> int:
     return int(text)
 
 
-def _known(option: str, given: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
-    if given not in known:
-        raise BadOption(f"{option} {given}: no checksum or setting is known for it; there are: {', '.join(known)}")
+def _version(option: str, text: str) -> str:
+    version = text.removeprefix("v")
+    if not is_version(version):
+        raise BadOption(f"{option} {text}: that is no version; give one like 3.5.13 or 3.6.0-rc.1")
+    return version
