@@ -18,6 +18,7 @@ from stickyconf.model.run import Run
 from stickyconf.ports import HarnessError
 from stickyconf.reporting import conformance, markdown
 from stickyconf.reporting.assessment import assess
+from stickyconf.reporting.implementation import STAND_IN
 from tests.reporting import examples
 from tests.reporting.examples import CATALOGUE, ROOT, broke, conforming, judged, run_of, without
 
@@ -207,10 +208,50 @@ def test_a_run_on_kong_names_it_with_its_versions_and_disclaims_nothing(tmp_path
     assert "stand-in" not in (tmp_path / "conformance.md").read_text(encoding="utf-8")
 
 
+REAL_CONTROLLER = {"controller": "Kong Ingress Controller 3.5.13", "envoy": "1.40.0"}
+
+
+def test_a_real_controller_before_a_stand_in_is_named_by_itself(tmp_path: Path) -> None:
+    path = conformance.write(replace(examples.clean(), versions=REAL_CONTROLLER), CATALOGUE, tmp_path)
+
+    said = yaml.safe_load(path.read_text(encoding="utf-8"))["implementation"]
+    assert said["gateway"] == "embedded stand-in (Envoy 1.40.0)"
+    assert said["controller"] == "Kong Ingress Controller 3.5.13"
+    assert said["says_something_about"] == ["Kong Ingress Controller"]
+    assert said["says_something_about_kong"] is False
+    title = (tmp_path / "conformance.md").read_text(encoding="utf-8").splitlines()[0]
+    title, _, result = title.partition(" conformance of ")[2].rpartition(": ")
+    assert title == "Kong Ingress Controller 3.5.13 before the embedded stand-in (not Kong Gateway)"
+    assert result == "conformant"
+
+
+def test_a_real_gateway_behind_a_stand_in_is_named_by_itself(tmp_path: Path) -> None:
+    path = conformance.write(replace(examples.on_kong(), versions={"controller": STAND_IN}), CATALOGUE, tmp_path)
+
+    said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert said["implementation"]["says_something_about"] == ["Kong Gateway"]
+    assert said["notices"][0].startswith("This run says nothing about Kong Ingress Controller.")
+    title = (tmp_path / "conformance.md").read_text(encoding="utf-8").splitlines()[0]
+    assert title.startswith(
+        "# Sticky-session conformance of Kong Gateway behind the embedded stand-in (not Kong Ingress"
+    )
+
+
+def test_each_version_is_told_once(tmp_path: Path) -> None:
+    conformance.write(examples.on_kong(), CATALOGUE, tmp_path)
+
+    tested = (tmp_path / "conformance.md").read_text(encoding="utf-8").partition("## What was tested")[2]
+    table = tested.partition("##")[0]
+    assert "| implementation | Kong Gateway Enterprise and KIC |" in table
+    for version in examples.on_kong().versions.values():
+        assert table.count(version) == 1
+
+
 def test_a_run_with_a_deliberate_fault_says_nothing_about_kong_either() -> None:
     report = report_of(replace(examples.on_kong(), mutant="never_sets_the_cookie"))
 
     assert report["implementation"]["says_something_about_kong"] is False
+    assert report["implementation"]["says_something_about"] == []
     assert "never_sets_the_cookie" in report["notices"][0]
 
 
@@ -219,6 +260,7 @@ def test_a_run_with_a_deliberate_fault_says_nothing_about_kong_either() -> None:
     [
         lambda report: report["implementation"].update(says_something_about_kong=True),
         lambda report: report["implementation"].update(name="Kong Gateway"),
+        lambda report: report["implementation"].update(says_something_about=["Kong Gateway"]),
         lambda report: report["profiles"][0]["statistics"]["MUST"].update(violates=1),
         lambda report: report["requirements"][0].update(status="UNJUDGED"),
         lambda report: report["requirements"][0].update(status="VIOLATES"),

@@ -51,8 +51,19 @@ def test_the_implementation_comes_first_and_a_stand_in_is_called_one() -> None:
 def test_a_real_controller_before_a_stand_in_is_said_to_be_real() -> None:
     run = replace(examples.clean(), versions={"kic": "3.5.13"})
 
-    assert "Kong Ingress Controller was a real one (3.5.13)." in told(run)
-    assert "This run says nothing about Kong Gateway." in told(run)
+    said = " ".join(told(run).split())
+    assert "embedded stand-in (Envoy 1.40.0) behind Kong Ingress Controller 3.5.13" in said
+    assert "This run says nothing about Kong Gateway." in said
+    assert "The controller was a real one, Kong Ingress Controller 3.5.13" in said
+    assert "not Kong Gateway and Kong Ingress Controller" not in said
+
+
+def test_a_real_gateway_behind_a_stand_in_is_said_to_be_real() -> None:
+    run = replace(examples.on_kong(), versions={"controller": "embedded stand-in"})
+
+    said = " ".join(told(run).split())
+    assert "This run says nothing about Kong Ingress Controller. In its place was the embedded stand-in." in said
+    assert "says nothing about Kong." not in said
 
 
 def test_a_stand_in_is_called_one_even_where_its_name_does_not_say_so() -> None:

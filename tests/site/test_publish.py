@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def test_a_stand_in_is_filed_as_one_and_its_badge_wears_no_colour(tmp_path: Path
     assert filed.report.parent == tmp_path / "published/embedded/envoy-1.40.0"
     badge = json.loads(filed.badge.read_text(encoding="utf-8"))
     assert badge["message"] == "conformant (embedded stand-in, not Kong)"
+    assert badge["color"] == "lightgrey"
+
+
+def test_a_badge_of_a_real_controller_before_a_stand_in_says_which_is_which(tmp_path: Path) -> None:
+    versions = {"controller": "Kong Ingress Controller 3.5.13", "kic": "3.5.13"}
+    (run,) = find_runs([stored(numbered(replace(examples.clean(), versions=versions), 1), tmp_path / "out")])
+    badge = json.loads(publish(run, tmp_path / "published", embedded=True).badge.read_text(encoding="utf-8"))
+    assert badge["message"] == "conformant (embedded stand-in, not Kong Gateway, behind KIC 3.5.13)"
     assert badge["color"] == "lightgrey"
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from stickyconf.targets.kong import is_on, setting, with_setting
+from stickyconf.targets.kong import is_on, is_stand_in, release, setting, with_setting
 
 NAME = "enable-drain-support"
+KIC = "kong/kubernetes-ingress-controller:3.5.13"
 CONTAINERS = {
     "unset": ({}, None),
     "variable": ({"env": [{"name": "CONTROLLER_ENABLE_DRAIN_SUPPORT", "value": "true"}]}, "true"),
@@ -40,3 +41,36 @@ def test_setting_is_changed(container, value):
     assert repr(container) == before
     assert changed["name"] == "ingress-controller"
     assert ("--log-level=info" in changed.get("args", ())) == ("--log-level=info" in container.get("args", ()))
+
+
+@pytest.mark.parametrize(
+    ("container", "stand_in"),
+    [
+        ({"image": "kong/kubernetes-ingress-controller:3.5.13"}, False),
+        ({"image": "stickyconf.dev/x", "command": ["/opt/kic", "--log-level=info"]}, False),
+        (
+            {
+                "image": "kong/kubernetes-ingress-controller:3.5",
+                "command": ["python3", "-m", "embedded_cluster.ingress"],
+            },
+            True,
+        ),
+    ],
+)
+def test_who_the_controller_is(container, stand_in):
+    """What runs decides, not what its image is called."""
+    assert is_stand_in(container) is stand_in
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        (KIC, "3.5.13"),
+        ("registry.test:5000/kic:nightly@sha256:9f86", "nightly"),
+        ("registry.test:5000/kic@sha256:9f86", ""),
+        ("kic", ""),
+    ],
+)
+def test_release(image, tag):
+    """The tag is the release, as far as anybody can tell."""
+    assert release({"image": image}) == tag

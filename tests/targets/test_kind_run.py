@@ -68,6 +68,8 @@ def test_whole_run(tmp_path, path, monkeypatch):
     assert result.status_of("CKE-01") == "CONFORMS"
     assert result.report
     assert result.report["implementation"]["target"] == "kind"
+    assert result.report["implementation"]["controller"] == "embedded stand-in", "whatever its image is called"
+    assert result.report["implementation"]["versions"]["Admin API"] == "through the Kubernetes API"
     versions = json.dumps(result.report)
     assert "kong/kong-gateway:3.11.0.14" in versions
     assert "kong/kubernetes-ingress-controller:3.5.13" in versions

@@ -48,7 +48,10 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
         "implementation": {
             "name": assessment.implementation.told,
             "kind": assessment.implementation.kind,
+            "gateway": assessment.implementation.gateway,
+            "controller": assessment.implementation.controller,
             "says_something_about_kong": not (run.embedded or run.mutant),
+            "says_something_about": [] if run.mutant else list(assessment.implementation.about),
             "target": run.target,
             "versions": dict(sorted(run.versions.items())),
         },

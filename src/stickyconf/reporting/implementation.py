@@ -9,11 +9,18 @@ from stickyconf.model.history import Setup
 from stickyconf.model.run import Run
 
 STAND_IN = "embedded stand-in"
+GATEWAY, CONTROLLER = "Kong Gateway", "Kong Ingress Controller"
+CONTROLLER_PART = "controller"
+"""The part among ``versions`` that says who the controller was: STAND_IN, or CONTROLLER and its version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """The implementation under test. ``versions`` are its parts' versions, with image digests where they are known."""
+    """The implementation under test: a gateway, and the controller in front of it; each may be a stand-in.
+
+    ``name`` is the gateway's, ``embedded`` whether it was a stand-in. ``versions`` are the parts' versions, with image
+    digests if they are known.
+    """
 
     name: str
     embedded: bool
@@ -31,29 +38,69 @@ class Implementation:
 
     @property
     def kind(self) -> str:
-        """``embedded stand-in`` or ``Kong``."""
+        """What the gateway was: ``embedded stand-in`` or ``Kong``."""
         return STAND_IN if self.embedded else "Kong"
+
+    @property
+    def gateway(self) -> str:
+        """The gateway in a few words; a stand-in is always called one."""
+        return self.name if not self.embedded or self.name.startswith(STAND_IN) else f"{STAND_IN} ({self.name})"
+
+    @property
+    def controller(self) -> str:
+        """The controller in a few words: a stand-in, KIC with its version, or "" if nobody knows.
+
+        Histories of before it was recorded name a real one as ``kic``, and none besides.
+        """
+        if said := self.versions.get(CONTROLLER_PART):
+            return said
+        if version := self.versions.get("kic"):
+            return f"{CONTROLLER} {version}"
+        return STAND_IN if self.embedded else ""
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Of which of Kong's parts the run says something: those that were no stand-ins."""
+        real = ((GATEWAY, not self.embedded), (CONTROLLER, not self.controller.startswith(STAND_IN)))
+        return tuple(part for part, was_real in real if was_real)
 
     @property
     def told(self) -> str:
         """Name and versions in one line; a stand-in is always called one."""
         if self.embedded:
-            return self.name if self.name.startswith(STAND_IN) else f"{STAND_IN} ({self.name})"
+            return f"{self.gateway} behind {self.controller}" if CONTROLLER in self.about else self.gateway
         versions = ", ".join(f"{part} {version}" for part, version in self.versions.items())
         return f"{self.name} ({versions})" if versions else self.name
 
     @property
+    def title(self) -> str:
+        """What a report's title says of the parts that were stand-ins; "" if none was."""
+        match self.about:
+            case ():
+                return f" of the {STAND_IN} (not Kong)"
+            case (only,) if only == CONTROLLER:
+                return f" of {self.controller} before the {STAND_IN} (not {GATEWAY})"
+            case (only,):
+                return f" of {only} behind the {STAND_IN} (not {CONTROLLER})"
+        return ""
+
+    @property
     def disclaimer(self) -> str:
-        """What a stand-in's results do not say; "" for Kong. ``versions`` name ``kic`` where a real one ran."""
-        if not self.embedded:
-            return ""
-        controller = self.versions.get("kic")
-        if controller:
-            return (
-                f"This run says nothing about Kong Gateway. In its place was the {self.told}. "
-                f"Kong Ingress Controller was a real one ({controller})."
-            )
-        return (
-            f"This run says nothing about Kong. The implementation under test was the {self.told}, "
-            "not Kong Gateway and Kong Ingress Controller."
-        )
+        """What the results do not say, because a part was a stand-in; "" if none was."""
+        match self.about:
+            case ():
+                return (
+                    f"This run says nothing about Kong. The implementation under test was the {self.gateway}, "
+                    f"not {GATEWAY} and {CONTROLLER}."
+                )
+            case (only,) if only == CONTROLLER:
+                return (
+                    f"This run says nothing about {GATEWAY}. In its place was the {self.gateway}. The controller was"
+                    f" a real one, {self.controller}: what it wrote and pushed is its own."
+                )
+            case (only,):
+                return (
+                    f"This run says nothing about {CONTROLLER}. In its place was the {self.controller}."
+                    f" The gateway was a real one, {self.name}."
+                )
+        return ""

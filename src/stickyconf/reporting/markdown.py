@@ -44,8 +44,7 @@ def summary(run: Run, assessment: Assessment) -> str:
 
 
 def _verdict(run: Run, assessment: Assessment) -> Iterator[str]:
-    stand_in = f" of the {assessment.implementation.kind} (not Kong)" if run.embedded else ""
-    yield f"# Sticky-session conformance{stand_in}: {assessment.result}"
+    yield f"# Sticky-session conformance{assessment.implementation.title}: {assessment.result}"
     yield ""
     for notice in assessment.notices:
         yield f"> **{_text(notice)}**"
@@ -177,7 +176,7 @@ def _tested(run: Run, assessment: Assessment) -> Iterator[str]:
     yield from _table(
         ["part", "version"],
         [
-            ["implementation", _text(assessment.implementation.told)],
+            ["implementation", _text(assessment.implementation.gateway)],
             ["target", run.target],
             *([_text(part), _text(version)] for part, version in sorted(run.versions.items())),
         ],

@@ -137,7 +137,7 @@ def _variables(run: StoredRun) -> dict[str, str]:
     facts, implementation = run.report["run"], run.report["implementation"]
     told = {
         "Implementation": run.implementation,
-        "Says something about Kong": "yes" if implementation["says_something_about_kong"] else "no",
+        "Says something about": " and ".join(run.about) or "nothing of Kong's",
         **implementation["versions"],
         "Target": implementation["target"],
         "Suite": f"stickyconf {facts['suite']}",

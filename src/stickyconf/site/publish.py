@@ -49,7 +49,11 @@ def publish(run: StoredRun, published: Path, *, embedded: bool = False) -> Filed
 
 def badge(run: StoredRun) -> dict[str, object]:
     """Return what Shields' endpoint badge shows of a run: the verdict, and of which version."""
-    about = "embedded stand-in, not Kong" if run.embedded else f"Kong {run.versions['Kong']}, KIC {run.versions['KIC']}"
+    about = f"Kong {run.versions['Kong']}, KIC {run.versions['KIC']}"
+    if run.embedded:
+        about = "embedded stand-in, not Kong"
+        if "Kong Ingress Controller" in run.about:
+            about = f"embedded stand-in, not Kong Gateway, behind KIC {run.versions['KIC']}"
     return {
         "schemaVersion": 1,
         "label": "sticky sessions",

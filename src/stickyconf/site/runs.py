@@ -49,6 +49,13 @@ class StoredRun:
         return bool(self.report["implementation"]["kind"] != "Kong")
 
     @property
+    def about(self) -> tuple[str, ...]:
+        """Of which of Kong's parts the run says something. Reports of before this was told apart say all or nothing."""
+        said = self.report["implementation"]
+        whole = ("Kong Gateway", "Kong Ingress Controller") if said["says_something_about_kong"] else ()
+        return tuple(said.get("says_something_about", whole))
+
+    @property
     def implementation(self) -> str:
         """Who was under test, in one line."""
         return str(self.report["implementation"]["name"])

@@ -47,6 +47,20 @@ def controller_container(deployment: dict[str, Any]) -> dict[str, Any] | None:
     return named[0] if named else None
 
 
+STAND_IN_MODULE = "embedded_cluster.ingress"
+
+
+def is_stand_in(container: dict[str, Any]) -> bool:
+    """Whether KIC's container runs the embedded cluster's stand-in for it, whatever its image is called."""
+    return STAND_IN_MODULE in (*(container.get("command") or ()), *(container.get("args") or ()))
+
+
+def release(container: dict[str, Any]) -> str:
+    """Return the tag of a container's image, "" if it has none."""
+    image, _, _ = container.get("image", "").partition("@")
+    return str(image.rpartition("/")[2].partition(":")[2])
+
+
 def _looks_like_kic(container: dict[str, Any]) -> bool:
     return (
         "ingress-controller" in container.get("image", "")
