@@ -5,11 +5,11 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -58,6 +58,12 @@ def decoy(tools: Tools, name: str) -> Path:
 
 def commands(tools: Tools) -> list[str]:
     return (tools.kind.parent / "kind.log").read_text().splitlines()
+
+
+def running(tools: Tools) -> list[str]:
+    """The processes that are kind, or make it do something."""
+    commands = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
+    return [command for command in commands if str(tools.kind) in command]
 
 
 def test_made_and_removed(root, tools):
@@ -152,8 +158,7 @@ def test_too_slow(root, tools):
     with pytest.raises(NoTarget, match=r"--budget node=SECONDS"), kind_cluster(asked(), tools, "r", root, hurried):
         pass
     assert not (root / ".pytest-kind").exists()
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
-    assert str(tools.kind) not in running
+    assert not running(tools)
 
 
 def test_licence_is_not_inherited(root, tools, monkeypatch):
@@ -214,26 +219,35 @@ def test_left_by_a_killed_run(killed, root, tools):
     assert not (root / ".pytest-kind").exists()
 
 
-def _begin(root: Path, tools: Tools) -> None:
-    kind_cluster(asked(), tools, "dead", root, WAITER).__enter__()
+def _begin(root: Path, tools: Tools, options: dict[str, str]) -> None:
+    kind_cluster(asked(**options), tools, "dead", root, WAITER).__enter__()
 
 
-def test_killed_while_kind_was_at_work(root, tools):
-    """kind goes on without the run; what it then has made is found by the run's id, and removed."""
+@pytest.mark.parametrize("options", [{}, {"cluster_name": "named"}], ids=["its own name", "a name that was given"])
+@pytest.mark.parametrize("deaf", [False, True], ids=["kind ends", "kind does not want to end"])
+def test_killed_while_kind_was_at_work(root, tools, options, deaf):
+    """kind ends with the run; what it has made by then is found by the run's id, whatever its name, and removed."""
     started = tools.kind.parent / "started"
-    pause = f"pathlib.Path({str(started)!r}).touch(), __import__('time').sleep(1), (state / 'network').touch()"
+    pause = f"pathlib.Path({str(started)!r}).touch()\n        __import__('time').sleep(60)"
+    if deaf:
+        pause = f"__import__('signal').signal(15, __import__('signal').SIG_IGN)\n        {pause}"
     text = tools.kind.read_text()
-    tools.kind.write_text(text.replace('(state / "network").touch()', pause))
-    run = multiprocessing.get_context("fork").Process(target=_begin, args=(root, tools))
+    made = 'if (state / "fail").exists():'
+    assert made in text
+    tools.kind.write_text(text.replace(made, f"{pause}\n        {made}"))
+    decoy(tools, "stickyconf-other")
+    run = multiprocessing.get_context("fork").Process(target=_begin, args=(root, tools, options))
     run.start()
     eventually("kind is at work", started.exists)
+    assert running(tools)
     assert run.pid
     os.kill(run.pid, signal.SIGKILL)
     run.join(10)
-    eventually("kind has made the cluster", lambda: clusters(tools))
-    assert remove_left_over("dead", tools, root) == ["stickyconf-dead"]
-    assert clusters(tools) == set()
-    assert not (tools.kind.parent / "network").exists()
+    eventually("kind has ended", lambda: not running(tools), seconds=30)
+    name = options.get("cluster_name", "stickyconf-dead")
+    assert remove_left_over("dead", tools, root) == [name]
+    assert clusters(tools) == {"stickyconf-other"}
+    assert not (root / ".pytest-kind").exists()
 
 
 def test_cleanup_leaves_what_is_in_use(root, tools):

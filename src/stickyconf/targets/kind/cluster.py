@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -22,7 +21,7 @@ from stickyconf.targets.kind.faults import not_made
 from stickyconf.targets.kind.kongmanifest import NODE_PORT
 from stickyconf.targets.kind.preflight import Tools
 from stickyconf.targets.kind.programs import finished, last_words, output_of
-from stickyconf.targets.kind.record import HOME, Claim, Record
+from stickyconf.targets.kind.record import HOME, Claim, Record, node_containers
 from stickyconf.targets.kind.settings import KindSettings
 from stickyconf.wait import Waiter
 
@@ -137,8 +136,8 @@ class _Lifecycle:
         configuration.write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         command: list[str | Path] = [
             *(sys.executable, "-m", "stickyconf.targets.kind.create"),
-            *(self._name, self._kubeconfig, self._settings.node_image),
-            *(self._tools.kind, self._tools.kubectl, configuration),
+            *(self._root, self._name, self._kubeconfig, self._settings.node_image),
+            *(self._tools.docker, self._tools.kind, self._tools.kubectl, configuration),
         ]
         status, output = await finished(self._waiter, f"kind to make {self._name}", command, self._root)
         if status:
@@ -198,10 +197,7 @@ def _delete(tools: Tools, name: str, kubeconfig: Path, *, network: bool) -> None
 
 
 def _nodes(tools: Tools, name: str) -> dict[str, str]:
-    """Return a cluster's node containers and their ids; empty where there is no such cluster."""
-    label = f"label=io.x-k8s.kind.cluster={name}"
-    lines = _docker(tools, "ps", "-a", "--no-trunc", "--filter", label, "--format", "{{json .}}").splitlines()
-    return {node["Names"]: node["ID"] for node in map(json.loads, lines)}
+    return node_containers(tools.docker, name)
 
 
 def _docker(tools: Tools, *arguments: str) -> str:

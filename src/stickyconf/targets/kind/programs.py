@@ -44,12 +44,13 @@ def output_of(*command: str | Path) -> str:
 async def finished(waiter: Waiter, what: str, command: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
     """Run a command under the budget ``node`` and return its status and output. It does not outlive this call.
 
-    Raises NoTarget where it does not end in time.
+    Its standard input is a pipe on which nothing is sent. It is closed when this process ends, however that ends, so
+    that a command that reads it can end, too. Raises NoTarget if the command does not end in time.
     """
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=cwd,
@@ -70,6 +71,8 @@ async def finished(waiter: Waiter, what: str, command: Sequence[str | Path], cwd
             raise NoTarget(f"{error}; it said last: {last_words(said())}; more time: --budget node=SECONDS") from error
         finally:
             await _stopped(process, ended)
+            if process.stdin:
+                process.stdin.close()
         return ended.result(), said()
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stickyconf.targets.installation import NoTarget
+from stickyconf.targets.kind.programs import output_of
 from stickyconf.wait import Waiter, WaitFailed
 
 HOME = ".pytest-kind"
@@ -32,6 +33,13 @@ class Record:
     kept: bool = False
     network: bool = False
     nodes: Mapping[str, str] = field(default_factory=dict)
+
+
+def node_containers(docker: Path, name: str) -> dict[str, str]:
+    """Return a cluster's node containers and their ids; empty if there is no such cluster."""
+    label = f"label=io.x-k8s.kind.cluster={name}"
+    lines = output_of(docker, "ps", "-a", "--no-trunc", "--filter", label, "--format", "{{json .}}").splitlines()
+    return {node["Names"]: node["ID"] for node in map(json.loads, lines)}
 
 
 class Claim:
