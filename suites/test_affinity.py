@@ -1,29 +1,24 @@
 """Affinity while the set of ready pods does not change."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
-
-@pytest.fixture(scope="module")
-def history(record):
-    # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
-    # No round of requests (7, 31, 121; 12 + 2 x 10) is a multiple of 3: dealt in turn to 3 pods, every client would
-    # come back to its own without being pinned.
-    return record(
-        "affinity",
-        visit("control", sessions=60, requests=1, cookies="discard"),
-        visit("pinned", sessions=31, requests=20, connections="fresh"),
-        visit("fresh", sessions=10, requests=15, connections="fresh"),
-        visit("kept", sessions=10, requests=15, connections="kept"),
-        visit_in_parallel(sessions=7, burst=12),
-        roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
-        visit("crowd", sessions=121, requests=4),
-        send_among_other_cookies(sessions=5, requests=10),
-        come_and_go(residents=12, rounds=10, passersby=10),
-    )
+# 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
+# No round of requests (7, 31, 121; 12 + 2 x 10) is a multiple of 3: dealt in turn to 3 pods, every client would
+# come back to its own without being pinned.
+history = recorded(
+    "affinity",
+    visit("control", sessions=60, requests=1, cookies="discard"),
+    visit("pinned", sessions=31, requests=20, connections="fresh"),
+    visit("fresh", sessions=10, requests=15, connections="fresh"),
+    visit("kept", sessions=10, requests=15, connections="kept"),
+    visit_in_parallel(sessions=7, burst=12),
+    roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
+    visit("crowd", sessions=121, requests=4),
+    send_among_other_cookies(sessions=5, requests=10),
+    come_and_go(residents=12, rounds=10, passersby=10),
+)
 
 
 @requirement("AFF-01")

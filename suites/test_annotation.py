@@ -1,20 +1,15 @@
 """The annotation on the Service is what switches stickiness on."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Topology, attach_the_policy_under_traffic
 
-
-@pytest.fixture(scope="module")
-def history(record):
-    return record(
-        "annotation",
-        # 13, not a multiple of 3: dealt in turn to 3 pods, clients in lockstep would look pinned.
-        attach_the_policy_under_traffic(sessions=13, requests=6),
-        topology=Topology(attached=False),
-    )
+history = recorded(
+    "annotation",
+    # 13, not a multiple of 3: dealt in turn to 3 pods, clients in lockstep would look pinned.
+    attach_the_policy_under_traffic(sessions=13, requests=6),
+    topology=Topology(attached=False),
+)
 
 
 @requirement("API-09")

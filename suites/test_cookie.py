@@ -1,9 +1,7 @@
 """The cookie itself, under the default path and under one of its own."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import (
     Policy,
     Topology,
@@ -13,26 +11,20 @@ from stickyconf.scenarios import (
     visit,
 )
 
+history = recorded(
+    "cookie",
+    visit("visitor", sessions=40, requests=3),
+    use_a_library_jar(sessions=10),
+    let_the_application_set_cookies(sessions=5),
+    ask_for_every_status(sessions=4),
+)
 
-@pytest.fixture(scope="module")
-def history(record):
-    return record(
-        "cookie",
-        visit("visitor", sessions=40, requests=3),
-        use_a_library_jar(sessions=10),
-        let_the_application_set_cookies(sessions=5),
-        ask_for_every_status(sessions=4),
-    )
-
-
-@pytest.fixture(scope="module")
-def under_a_path(record):
-    return record(
-        "cookie-path",
-        visit("visitor", sessions=20, requests=3, path="/app/page"),
-        use_a_library_jar(sessions=5),
-        topology=Topology(policy=Policy(cookie="shop-session", cookie_path="/app")),
-    )
+under_a_path = recorded(
+    "cookie-path",
+    visit("visitor", sessions=20, requests=3, path="/app/page"),
+    use_a_library_jar(sessions=5),
+    topology=Topology(policy=Policy(cookie="shop-session", cookie_path="/app")),
+)
 
 
 @requirement("CKE-01")

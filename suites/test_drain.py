@@ -1,24 +1,15 @@
 """One pod ends while sessions are pinned to it, drain support being on."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, repeated, requirement
 from stickyconf.scenarios import Topology, drain_one_pod
 
 DRAINED = Topology(hold=True, drain=True)
 
 
-@pytest.fixture(scope="module")
-def drains(record, run):
-    """Several drains: what they take is a distribution, not a number."""
-    names = [f"drain-{number}" for number in range(1, run.drains + 1)]
-    return [record(name, drain_one_pod(by="delete"), topology=DRAINED) for name in names]
-
-
-@pytest.fixture(scope="module")
-def scaled_down(record):
-    return record("drain-scale", drain_one_pod(by="scale"), topology=DRAINED)
+# Several drains: what they take is a distribution, not a number.
+drains = repeated("drain-{number}", drain_one_pod(by="delete"), topology=DRAINED)
+scaled_down = recorded("drain-scale", drain_one_pod(by="scale"), topology=DRAINED)
 
 
 @requirement("DRN-01")

@@ -1,15 +1,10 @@
 """One pod ends while sessions are pinned to it, drain support being off, as it is by default."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Topology, drain_one_pod
 
-
-@pytest.fixture(scope="module")
-def history(record):
-    return record("drain-off", drain_one_pod(by="delete"), topology=Topology(hold=True, drain=False))
+history = recorded("drain-off", drain_one_pod(by="delete"), topology=Topology(hold=True, drain=False))
 
 
 @requirement("DRN-08")

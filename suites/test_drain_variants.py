@@ -1,7 +1,7 @@
 """One pod ends, drain support being on, where Kubernetes or the pod makes it harder than usual."""
 
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.checks.rotation import MISSED_NEWCOMERS
 from stickyconf.scenarios import Topology, drain_under_a_rush, lose_the_process_of_a_draining_pod
 from stickyconf.stats import witness_sample_size
@@ -9,32 +9,36 @@ from stickyconf.stats import witness_sample_size
 # Enough that a pod which still gets its share, of three pods and its own successor, stays unseen once in a million.
 SESSIONS = witness_sample_size(1 / 4, MISSED_NEWCOMERS)
 
+ready = recorded(
+    "drain-ready",
+    drain_under_a_rush(sessions=SESSIONS),
+    topology=Topology(hold=True, drain=True, publish_not_ready=True),
+)
+two_services = recorded(
+    "drain-two-services",
+    drain_under_a_rush(sessions=SESSIONS),
+    topology=Topology(hold=True, drain=True, services=2),
+)
+dead_process = recorded(
+    "drain-dead-process",
+    lose_the_process_of_a_draining_pod(),
+    topology=Topology(hold=True, drain=True),
+)
+
 
 @requirement("DRN-10")
-def test_terminating_pod_that_counts_as_ready_gets_no_new_session(record, judge):
+def test_terminating_pod_that_counts_as_ready_gets_no_new_session(ready, judge):
     """With publishNotReadyAddresses a terminating pod stays ready; no new session is placed on it all the same."""
-    topology = Topology(hold=True, drain=True, publish_not_ready=True)
-    judge(
-        checks.ready_terminating_pod_gets_no_new_session,
-        record("drain-ready", drain_under_a_rush(sessions=SESSIONS), topology=topology),
-    )
+    judge(checks.ready_terminating_pod_gets_no_new_session, ready)
 
 
 @requirement("DRN-11")
-def test_pod_of_two_services_gets_no_new_session(record, judge):
+def test_pod_of_two_services_gets_no_new_session(two_services, judge):
     """A terminating pod behind two Services of one rule gets no new session through either."""
-    topology = Topology(hold=True, drain=True, services=2)
-    judge(
-        checks.pod_of_two_services_gets_no_new_session,
-        record("drain-two-services", drain_under_a_rush(sessions=SESSIONS), topology=topology),
-    )
+    judge(checks.pod_of_two_services_gets_no_new_session, two_services)
 
 
 @requirement("DRN-15")
-def test_sessions_survive_the_death_of_a_draining_process(record, judge):
+def test_sessions_survive_the_death_of_a_draining_process(dead_process, judge):
     """When a draining pod's process has died and its endpoint is still listed, its sessions recover and then stay."""
-    topology = Topology(hold=True, drain=True)
-    judge(
-        checks.dead_process_is_survived,
-        record("drain-dead-process", lose_the_process_of_a_draining_pod(), topology=topology),
-    )
+    judge(checks.dead_process_is_survived, dead_process)

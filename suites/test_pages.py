@@ -1,9 +1,9 @@
 """The documentation's own commands, run as a reader would run them."""
 
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology, follow_page
-from stickyconf.scenarios.pages import Step, missing_tools
+from stickyconf.scenarios.pages import Step
 
 WAIT_FOR_PODS = "kubectl rollout status -n kong deployment echo --timeout=60s"
 
@@ -107,25 +107,27 @@ spec:
     Step("new-sessions", 'for i in {1..35}; do curl -s $PROXY_IP/echo | grep "Running on Pod"; done', verbatim=False),
 )
 
-
-def follow(run, record, judge, name, steps, cookie, check, **topology):
-    missing = [] if run.config.option.rejudge else missing_tools()
-    if missing:
-        judge.not_applicable(f"the page's commands need {', '.join(missing)}, which this machine does not have")
-        return
-    stage = Topology(replicas=0, policy=Policy(cookie=cookie), **topology)
-    judge(check, record(name, follow_page(steps, cookie=cookie), topology=stage))
+sticky_page = recorded(
+    "page-sticky",
+    follow_page(STICKY_SESSIONS, cookie="session_id"),
+    topology=Topology(replicas=0, policy=Policy(cookie="session_id")),
+    alone=True,
+)
+drain_page = recorded(
+    "page-drain",
+    follow_page(DRAIN_SUPPORT, cookie="session-id"),
+    topology=Topology(replicas=0, policy=Policy(cookie="session-id"), hold=True, drain=True),
+    alone=True,
+)
 
 
 @requirement("DOC-01")
-def test_sticky_sessions_page(run, record, judge):
+def test_sticky_sessions_page(sticky_page, judge):
     """The commands of "Manage sticky sessions with KongUpstreamPolicy" give what the page says they give."""
-    follow(run, record, judge, "page-sticky", STICKY_SESSIONS, "session_id", checks.sticky_page_holds)
+    judge(checks.sticky_page_holds, sticky_page)
 
 
 @requirement("DOC-02")
-def test_drain_support_page(run, record, judge):
+def test_drain_support_page(drain_page, judge):
     """The commands of "Configure sticky sessions with drain support" give what the page says they give."""
-    follow(
-        run, record, judge, "page-drain", DRAIN_SUPPORT, "session-id", checks.drain_page_holds, hold=True, drain=True
-    )
+    judge(checks.drain_page_holds, drain_page)

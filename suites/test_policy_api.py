@@ -1,9 +1,7 @@
 """The policy object: what the API server admits, and what it says of what it refuses."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.checks.policy_api import HOW_TO, LEFT_OUT_PATH
 from stickyconf.scenarios import Policy, Topology, submit_policies
 
@@ -34,10 +32,7 @@ POLICIES = {
     "algorithm-unknown": SPEC | {"algorithm": "sticky"},
 }
 
-
-@pytest.fixture(scope="module")
-def history(record):
-    return record("policy-api", submit_policies(POLICIES), topology=Topology(replicas=0, policy=None))
+history = recorded("policy-api", submit_policies(POLICIES), topology=Topology(replicas=0, policy=None))
 
 
 @requirement("API-01")

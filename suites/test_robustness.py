@@ -1,9 +1,7 @@
 """Cookies nobody was given, values that are none, and connections that might lag behind a change."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.checks.rotation import FRESH_CONNECTIONS
 from stickyconf.scenarios import (
     Topology,
@@ -14,16 +12,19 @@ from stickyconf.scenarios import (
     visit,
 )
 
+forgery = recorded(
+    "forgery",
+    visit("pinned", sessions=7, requests=5),
+    forge_unknown_values(sessions=2, requests=4),
+    send_malformed_values(),
+    lure_to_a_neighbour(),
+)
 
-@pytest.fixture(scope="module")
-def forgery(record):
-    return record(
-        "forgery",
-        visit("pinned", sessions=7, requests=5),
-        forge_unknown_values(sessions=2, requests=4),
-        send_malformed_values(),
-        lure_to_a_neighbour(),
-    )
+fresh_connections = recorded(
+    "fresh-connections",
+    drain_under_a_rush(sessions=FRESH_CONNECTIONS),
+    topology=Topology(hold=True, drain=True),
+)
 
 
 @requirement("ROB-01")
@@ -45,10 +46,6 @@ def test_cookie_cannot_send_the_gateway_elsewhere(forgery, judge):
 
 
 @requirement("ROB-09")
-def test_no_connection_uses_the_old_targets(record, judge):
+def test_no_connection_uses_the_old_targets(fresh_connections, judge):
     """Once a drain has converged, none of 200 fresh connections is served by the pod that left the rotation."""
-    topology = Topology(hold=True, drain=True)
-    judge(
-        checks.no_connection_uses_the_old_targets,
-        record("fresh-connections", drain_under_a_rush(sessions=FRESH_CONNECTIONS), topology=topology),
-    )
+    judge(checks.no_connection_uses_the_old_targets, fresh_connections)

@@ -1,9 +1,7 @@
 """Where requests without the cookie go: by themselves, beside heavy pinned load, and all at once."""
 
-import pytest
-
 from stickyconf import checks
-from stickyconf.cases import requirement
+from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import arrive_at_once, place_beside_load, visit
 from stickyconf.stats import alpha, reach_sample_size, share_sample_size
 
@@ -15,21 +13,16 @@ SESSIONS = max(
 )
 BESIDE_LOAD = share_sample_size(PODS, deviation=0.25, alpha=alpha("SPR-03"), power=0.999)
 
-
-@pytest.fixture(scope="module")
-def history(record):
-    return record("spread", visit("control", sessions=SESSIONS, requests=1, cookies="discard"))
+history = recorded("spread", visit("control", sessions=SESSIONS, requests=1, cookies="discard"))
 
 
-@pytest.fixture(scope="module")
-def rush(record):
-    # A tenth more than the test needs: a session that was opened while the load took breath is not judged.
-    # 40 first requests and twice as many that follow; neither number is a multiple of 3 (see test_affinity).
-    return record(
-        "rush",
-        place_beside_load(sessions=BESIDE_LOAD + BESIDE_LOAD // 10),
-        arrive_at_once(sessions=40, requests=3),
-    )
+# A tenth more than the test needs: a session that was opened while the load took breath is not judged.
+# 40 first requests and twice as many that follow; neither number is a multiple of 3 (see test_affinity).
+rush = recorded(
+    "rush",
+    place_beside_load(sessions=BESIDE_LOAD + BESIDE_LOAD // 10),
+    arrive_at_once(sessions=40, requests=3),
+)
 
 
 @requirement("SPR-01")

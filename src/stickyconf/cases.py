@@ -1,14 +1,17 @@
-"""What a case is made of: its requirement, and a judge that turns rulings into the test's outcome."""
+"""What a case is made of: its requirement, the recordings it reads, and a judge that gives it its outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import pytest
 
 from stickyconf.model import History, Level, Requirement, Ruling, Status, Verdict
 from stickyconf.ports import HarnessError
+from stickyconf.scenarios.recording import Recording
+from stickyconf.scenarios.stage import Scenario
+from stickyconf.scenarios.workload import Topology
 
 
 class Violation(AssertionError):
@@ -26,6 +29,55 @@ class NotApplicable(pytest.skip.Exception):  # type: ignore[name-defined, misc] 
 def requirement(identifier: str) -> pytest.MarkDecorator:
     """Bind a case to the one requirement it proves or refutes."""
     return pytest.mark.requirement(identifier)
+
+
+class Histories(Protocol):
+    """The histories of a run; the session fixture ``histories`` gives them."""
+
+    def of(self, recording: Recording) -> tuple[History, ...]:
+        """Return the histories of a recording, in order: one, or as many as it is repeated."""
+
+
+def recorded(name: str, *scenarios: Scenario, topology: Topology = Topology(), alone: bool = False) -> Any:  # noqa: B008 - frozen
+    """Declare a recording: return a module-scoped fixture that gives its history.
+
+    The run plays it only if a chosen case needs it, beside others unless it is ``alone``. Write it at module level:
+    ``history = recorded("affinity", visit(sessions=31, requests=20))``.
+    """
+    recording = Recording(name, scenarios, topology, alone)
+
+    def history(histories: Histories) -> History:
+        [made] = histories.of(recording)
+        return made
+
+    return _fixture(history, recording)
+
+
+def repeated(name: str, *scenarios: Scenario, topology: Topology = Topology()) -> Any:  # noqa: B008 - frozen
+    """Declare a recording that is made ``--drains`` times: return a module-scoped fixture that gives its histories.
+
+    ``name`` holds ``{number}``, which counts from 1.
+    """
+    recording = Recording(name, scenarios, topology, repeated=True)
+
+    def history(histories: Histories) -> tuple[History, ...]:
+        return histories.of(recording)
+
+    return _fixture(history, recording)
+
+
+def _fixture(history: Callable[..., Any], recording: Recording) -> Any:
+    history.__doc__ = f"The recording {recording.name}."
+    history.__allure_display_name__ = f"recording {recording.name}"  # type: ignore[attr-defined]  # allure-pytest reads it
+    history.recording = recording  # type: ignore[attr-defined]  # recordings_of reads it
+    return pytest.fixture(scope="module")(history)
+
+
+def recordings_of(case: pytest.Item) -> tuple[Recording, ...]:
+    """Return the recordings that a case reads, as they were declared."""
+    definitions: Mapping[str, Any] = case._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # noqa: SLF001 - pytest has no public way
+    found: Iterator[Any] = (getattr(one.func, "recording", None) for given in definitions.values() for one in given)
+    return tuple(one for one in found if one)
 
 
 class Judge:

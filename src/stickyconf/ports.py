@@ -112,6 +112,9 @@ class Gateway(Protocol):
 class Controller(Protocol):
     """The ingress controller's own settings."""
 
+    async def drain_support(self) -> bool:
+        """Say whether drain support is on now."""
+
     async def set_drain_support(self, on: bool) -> None:
         """Switch drain support, restarting the controller where it takes that, and return when it works again.
 

@@ -36,7 +36,7 @@ WRITERS = {
     f"{REPORTING}.allure.attach_history": "Allure's copy of the history affinity is missing",
     f"{REPORTING}.allure.attach_file": "Allure's copy of what was applied for affinity is missing",
     f"{REPORTING}.allure_results.RedactedResults._replace": "a TestResult of Allure's is missing",
-    "diagnostics": "a part of the diagnostics is missing",
+    "fixtures.record.Stored.explain": "a part of the diagnostics is missing",
 }
 SAID = "RuntimeError: this writer is broken on purpose"
 
@@ -44,17 +44,10 @@ SAID = "RuntimeError: this writer is broken on purpose"
 DRIVER = """
 import contextlib, io, json, pathlib, sys
 import pytest
-from stickyconf.plugin import RUN
+import fixtures.record
 
 def broken(*_, **__):
     raise RuntimeError("this writer is broken on purpose")
-
-class Broken:
-    explain = broken
-
-class Diagnosed:
-    def pytest_collection_finish(self, session):
-        session.config.stash[RUN].recording = Broken()
 
 out, arguments, writers = json.loads(sys.argv[1])
 told = {}
@@ -64,8 +57,7 @@ for number, writer in enumerate(["", *writers]):
             patch.setattr(writer, broken)
         here = pathlib.Path(out) / str(number)
         with contextlib.redirect_stdout(said):
-            plugins = [Diagnosed()] if writer == "diagnostics" else []
-            status = pytest.main([*arguments, "--capture=no", "--out", str(here)], plugins=plugins)
+            status = pytest.main([*arguments, "--capture=no", "--out", str(here)])
         told[writer] = dict(status=int(status), output=said.getvalue(), files=[
             file.name for file in here.glob("*/*") if not file.parent.is_symlink()
         ])

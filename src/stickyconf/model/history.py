@@ -83,7 +83,7 @@ class Setup:
     cookie: str
     cookie_path: str
     policy: Mapping[str, object]
-    drain: bool
+    drain: bool | None
     pods: tuple[str, ...]
     gateways: tuple[str, ...]
     seed: int

@@ -21,7 +21,7 @@ class CaseOutcome(StrEnum):
 class CaseResult:
     """One case: a test function bound to one requirement.
 
-    ``duration`` is in seconds and includes driving the cluster where this case was the first to need its history.
+    ``duration`` is in seconds and includes the recordings that the case reads, which other cases may read, too.
     ``error`` is one line, given when the outcome is HARNESS_ERROR.
     """
 

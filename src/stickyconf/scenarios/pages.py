@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stickyconf.model import Happening
-from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, UPSTREAM_POLICY, Kind
+from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, UPSTREAM_POLICY, Kind, OutOfReach
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import POLICY, ROUTE, Topology, upstream_name
 from stickyconf.scenarios.workload import SERVICE as ECHO
@@ -39,9 +39,15 @@ def missing_tools() -> list[str]:
 
 
 def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
-    """Run a page's steps in order, each in a shell of its own with PROXY_IP and KUBECONFIG set."""
+    """Run a page's steps in order, each in a shell of its own with PROXY_IP and KUBECONFIG set.
+
+    OutOfReach if this machine lacks a program that the commands need.
+    """
 
     async def play(stage: Stage) -> None:
+        if missing := missing_tools():
+            lacking = ", ".join(missing)
+            raise OutOfReach(f"the page's commands need {lacking}, which this machine does not have")
         try:
             await _prepare(stage)
             with tempfile.TemporaryDirectory(prefix="stickyconf-page-") as directory:

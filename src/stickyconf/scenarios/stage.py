@@ -30,7 +30,8 @@ class Stage:
     """Where a scenario plays.
 
     ``pods`` are the pods that are ready now, name -> "ip:port"; ``first_pods`` are the names of those that were ready
-    when the experiment began. ``refused`` is what the API server said of the case's policy if it did not admit it.
+    when the experiment began. ``drain``: whether drain support is on; None if that is not known. ``refused`` is what
+    the API server said of the case's policy if it did not admit it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Stage:
     namespace: str
     host: str
     seed: int
+    drain: bool | None = None
     recorder: Recorder = field(default_factory=Recorder)
     pods: dict[str, str] = field(default_factory=dict)
     first_pods: tuple[str, ...] = ()
@@ -243,7 +245,7 @@ class Stage:
             cookie=self.policy.cookie,
             cookie_path=self.policy.cookie_path,
             policy=self.topology.policy.spec if self.topology.policy else {},
-            drain=bool(self.topology.drain),
+            drain=self.drain,
             pods=self.first_pods,
             gateways=self.gateways,
             seed=self.seed,

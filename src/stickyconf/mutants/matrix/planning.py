@@ -86,9 +86,7 @@ class _Collected:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             [mark] = item.iter_markers("requirement")
-            code = item.function.__code__  # type: ignore[attr-defined]
-            read = [name for name in code.co_varnames[: code.co_argcount] if name != "judge"]
-            histories = frozenset(f"{item.path.name}:{name}" for name in read)
+            histories = frozenset(recording.name for recording in recordings_of(item))
             self.places[mark.args[0]] = self.places.get(mark.args[0], frozenset()) | histories
 
 

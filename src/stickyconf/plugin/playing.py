@@ -1,0 +1,317 @@
+"""Plays the recordings that the chosen cases need, side by side, and keeps their histories for the cases."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
+
+from stickyconf.model import History
+from stickyconf.model.storage import read_history, write_history
+from stickyconf.plugin.loop import LoopThread
+from stickyconf.ports import NAMESPACE, Cluster, HarnessError, Manifest, OutOfReach, Rejected, Target
+from stickyconf.reporting import diagnostics
+from stickyconf.reporting.histories import redacted
+from stickyconf.scenarios import Manifests, Stage
+from stickyconf.scenarios.recording import Recording
+from stickyconf.wait import Budgets, Waiter, WaitFailed
+
+OUT_OF_REACH = ".out-of-reach"
+"""The suffix of what stands for a history that the target did not let be made: one line, the reason."""
+
+Applied = Callable[[str, Manifest], None]
+"""Is told of each object that is applied for a recording: the recording's name, the object."""
+
+
+class ApplyLog:
+    """A cluster that tells somebody of each object before it applies it."""
+
+    def __init__(self, cluster: Cluster, note: Callable[[Manifest], None]) -> None:
+        """Take the cluster, and whom to tell."""
+        self._cluster, self._note = cluster, note
+
+    async def apply(self, manifest: Manifest) -> dict[str, Any]:
+        """Tell of the object, then apply it."""
+        self._note(manifest)
+        return await self._cluster.apply(manifest)
+
+    def __getattr__(self, name: str) -> Any:
+        """Do everything else as the cluster does it."""
+        return getattr(self._cluster, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """What all recordings of a run share.
+
+    ``jobs``: so many are played at the same time at the most. ``histories``: the directory they are written to.
+    ``suffix``: what makes this run's namespaces its own. ``marks_upstreams``: a deliberate fault is in force whose mark
+    only the Admin API shows, so that it has to be looked for there.
+    """
+
+    target: Target
+    budgets: Budgets
+    manifests: Manifests
+    histories: Path
+    suffix: str
+    seed: int
+    jobs: int
+    applied: Applied
+    marks: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
+
+
+@dataclass
+class Play:
+    """One recording on its way: waiting, then playing, then done. Times are readings of time.time(), in seconds."""
+
+    recording: Recording
+    made: concurrent.futures.Future[History] = field(default_factory=concurrent.futures.Future)
+    namespace: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    waits_for: str = ""
+
+    def waits(self, what: str, _elapsed: float) -> None:
+        """Note what is waited for; "" ends the wait."""
+        self.waits_for = what
+
+    def told(self) -> str:
+        """Say what it does now."""
+        waiting = f" waiting for {self.waits_for}" if self.waits_for else ""
+        return f"{self.recording.name}{waiting} ({time.time() - self.began:.0f} s)"
+
+
+class Player:
+    """Plays recordings from ``with`` on, in the order given as far as their needs allow it; ends what is left."""
+
+    def __init__(self, loop: LoopThread, recordings: Iterable[Recording], production: Production) -> None:
+        """Take the loop to play on, the recordings, and what they share."""
+        self._loop, self._shared = loop, production
+        self.plays = {recording.name: Play(recording) for recording in recordings}
+        self._drain: bool | None = None
+        self._clearing: list[tuple[str, concurrent.futures.Future[None]]] = []
+        self._all: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to play."""
+        self._loop.run(self._begin())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End what still plays and delete every namespace; HarnessError names those that cannot be deleted."""
+        self._loop.run(self._end())
+        for name in self.plays:
+            self.clear(name)
+        left = []
+        for namespace, deletion in self._clearing:
+            try:
+                self._loop.result(deletion)
+            except (HarnessError, Rejected) as error:
+                left.append(f"{namespace} ({error})")
+        if left:
+            raise HarnessError(f"not deleted: {', '.join(left)}")
+
+    def history(self, name: str) -> History:
+        """Return a recording's history as read back from disk, when it has been made.
+
+        HarnessError if the suite or its environment failed, OutOfReach if the target does not let it be done or seen.
+        """
+        return self._loop.result(self.plays[name].made)
+
+    def clear(self, name: str) -> None:
+        """Begin to delete a recording's namespace; its pods end in their own time."""
+        play = self.plays[name]
+        if play.namespace:
+            deletion = self._shared.target.cluster.delete(NAMESPACE, play.namespace)
+            self._clearing.append((play.namespace, self._loop.start(deletion)))
+            play.namespace = ""
+
+    def explain(self, names: Iterable[str], directory: Path) -> list[Path]:
+        """Collect logs, configuration, objects and events of recordings, and return the files."""
+        target = self._shared.target
+        namespaces = [play.namespace for name in names if (play := self.plays[name]).namespace]
+        self._loop.run(
+            diagnostics.collect(
+                target.cluster, target.gateway, namespaces, directory, system_namespace=target.namespace
+            )
+        )
+        return sorted(path for path in directory.rglob("*") if path.is_file())
+
+    def seconds(self, name: str) -> float:
+        """Return how long a recording took; 0 if it has not ended."""
+        play = self.plays[name]
+        return max(0.0, play.ended - play.began)
+
+    def told(self) -> str:
+        """Say in one line how far it is, and what each recording that plays waits for."""
+        done = [play for play in self.plays.values() if play.ended]
+        playing = [play for play in self.plays.values() if play.began and not play.ended]
+        if not playing:
+            return ""
+        waiting = len(self.plays) - len(done) - len(playing)
+        counts = f"recordings: {len(done)} done, {len(playing)} playing, {waiting} waiting"
+        return f"{counts} | {'; '.join(play.told() for play in playing)}"
+
+    async def _begin(self) -> None:
+        self._all = asyncio.create_task(self._play_all())
+
+    async def _end(self) -> None:
+        if self._all:
+            self._all.cancel()
+            await asyncio.gather(self._all, return_exceptions=True)
+        for play in self.plays.values():
+            if not play.made.done():
+                play.made.set_exception(HarnessError(f"recording {play.recording.name}: the run ended before"))
+
+    async def _play_all(self) -> None:
+        with contextlib.suppress(HarnessError, OutOfReach):  # then no recording knows it
+            self._drain = await self._shared.target.controller.drain_support()
+        for drain in (True, False):
+            await self._play_with(drain)
+
+    async def _play_with(self, drain: bool) -> None:
+        """Play what needs drain support to be so, and beside it what does not care; with the last, all of that."""
+        due = [play for play in self.plays.values() if not play.began]
+        last = not drain or not any(play.recording.topology.drain is False for play in due)
+        own = [play for play in due if play.recording.topology.drain is drain]
+        others = [play for play in due if play.recording.topology.drain is None]
+        if own and not await self._switched(drain, own):
+            own = []
+        if own or last:
+            await self._beside(_sharing(own), _sharing(others), all_of_them=last)
+            for play in (*_alone(own), *(_alone(others) if last else ())):
+                await self._play(play)
+
+    async def _switched(self, drain: bool, needing: list[Play]) -> bool:
+        """Switch drain support and say whether that went well; if not, those that need it have failed for it."""
+        try:
+            await self._shared.target.controller.set_drain_support(drain)
+        except (OutOfReach, HarnessError, WaitFailed, Rejected, OSError) as error:
+            for play in needing:
+                play.began = play.ended = time.time()
+                self._failed(play, error)
+            return False
+        self._drain = drain
+        return True
+
+    async def _beside(self, own: list[Play], others: list[Play], *, all_of_them: bool) -> None:
+        """Play side by side: ``own`` first, then ``others`` in free places: all, or only while own are played."""
+        running: set[asyncio.Task[None]] = set()
+        mine: set[asyncio.Task[None]] = set()
+        try:
+            while own or running or (all_of_them and others):
+                while len(running) < self._shared.jobs and (own or (others and (all_of_them or mine & running))):
+                    is_own = bool(own)
+                    task = asyncio.create_task(self._play((own or others).pop(0)))
+                    running.add(task)
+                    if is_own:
+                        mine.add(task)
+                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _play(self, play: Play) -> None:
+        """Play one recording, write its history to disk, and keep it as read back; what fails ends only this one."""
+        play.began = time.time()
+        name = play.recording.name
+        path = self._shared.histories / f"{name}.jsonl"
+        try:
+            history = await self._record(play)
+            stored = await asyncio.to_thread(_stored, history, path)
+        except asyncio.CancelledError:
+            play.made.set_exception(HarnessError(f"recording {name}: the run was interrupted"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the cases that need the history
+            self._failed(play, error)
+        else:
+            play.ended = time.time()
+            play.made.set_result(stored)
+        finally:
+            play.ended = play.ended or time.time()
+
+    def _failed(self, play: Play, error: BaseException) -> None:
+        name, first = play.recording.name, next(_leaves(error))
+        if isinstance(first, OutOfReach):
+            (self._shared.histories / f"{name}{OUT_OF_REACH}").write_text(str(first), encoding="utf-8")
+            play.made.set_exception(first)
+        elif isinstance(first, HarnessError | WaitFailed | Rejected | OSError):
+            failure = HarnessError(f"recording {name}: {first}")
+            failure.__cause__ = first
+            play.made.set_exception(failure)
+        else:
+            play.made.set_exception(first)
+
+    async def _record(self, play: Play) -> History:
+        shared, recording = self._shared, play.recording
+        topology = recording.topology
+        target = replace(
+            shared.target,
+            cluster=cast(Cluster, ApplyLog(shared.target.cluster, partial(shared.applied, recording.name))),
+        )
+        namespace = f"sticky-{recording.name}-{shared.suffix}"
+        stage = Stage(
+            name=recording.name,
+            target=target,
+            waiter=Waiter(shared.budgets, play.waits),
+            manifests=shared.manifests,
+            topology=topology,
+            namespace=namespace,
+            host=f"{namespace}.stickyconf.test",
+            seed=shared.seed,
+            drain=self._drain,
+        )
+        await target.cluster.create(shared.manifests.namespace(namespace, shared.suffix))
+        play.namespace = namespace
+        async with _ended(stage):
+            async with shared.marks(stage):
+                if topology.replicas:
+                    await stage.deploy()
+                    await stage.converge(sticky=topology.policy is not None and topology.attached)
+                for scenario in recording.scenarios:
+                    await scenario(stage)
+            if topology.hold:
+                await stage.release_all(namespace)
+        return await stage.close()
+
+
+@contextlib.asynccontextmanager
+async def _ended(stage: Stage) -> AsyncIterator[None]:
+    """If what is played fails or is cancelled, end its watches and release its pods; the failure goes on."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(HarnessError, OSError):
+            await stage.observers.stop()
+        if stage.topology.hold:
+            with contextlib.suppress(HarnessError, Rejected, OSError):
+                await stage.release_all(stage.namespace)
+        raise
+
+
+def _stored(history: History, path: Path) -> History:
+    write_history(redacted(history), path)
+    return read_history(path)
+
+
+def _sharing(plays: Sequence[Play]) -> list[Play]:
+    return [play for play in plays if not play.recording.alone]
+
+
+def _alone(plays: Sequence[Play]) -> list[Play]:
+    return [play for play in plays if play.recording.alone]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error

@@ -1,0 +1,199 @@
+"""One run: what it is made with, what it has found out, and what it leaves behind."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+import stickyconf
+from stickyconf.cases import recordings_of
+from stickyconf.model import Catalogue, History
+from stickyconf.model.run import CaseResult, Run
+from stickyconf.mutants import deviations
+from stickyconf.plugin.options import Settings
+from stickyconf.plugin.progress import Progress
+from stickyconf.plugin.selection import Selection
+from stickyconf.reporting import terminal
+from stickyconf.reporting.checkout import Checkout
+from stickyconf.reporting.faults import Faults
+from stickyconf.reporting.implementation import STAND_IN
+from stickyconf.reporting.layout import RunDirectory
+from stickyconf.reporting.publication import Publication
+from stickyconf.reporting.redaction import redact
+from stickyconf.scenarios.recording import Recording
+from stickyconf.stats import ALPHA
+
+
+class Source(Protocol):
+    """Where histories come from: recordings that are played, or an earlier run."""
+
+    def clear(self, name: str) -> None:
+        """Remove what was made on the cluster for a history that nobody reads any more."""
+
+    def explain(self, names: Iterable[str], directory: Path) -> list[Path]:
+        """Collect diagnostics about recordings of a case that failed and return the files."""
+
+    def seconds(self, name: str) -> float:
+        """Return how long a recording took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is under test: the target's name, the implementation, and part -> version."""
+
+    target: str
+    implementation: str
+    versions: Mapping[str, str]
+
+
+RUN = pytest.StashKey["ConformanceRun"]()
+
+
+class ConformanceRun:
+    """The state of one run, and its report. Registered as a plugin only if cases are judged."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        catalogue: Catalogue,
+        settings: Settings,
+        selection: Selection,
+        faults: Faults,
+    ) -> None:
+        """Take what was read and checked; open the run's directory. UsageError if there can be none."""
+        self.config, self.catalogue, self.settings, self.selection = config, catalogue, settings, selection
+        self.faults = faults
+        option = config.option
+        self.checkout = Checkout.of(config.rootpath)
+        self.started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self.cases: list[CaseResult] = []
+        self.subject = Subject(option.target, "unknown: no gateway was contacted", {})
+        self._requests: dict[str, int] = {}
+        self.source: Source | None = None
+        self.kept = ""
+        self.directory: RunDirectory | None = None
+        self.publication: Publication | None = None
+        self.progress = Progress()
+        if not option.collectonly:
+            out = option.out or config.rootpath / "reports" / "out"
+            try:
+                self.directory = RunDirectory.create(out, self.started)
+            except OSError as error:
+                raise pytest.UsageError(f"--out {out}: no report can be written there: {error.strerror}") from error
+            option.allure_report_dir = str(self.directory.allure_results)
+            self.publication = Publication(self.directory, option.mutant or "", faults, option.rejudge)
+
+    def pytest_sessionstart(self) -> None:
+        """Show progress where pytest writes."""
+        plugins = self.config.pluginmanager
+        self.progress = Progress(plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager"))
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what is judged, and how to do the same again."""
+        option = self.config.option
+        what = f"histories in {option.rejudge}" if option.rejudge else f"target {option.target}"
+        lines = [f"sticky-session conformance {stickyconf.__version__}: {what}, seed {self.settings.seed}"]
+        if self.directory:
+            lines.append(f"report: {self.directory.path}")
+        return lines
+
+    @property
+    def id_suffix(self) -> str:
+        """What makes this run's namespaces its own."""
+        return self.directory.suffix if self.directory else "none"
+
+    def recordings(self) -> list[Recording]:
+        """Return the recordings that the chosen cases need, each as often as it is made."""
+        return [one for recording in self.selection.readers for one in recording.times(self.settings.drains)]
+
+    def _names(self, recordings: Iterable[Recording]) -> list[str]:
+        return [one.name for recording in recordings for one in recording.times(self.settings.drains)]
+
+    def explain(self, case: pytest.Item) -> list[Path]:
+        """Collect diagnostics of a case that failed and return the files."""
+        if self.source is None or self.directory is None:
+            return []
+        return self.source.explain(self._names(recordings_of(case)), self.directory.diagnostics / case.name)
+
+    def seconds_of(self, case: pytest.Item) -> float:
+        """Return how long the recordings that a case reads took, in all."""
+        return sum(self.source.seconds(name) for name in self._names(recordings_of(case))) if self.source else 0.0
+
+    def judged(self, case: pytest.Item) -> None:
+        """Take note that a case has ended: what was made for it alone goes."""
+        for name in self._names(self.selection.read_by(case)):
+            if self.source:
+                self.source.clear(name)
+
+    def applied(self, history: str, manifest: Mapping[str, Any]) -> None:
+        """Keep an object as it is applied for a history."""
+        if self.publication:
+            self.publication.applied(history, manifest)
+
+    def recorded(self, history: History) -> None:
+        """Take note of a history for the report's facts."""
+        setup = history.setup
+        self.subject = Subject(setup.target, setup.implementation, dict(setup.versions))
+        self._requests[history.setup.name] = len(history.exchanges)
+        if self.publication:
+            self.publication.recorded(history)
+
+    def report(self) -> Run:
+        """Return everything the report says."""
+        option, settings = self.config.option, self.settings
+        return Run(
+            id=self.directory.path.name if self.directory else "",
+            started=self.started.isoformat(timespec="seconds"),
+            duration=round(time.monotonic() - self._clock, 1),
+            suite=stickyconf.__version__,
+            target=self.subject.target,
+            implementation=self.subject.implementation,
+            embedded=self.subject.implementation.startswith(STAND_IN),
+            versions=self.subject.versions,
+            profiles=self.selection.profiles,
+            strict=settings.strict,
+            filtered=self.selection.filtered,
+            rejudged=str(option.rejudge or ""),
+            command="pytest " + shlex.join(str(argument) for argument in self.config.invocation_params.args),
+            seed=settings.seed,
+            requests=sum(self._requests.values()),
+            budgets=dict(settings.budgets.seconds),
+            alpha=dict(ALPHA),
+            cases=tuple(self.cases),
+            mutant=option.mutant or "",
+            harmless=bool(option.mutant) and deviations()[option.mutant].harmless,
+            commit=self.checkout.commit,
+            dirty=self.checkout.dirty,
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write the report and point ``latest`` at it; a run that judged and recorded nothing leaves nothing."""
+        if self.directory and not self.cases and not any(self.directory.histories.iterdir()):
+            self.directory.remove()
+        elif self.publication and self.cases:
+            self.publication.finished(self.report(), self.catalogue)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """End with the verdict table."""
+        if not self.cases:
+            return
+        terminalreporter.section("sticky-session conformance")
+        run = self.report()
+        lines = terminal.bare(run)
+        with self.faults.noted("the table of verdicts"):
+            lines = terminal.lines(run, self.catalogue)
+        for line in [*lines, *self.faults.lines]:
+            terminalreporter.write_line(redact(line))
+        if self.directory and (report := self.directory.path / "conformance.md").exists():
+            terminalreporter.write_line(f"report: {report}")
+        if self.kept:
+            terminalreporter.write_line(self.kept)

@@ -1,0 +1,38 @@
+"""A recording, declared: which scenarios are played on which stage, and what they need of the installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from stickyconf.scenarios.stage import Scenario
+from stickyconf.scenarios.workload import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One history to be made. ``name`` is the history's name, its file's, and a part of its namespace's.
+
+    ``topology.drain`` says whether drain support has to be on or off; None: it does not matter. ``alone``: what is
+    played disturbs others, so that nothing else is played at the same time. ``repeated``: it stands for as many
+    recordings as ``--drains`` says; its name holds ``{number}``.
+    """
+
+    name: str
+    scenarios: tuple[Scenario, ...]
+    topology: Topology = field(default_factory=Topology)
+    alone: bool = False
+    repeated: bool = False
+
+    def times(self, count: int) -> tuple[Recording, ...]:
+        """Return the recordings this one stands for: itself, or ``count`` numbered ones if it is repeated."""
+        if not self.repeated:
+            return (self,)
+        numbers = range(1, count + 1)
+        return tuple(replace(self, name=self.name.format(number=number), repeated=False) for number in numbers)
+
+    @property
+    def turn(self) -> int:
+        """Its place in the order of playing: drain support on, then off or no matter, then those that play alone."""
+        if self.topology.drain:
+            return 1 if self.alone else 0
+        return 3 if self.alone else 2
