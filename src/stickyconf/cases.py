@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
@@ -69,15 +69,8 @@ def repeated(name: str, *scenarios: Scenario, topology: Topology = Topology()) -
 def _fixture(history: Callable[..., Any], recording: Recording) -> Any:
     history.__doc__ = f"The recording {recording.name}."
     history.__allure_display_name__ = f"recording {recording.name}"  # type: ignore[attr-defined]  # allure-pytest reads it
-    history.recording = recording  # type: ignore[attr-defined]  # recordings_of reads it
+    history.recording = recording  # type: ignore[attr-defined]  # scenarios.recording.recordings_of reads it
     return pytest.fixture(scope="module")(history)
-
-
-def recordings_of(case: pytest.Item) -> tuple[Recording, ...]:
-    """Return the recordings that a case reads, as they were declared."""
-    definitions: Mapping[str, Any] = case._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # noqa: SLF001 - pytest has no public way
-    found: Iterator[Any] = (getattr(one.func, "recording", None) for given in definitions.values() for one in given)
-    return tuple(one for one in found if one)
 
 
 class Judge:

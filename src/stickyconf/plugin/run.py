@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import pytest
 
 import stickyconf
-from stickyconf.cases import recordings_of
 from stickyconf.model import Catalogue, History
 from stickyconf.model.run import CaseResult, Run
 from stickyconf.mutants import deviations
@@ -27,7 +26,7 @@ from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
-from stickyconf.scenarios.recording import Recording
+from stickyconf.scenarios.recording import Recording, recordings_of
 from stickyconf.stats import ALPHA
 
 

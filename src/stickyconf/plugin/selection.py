@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from stickyconf.cases import recordings_of
 from stickyconf.model import Catalogue, Requirement
 from stickyconf.reporting import allure
 from stickyconf.reporting.faults import Faults
-from stickyconf.scenarios.recording import Recording
+from stickyconf.scenarios.recording import Recording, recordings_of
 
 
 def subject_of(case: pytest.Item, catalogue: Catalogue) -> Requirement:

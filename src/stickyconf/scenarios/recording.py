@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from stickyconf.scenarios.stage import Scenario
 from stickyconf.scenarios.workload import Topology
@@ -36,3 +38,10 @@ class Recording:
         if self.topology.drain:
             return 1 if self.alone else 0
         return 3 if self.alone else 2
+
+
+def recordings_of(case: Any) -> tuple[Recording, ...]:
+    """Return the recordings that a case, a pytest item, reads: its fixtures say which (stickyconf.cases.recorded)."""
+    definitions: Mapping[str, Any] = case._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way
+    found: Iterator[Any] = (getattr(one.func, "recording", None) for given in definitions.values() for one in given)
+    return tuple(one for one in found if one)

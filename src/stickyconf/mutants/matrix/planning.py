@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 
 from stickyconf.mutants import Mutant
+from stickyconf.scenarios.recording import recordings_of
 
 SENTINELS = ("CKE-01", "SPR-01")
 """Judged beside every mutant, whatever it does: two short experiments that show what else a fault breaks."""
@@ -21,7 +22,7 @@ BENIGN_BESIDE = ("DRN-01",)
 """What may not object to a benign variant: every case of these families, and all that is judged from the drains."""
 
 Places = Mapping[str, frozenset[str]]
-"""Requirement -> the histories its cases read, each as ``module:fixture``."""
+"""Requirement -> the names of the recordings its cases read."""
 
 
 @dataclass(frozen=True, slots=True)
