@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+from argparse import Namespace
+from datetime import timedelta
+from typing import NamedTuple
 
 import aiohttp
 import httpx
 import pytest
 from aiohttp import web
 
-from stickyconf.ports import HarnessError
-from stickyconf.targets.kubeconfig.portforward import port_forwarded
+from stickyconf.model import Answered
+from stickyconf.ports import HarnessError, Request
+from stickyconf.targets.kubeconfig.installation import _proxy
+from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS, port_forwarded
+from stickyconf.targets.traffic import HttpTraffic
 
 PORT = (8000).to_bytes(2, "little")
 
@@ -18,10 +24,11 @@ class ApiServer:
     """Forwards as a kubelet does: the port on each channel first, then the pod's octets on channel 0."""
 
     def __init__(self, answers):
-        self.answers, self.opened = answers, 0
+        self.answers, self.opened, self.open, self.most = answers, 0, 0, 0
 
     async def serve(self, request):
-        self.opened += 1
+        self.opened, self.open = self.opened + 1, self.open + 1
+        self.most = max(self.most, self.open)
         socket = web.WebSocketResponse(protocols=["v4.channel.k8s.io"])
         await socket.prepare(request)
         for channel in (0, 1):
@@ -31,6 +38,7 @@ class ApiServer:
             channel, answer = self.answers(message.data[1:])
             for octet in answer:
                 await socket.send_bytes(bytes([channel, octet]))  # in pieces, as they may come
+        self.open -= 1
         return socket
 
     async def forward(self, pod, namespace, port):
@@ -72,6 +80,49 @@ def test_requests_reach_the_pod(loop):
             return server.opened
 
     assert loop.run(play()) == 2
+
+
+def test_a_crowd_does_not_overload_it(loop):
+    """121 clients that stay are served over no more forwards at once than one API server carries."""
+
+    async def play():
+        async with served(http) as server, contextlib.AsyncExitStack() as stack:
+            server.get, server.list = Seen.get, Seen.list
+            option = Namespace(proxy_url=None, direct_addresses=False)
+            url, how, most = await _proxy(option, server, Named("kong", "kong-proxy"), stack)
+            assert most == MOST_CONNECTIONS == 32
+            assert "at most 32 connections at once; a load balancer or a node port" in how
+            traffic = HttpTraffic(url, timedelta(seconds=15), most)
+            lines = [await stack.enter_async_context(traffic.line()) for _ in range(121)]
+            for turn in range(2):
+                request = Request("GET", "a.test", "/", f"r{turn}")
+                replies = await asyncio.gather(*(line.send(request) for line in lines))
+                assert all(isinstance(reply.outcome, Answered) for reply in replies)
+            return server
+
+    server = loop.run(play())
+    assert server.opened >= 121
+    # A forward that is closed here is known to be closed there a moment later.
+    assert server.most <= 2 * MOST_CONNECTIONS
+
+
+class Named(NamedTuple):
+    namespace: str
+    proxy_service: str
+
+
+class Seen:
+    """A Service without an address from outside, and one ready pod behind it."""
+
+    @staticmethod
+    async def get(*_):
+        return {"metadata": {"name": "kong-proxy"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}}
+
+    @staticmethod
+    async def list(*_):
+        reference = {"kind": "Pod", "name": "kong-1"}
+        endpoint = {"addresses": ["10.244.0.9"], "conditions": {"ready": True}, "targetRef": reference}
+        return [{"ports": [{"name": "", "port": 8000}], "endpoints": [endpoint]}]
 
 
 @pytest.mark.parametrize("pod", ["kong-1", "gone"])
