@@ -9,7 +9,7 @@ import pytest
 
 from stickyconf.model import History, Level, Requirement, Ruling, Status, Verdict
 from stickyconf.ports import HarnessError
-from stickyconf.scenarios.recording import Recording
+from stickyconf.scenarios.recording import Recording, fixture_title
 from stickyconf.scenarios.stage import Scenario
 from stickyconf.scenarios.workload import Topology
 
@@ -68,7 +68,7 @@ def repeated(name: str, *scenarios: Scenario, topology: Topology = Topology()) -
 
 def _fixture(history: Callable[..., Any], recording: Recording) -> Any:
     history.__doc__ = f"The recording {recording.name}."
-    history.__allure_display_name__ = f"recording {recording.name}"  # type: ignore[attr-defined]  # allure-pytest reads it
+    history.__allure_display_name__ = fixture_title(recording)  # type: ignore[attr-defined]  # allure-pytest reads it
     history.recording = recording  # type: ignore[attr-defined]  # scenarios.recording.recordings_of reads it
     return pytest.fixture(scope="module")(history)
 

@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     faults = Faults()
     selection = Selection(config, catalogue, faults)
     run = ConformanceRun(config, catalogue, options.read(config, catalogue), selection, faults)
-    config.add_cleanup(write_redacted(run.faults))
+    config.add_cleanup(write_redacted(run.faults, run.spans))
     config.stash[RUN] = run
     config.pluginmanager.register(selection, "stickyconf-selection")
     config.pluginmanager.register(Outcomes(run), "stickyconf-outcomes")

@@ -143,10 +143,10 @@ class Player:
         )
         return sorted(path for path in directory.rglob("*") if path.is_file())
 
-    def seconds(self, name: str) -> float:
-        """Return how long a recording took; 0 if it has not ended."""
+    def span(self, name: str) -> tuple[float, float] | None:
+        """Return when a recording began and ended, as time.time() counts; None if it has not."""
         play = self.plays[name]
-        return max(0.0, play.ended - play.began)
+        return (play.began, play.ended) if play.ended else None
 
     def told(self) -> str:
         """Say in one line how far it is, and what each recording that plays waits for."""

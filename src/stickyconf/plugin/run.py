@@ -26,7 +26,7 @@ from stickyconf.reporting.implementation import STAND_IN
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
-from stickyconf.scenarios.recording import Recording, recordings_of
+from stickyconf.scenarios.recording import Recording, fixture_title, recordings_of
 from stickyconf.stats import ALPHA
 
 
@@ -39,8 +39,8 @@ class Source(Protocol):
     def explain(self, names: Iterable[str], directory: Path) -> list[Path]:
         """Collect diagnostics about recordings of a case that failed and return the files."""
 
-    def seconds(self, name: str) -> float:
-        """Return how long a recording took."""
+    def span(self, name: str) -> tuple[float, float] | None:
+        """Return when a recording began and ended, as time.time() counts; None if it has not, or not in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class ConformanceRun:
         self._clock = time.monotonic()
         self.cases: list[CaseResult] = []
         self.subject = Subject(option.target, "unknown: no gateway was contacted", {})
+        self.spans: dict[str, tuple[float, float]] = {}
         self._requests: dict[str, int] = {}
         self.source: Source | None = None
         self.kept = ""
@@ -123,8 +124,14 @@ class ConformanceRun:
         return self.source.explain(self._names(recordings_of(case)), self.directory.diagnostics / case.name)
 
     def seconds_of(self, case: pytest.Item) -> float:
-        """Return how long the recordings that a case reads took, in all."""
-        return sum(self.source.seconds(name) for name in self._names(recordings_of(case))) if self.source else 0.0
+        """Return how long the recordings that a case reads took, in all; keep when they were made, for Allure."""
+        seconds = 0.0
+        for recording in recordings_of(case):
+            spans = [span for name in self._names([recording]) if self.source and (span := self.source.span(name))]
+            if spans:
+                self.spans[fixture_title(recording)] = min(began for began, _ in spans), max(end for _, end in spans)
+            seconds += sum(end - began for began, end in spans)
+        return seconds
 
     def judged(self, case: pytest.Item) -> None:
         """Take note that a case has ended: what was made for it alone goes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from attr import asdict
 from stickyconf.reporting.faults import Faults
 from stickyconf.reporting.redaction import publishable, redact_data
 
+Spans = Mapping[str, tuple[float, float]]
+"""Fixture, as Allure shows it -> when its work began and ended, as time.time() counts."""
+
 _BINARY = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".pcap"})
 _Written: Any = AllureFileLogger  # its functions carry no annotations
 
@@ -24,10 +27,10 @@ _Written: Any = AllureFileLogger  # its functions carry no annotations
 class RedactedResults(_Written):  # type: ignore[misc]
     """Writes what Allure's own logger would, redacted, each file whole or not at all."""
 
-    def __init__(self, report_dir: str, clean: bool = False, *, faults: Faults) -> None:
+    def __init__(self, report_dir: str, clean: bool = False, *, faults: Faults, spans: Spans) -> None:
         """Take the directory of results, and what keeps crashes; with ``clean`` what is in the directory goes."""
         super().__init__(report_dir, clean)
-        self._directory, self._faults = Path(report_dir), faults
+        self._directory, self._faults, self._spans = Path(report_dir), faults, spans
 
     @hookimpl
     def report_result(self, result: Any) -> None:
@@ -36,7 +39,11 @@ class RedactedResults(_Written):  # type: ignore[misc]
 
     @hookimpl
     def report_container(self, container: Any) -> None:
-        """Write what fixtures did."""
+        """Write what fixtures did; of a recording, when it was played, not when a case first waited for it."""
+        for before in container.befores:
+            if span := self._spans.get(before.name):
+                before.start, before.stop = (round(1000 * moment) for moment in span)
+                container.start, container.stop = before.start, before.stop
         self._write(container)
 
     @hookimpl
@@ -73,13 +80,13 @@ class RedactedResults(_Written):  # type: ignore[misc]
         beside.replace(self._directory / name)
 
 
-def write_redacted(faults: Faults) -> Callable[[], None]:
+def write_redacted(faults: Faults, spans: Spans) -> Callable[[], None]:
     """Have allure-pytest write through RedactedResults when it is configured next, and return what ends that.
 
-    It offers no way to choose who writes.
+    It offers no way to choose who writes. ``spans`` may be filled later.
     """
     plugin: Any = allure_pytest.plugin
-    original, plugin.AllureFileLogger = plugin.AllureFileLogger, partial(RedactedResults, faults=faults)
+    original, plugin.AllureFileLogger = plugin.AllureFileLogger, partial(RedactedResults, faults=faults, spans=spans)
 
     def restore() -> None:
         plugin.AllureFileLogger = original

@@ -40,6 +40,11 @@ class Recording:
         return 3 if self.alone else 2
 
 
+def fixture_title(recording: Recording) -> str:
+    """Return what the fixture of a recording is called in reports."""
+    return f"recording {recording.name}"
+
+
 def recordings_of(case: Any) -> tuple[Recording, ...]:
     """Return the recordings that a case, a pytest item, reads: its fixtures say which (stickyconf.cases.recorded)."""
     definitions: Mapping[str, Any] = case._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way

@@ -1,0 +1,218 @@
+"""Recordings side by side: in which order they are played, what they share, and that one's failure is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from stickyconf.model.storage import read_history
+from stickyconf.plugin.loop import LoopThread
+from stickyconf.plugin.playing import Player, Production
+from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Target, Tempo, Traffic
+from stickyconf.scenarios import Manifests, Stage, Topology
+from stickyconf.scenarios.recording import Recording
+from stickyconf.wait import Budgets
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+TURNS = 20  # times that a scenario lets the others go on before it ends
+
+
+class Installation:
+    """A cluster and a controller that keep what was done to them, in order."""
+
+    def __init__(self, *, may_switch: bool = True) -> None:
+        self.log: list[str] = []
+        self.namespaces: set[str] = set()
+        self._drain, self._may_switch = False, may_switch
+
+    async def create(self, manifest: dict[str, Any]) -> None:
+        self.namespaces.add(manifest["metadata"]["name"])
+
+    async def delete(self, _kind: object, name: str) -> None:
+        self.namespaces.discard(name)
+
+    async def list(self, *_: object) -> list[object]:
+        return []
+
+    async def drain_support(self) -> bool:
+        return self._drain
+
+    async def set_drain_support(self, on: bool) -> None:
+        if not self._may_switch:
+            raise OutOfReach("nobody allowed to switch it")
+        if on != self._drain:
+            self.log.append(f"drain {'on' if on else 'off'}")
+        self._drain = on
+
+
+@pytest.fixture
+def there() -> Installation:
+    return Installation()
+
+
+@pytest.fixture
+def play(there: Installation, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    with LoopThread() as loop:
+
+        @contextmanager
+        def playing(recordings: Iterable[Recording], *, jobs: int = 4) -> Iterator[Player]:
+            target = Target(
+                name="test",
+                implementation="none",
+                versions={},
+                tempo=Tempo(0.1, 1, 2),
+                cluster=cast(Cluster, there),
+                gateway=cast(Gateway, None),
+                controller=there,
+                traffic=cast(Traffic, None),
+                proxy_url="",
+                kubeconfig="",
+            )
+            shared = Production(target, Budgets.of(), Manifests(MANIFESTS), tmp_path, "x1", 7, jobs, lambda *_: None)
+            with Player(loop, recordings, shared) as player:
+                yield player
+
+        yield playing
+
+
+def recording(there: Installation, name: str, drain: bool | None = None, *, alone: bool = False) -> Recording:
+    """A recording that writes down when it begins and ends, and lets others go on meanwhile."""
+
+    async def scenario(_stage: Stage) -> None:
+        there.log.append(f"{name} begins")
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        there.log.append(f"{name} ends")
+
+    return Recording(name, (scenario,), Topology(replicas=0, policy=None, drain=drain), alone)
+
+
+def failing(name: str, error: Exception) -> Recording:
+    async def scenario(_stage: Stage) -> None:
+        raise error
+
+    return Recording(name, (scenario,), Topology(replicas=0, policy=None))
+
+
+def test_drain_support_is_switched_once_each_way_whatever_the_order(play: Any, there: Installation) -> None:
+    given = [
+        recording(there, name, drain)
+        for name, drain in [("a", False), ("b", True), ("c", None), ("d", False), ("e", True), ("f", None)]
+    ]
+    with play(given, jobs=2) as player:
+        drains = {one.name: player.history(one.name).setup.drain for one in given}
+    assert [line for line in there.log if line.startswith("drain")] == ["drain on", "drain off"]
+    assert {name: drains[name] for name in "abde"} == {"a": False, "b": True, "d": False, "e": True}
+    assert drains["c"] is not None
+    assert drains["f"] is not None
+
+
+def test_at_most_so_many_are_played_at_once(play: Any, there: Installation) -> None:
+    given = [recording(there, f"r{number}") for number in range(5)]
+    with play(given, jobs=2) as player:
+        for one in given:
+            player.history(one.name)
+    assert _most_at_once(there.log) == 2
+
+
+def test_one_job_plays_in_turn(play: Any, there: Installation) -> None:
+    given = [recording(there, f"r{number}") for number in range(3)]
+    with play(given, jobs=1) as player:
+        player.history("r2")
+    assert there.log == [f"r{number} {what}" for number in range(3) for what in ("begins", "ends")]
+
+
+def test_what_disturbs_others_is_played_alone(play: Any, there: Installation) -> None:
+    given = [
+        recording(there, "on", True),
+        recording(there, "page-on", True, alone=True),
+        recording(there, "off", False),
+        recording(there, "any"),
+        recording(there, "page", alone=True),
+    ]
+    with play(given) as player:
+        for one in given:
+            player.history(one.name)
+    for name in ("page", "page-on"):
+        began = there.log.index(f"{name} begins")
+        assert there.log[began + 1] == f"{name} ends"
+        assert _under_way(there.log[:began]) == 0
+
+
+def test_a_recording_that_fails_ends_only_its_own_cases(play: Any, there: Installation) -> None:
+    given = [
+        failing("broken", HarnessError("the node is gone")),
+        failing("unreachable", OutOfReach("no Admin API")),
+        failing("crashed", ValueError("a bug of ours")),
+        recording(there, "fine"),
+    ]
+    with play(given) as player:
+        assert player.history("fine").setup.name == "fine"
+        with pytest.raises(HarnessError, match="recording broken: the node is gone"):
+            player.history("broken")
+        with pytest.raises(OutOfReach, match="no Admin API"):
+            player.history("unreachable")
+        with pytest.raises(ValueError, match="a bug of ours"):
+            player.history("crashed")
+
+
+def test_those_that_need_what_may_not_be_switched_say_so_and_the_others_are_played(
+    play: Any, tmp_path: Path, there: Installation
+) -> None:
+    there._may_switch = False
+    with play([recording(there, "on", True), recording(there, "any")]) as player:
+        assert player.history("any").setup.drain is False
+        with pytest.raises(OutOfReach, match="nobody allowed"):
+            player.history("on")
+    assert (tmp_path / "on.out-of-reach").read_text() == "nobody allowed to switch it"
+
+
+def test_histories_are_on_disk_before_anybody_asks_for_them(play: Any, tmp_path: Path, there: Installation) -> None:
+    with play([recording(there, "first"), recording(there, "second")]) as player:
+        player.plays["second"].made.result(30)
+        assert read_history(tmp_path / "second.jsonl").setup.name == "second"
+
+
+def test_the_end_cancels_what_is_played_and_leaves_no_namespace(play: Any, there: Installation) -> None:
+    async def forever(_stage: Stage) -> None:
+        there.log.append("forever begins")
+        await asyncio.Event().wait()
+
+    endless = Recording("forever", (forever,), Topology(replicas=0, policy=None))
+    with play([recording(there, "quick"), endless, recording(there, "on", True)], jobs=2) as player:
+        player.history("quick")
+        told = player.told()
+    assert "forever" in told
+    assert there.namespaces == set()
+    with pytest.raises(HarnessError, match="recording forever: the run was interrupted"):
+        player.plays["forever"].made.result(0)
+
+
+def test_a_namespace_goes_as_soon_as_nobody_reads_its_history(play: Any, there: Installation) -> None:
+    with play([recording(there, "one"), recording(there, "two")]) as player:
+        player.history("one")
+        player.history("two")
+        player.clear("one")
+        [(_, deletion)] = player._clearing
+        deletion.result(30)
+        assert there.namespaces == {"sticky-two-x1"}
+
+
+def test_a_repeated_recording_stands_for_as_many_as_asked() -> None:
+    one = Recording("drain-{number}", (), repeated=True)
+    assert [each.name for each in one.times(3)] == ["drain-1", "drain-2", "drain-3"]
+    assert not any(each.repeated for each in one.times(3))
+    assert Recording("single", ()).times(3) == (Recording("single", ()),)
+
+
+def _under_way(log: list[str]) -> int:
+    return sum(line.endswith(" begins") - line.endswith(" ends") for line in log)
+
+
+def _most_at_once(log: list[str]) -> int:
+    return max(_under_way(log[: end + 1]) for end in range(len(log)))
