@@ -8,6 +8,7 @@ from dataclasses import replace
 from stickyconf.model import Answered, Event, Happening, Refused
 from stickyconf.reporting.histories import redacted
 from stickyconf.reporting.redaction import REDACTED
+from stickyconf.secrecy import known
 from tests.reporting.examples import history
 
 SECRET = "Zq-hunter2hunter2"
@@ -48,3 +49,20 @@ def test_what_was_json_stays_json() -> None:
     assert json.loads(applied.detail["stored"]) == {"spec": {"password": REDACTED, "hashOn": "none"}, "list": [1, None]}
     assert applied.detail["submitted"] == '{"spec": {}}'
     assert ran.detail == {"stdout": f"> Authorization: {REDACTED}\n[not JSON", "exit": "0"}
+
+
+def test_a_secret_that_is_learnt_later_is_hidden_in_texts_that_were_clean_before() -> None:
+    late = "Vx-learnt-much-later"
+    [first, *_] = history().exchanges
+    telling = replace(
+        first,
+        path=f"/?id={late}",
+        outcome=Answered(200, (("X-Trace", late),), "echo-a"),
+        cookie_fields=(f"a={late}",),
+    )
+    told = replace(history(), exchanges=(telling,))
+    assert redacted(told).exchanges == told.exchanges
+
+    known().keep(late)
+
+    assert late not in repr(redacted(told))

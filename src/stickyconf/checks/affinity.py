@@ -16,7 +16,7 @@ from stickyconf.checks.evidence import (
     unconverged,
     unknown_outcomes,
 )
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions
 from stickyconf.stats import alpha, reach_sample_size
 
 CONTROL = "control"
@@ -109,7 +109,7 @@ def crowd_keeps_its_pods(history: History) -> Ruling:
     return evidence.ruling()
 
 
-def _together(sessions: dict[str, list[Exchange]], at_least: int) -> list[Finding]:
+def _together(sessions: Sessions, at_least: int) -> list[Finding]:
     """Return a doubt where fewer sessions than that were open (first sent, last not yet received) at one moment."""
     most = most_at_once((exchanges[0].sent, exchanges[-1].received) for exchanges in sessions.values())
     return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stickyconf.checks.evidence import Evidence, unconverged
-from stickyconf.model import Exchange, Finding, Happening, History
+from stickyconf.model import Exchange, Finding, Happening, History, Sessions
 
 AGREEING_NEWCOMERS = 5
 """New sessions in a row that must avoid the pod before the change counts as arrived on every worker."""
@@ -119,7 +119,7 @@ def newcomers(history: History) -> list[Exchange]:
     ]
 
 
-def residents(history: History, *, on: str | None = None, not_on: str | None = None) -> dict[str, list[Exchange]]:
+def residents(history: History, *, on: str | None = None, not_on: str | None = None) -> Sessions:
     """Return the sessions opened before the drain, by the pod that opened them."""
     return {
         session: exchanges

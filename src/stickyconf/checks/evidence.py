@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Unknown
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
 from stickyconf.stats import witness_sample_size
 
 MOST_FINDINGS = 20
@@ -37,11 +37,10 @@ def contradictions(history: History) -> list[str]:
 
     Every answer that names a pod must stand in that pod's log under the same request id.
     """
-    seen = {(sighting.pod, sighting.request_id) for sighting in history.sightings}
     return [
         f"{exchange.told()}, but the log of {exchange.pod} does not show request {exchange.request_id}"
         for exchange in history.exchanges
-        if exchange.pod and (exchange.pod, exchange.request_id) not in seen
+        if exchange.pod and not history.logged(exchange.pod, exchange.request_id)
     ]
 
 
@@ -171,7 +170,7 @@ def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
     return next((exchange for exchange in exchanges if exchange.pod), None)
 
 
-def strays(sessions: dict[str, list[Exchange]]) -> list[Finding]:
+def strays(sessions: Sessions) -> list[Finding]:
     """Return a counter-example for each exchange that did not reach the pod that opened its session.
 
     One that failed did not reach it, nor did one that the gateway answered by itself once the session was open.

@@ -3,7 +3,7 @@
 from stickyconf.model.catalogue import Catalogue, Level, Requirement
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
 from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
-from stickyconf.model.history import Event, Happening, History, Setup, Sighting
+from stickyconf.model.history import Event, Happening, History, Sessions, Setup, Sighting
 from stickyconf.model.verdict import Finding, Measure, Ruling, Status, Verdict
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Refused",
     "Requirement",
     "Ruling",
+    "Sessions",
     "SetCookie",
     "Setup",
     "Sighting",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
 
@@ -36,6 +37,11 @@ class Unknown:
 
 
 Outcome = Answered | Refused | Unknown
+
+
+@lru_cache(maxsize=10_000)  # a session sends the same cookies again and again
+def _pairs(cookie_fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pair.strip(" \t") for field in cookie_fields for pair in field.split(";"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class Exchange:
     @property
     def cookie_pairs(self) -> tuple[str, ...]:
         """Every "name=value" that went with the request, in order, from all its Cookie fields."""
-        return tuple(pair.strip(" \t") for field in self.cookie_fields for pair in field.split(";"))
+        return _pairs(self.cookie_fields)
 
     def carried(self, cookie: str, value: str | None = None) -> bool:
         """Whether a cookie of that name went with the request; with exactly that value where one is given."""

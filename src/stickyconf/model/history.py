@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 
 from stickyconf.model.exchange import Exchange
 
@@ -92,9 +94,16 @@ class Setup:
     lateness: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+Sessions = Mapping[str, Sequence[Exchange]]
+"""Exchanges by session, each session's in the order they were sent."""
+
+
+@dataclass(frozen=True)  # without slots, since what was looked up once is kept
 class History:
-    """The record of one experiment. Exchanges are ordered by ``sent``, events and sightings by ``when``."""
+    """The record of one experiment. Exchanges are ordered by ``sent``, events and sightings by ``when``.
+
+    It may have a million exchanges: what checks ask for is sorted out in one pass and kept.
+    """
 
     setup: Setup
     exchanges: tuple[Exchange, ...] = ()
@@ -103,15 +112,41 @@ class History:
 
     def arm(self, *names: str) -> tuple[Exchange, ...]:
         """Return the exchanges of these arms of the experiment."""
+        if len(names) == 1:
+            return self._by_arm.get(names[0], ())
         return tuple(exchange for exchange in self.exchanges if exchange.arm in names)
 
-    def sessions(self, *arms: str) -> dict[str, list[Exchange]]:
-        """Return the exchanges of these arms (all arms where none is named), by session."""
-        found: dict[str, list[Exchange]] = {}
-        for exchange in self.arm(*arms) if arms else self.exchanges:
-            found.setdefault(exchange.session, []).append(exchange)
-        return found
+    def sessions(self, *arms: str) -> Sessions:
+        """Return the exchanges of these arms (all arms if none is named), by session."""
+        if arms not in self._by_session:
+            found: dict[str, list[Exchange]] = {}
+            for exchange in self.arm(*arms) if arms else self.exchanges:
+                found.setdefault(exchange.session, []).append(exchange)
+            self._by_session[arms] = MappingProxyType({session: tuple(ordered) for session, ordered in found.items()})
+        return self._by_session[arms]
+
+    def logged(self, pod: str, request_id: str) -> bool:
+        """Whether a pod's own log shows a request."""
+        return request_id in self._by_log.get(pod, ())
 
     def happened(self, what: Happening, subject: str | None = None) -> tuple[Event, ...]:
         """Return the events of one kind; only those of one subject where one is given."""
         return tuple(event for event in self.events if event.what is what and subject in (None, event.subject))
+
+    @cached_property
+    def _by_arm(self) -> dict[str, tuple[Exchange, ...]]:
+        found: dict[str, list[Exchange]] = {}
+        for exchange in self.exchanges:
+            found.setdefault(exchange.arm, []).append(exchange)
+        return {arm: tuple(ordered) for arm, ordered in found.items()}
+
+    @cached_property
+    def _by_session(self) -> dict[tuple[str, ...], Sessions]:
+        return {}
+
+    @cached_property
+    def _by_log(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for sighting in self.sightings:
+            found.setdefault(sighting.pod, set()).add(sighting.request_id)
+        return found

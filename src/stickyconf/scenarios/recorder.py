@@ -18,6 +18,8 @@ class Recorder:
         self._exchanges: list[Exchange] = []
         self._events: list[Event] = []
         self._sightings: list[Sighting] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._unseen: set[tuple[str, str]] = set()
         self._requests = 0
         self.plan: dict[str, float] = {}
         self.lateness = 0.0
@@ -55,6 +57,8 @@ class Recorder:
             host=request.host,
         )
         self._exchanges.append(exchange)
+        if exchange.pod and (exchange.pod, exchange.request_id) not in self._seen:
+            self._unseen.add((exchange.pod, exchange.request_id))
         return exchange
 
     def late(self, seconds: float) -> None:
@@ -70,11 +74,12 @@ class Recorder:
     def sighting(self, pod: str, request_id: str) -> None:
         """Record that a pod's own log shows a request."""
         self._sightings.append(Sighting(pod, request_id, self.now()))
+        self._seen.add((pod, request_id))
+        self._unseen.discard((pod, request_id))
 
     def unseen(self) -> set[tuple[str, str]]:
         """Return (pod, request id) of every answer that the pod's own log does not show yet."""
-        seen = {(sighting.pod, sighting.request_id) for sighting in self._sightings}
-        return {(e.pod, e.request_id) for e in self._exchanges if e.pod} - seen
+        return set(self._unseen)
 
     def exchanges_since(self, when: float) -> list[Exchange]:
         """Return the exchanges sent after a moment of the history's clock."""

@@ -1,11 +1,7 @@
-"""Measures what a run costs: ``python -m stickyconf.bench`` prints wall time, cluster start and peak memory.
-
-The figures are printed, never asserted: a slow machine is not a defect.
-"""
+"""What a run costs: its wall time, the start of the cluster, and the most memory that all its processes had."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import subprocess
 import sys
@@ -57,26 +53,14 @@ def _size(process: psutil.Process) -> int:
         return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure as often as asked and print one line a run; the worst exit status of the runs is returned."""
-    parser = argparse.ArgumentParser(prog="python -m stickyconf.bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=1, help="how many runs to measure (default: 1)")
-    parser.add_argument("pytest", nargs="*", default=["--profile", "core", "--profile", "drain"])
-    options = parser.parse_args(arguments)
+def cluster_start() -> float:
+    """Return the seconds that the embedded cluster takes to come up."""
     began = time.monotonic()
     with embedded_cluster():
-        print(f"cluster start: {time.monotonic() - began:.1f} s")
-    worst = 0
-    for number in range(1, options.runs + 1):
-        with tempfile.TemporaryDirectory(prefix="stickyconf-bench-") as out:
-            cost = measure([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", out, *options.pytest])
-        print(
-            f"run {number}: {cost.wall:.1f} s wall, {cost.memory / 2**20:.0f} MiB peak over {cost.processes} processes,"
-            f" exit status {cost.status}"
-        )
-        worst = max(worst, cost.status)
-    return worst
+        return time.monotonic() - began
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def one_run(arguments: Sequence[str]) -> Cost:
+    """Measure one conformance run with these arguments of pytest's; what it leaves is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="stickyconf-bench-") as out:
+        return measure([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", out, *arguments])

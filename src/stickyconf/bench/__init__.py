@@ -1,0 +1,1 @@
+"""Measures what the suite costs: ``python -m stickyconf.bench`` prints a table, and asserts nothing."""
