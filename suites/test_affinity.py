@@ -2,6 +2,7 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
+from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
 from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
 # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
@@ -10,7 +11,7 @@ from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, vi
 history = recorded(
     "affinity",
     visit("control", sessions=60, requests=1, cookies="discard"),
-    visit("pinned", sessions=31, requests=20, connections="fresh"),
+    visit("pinned", sessions=PINNED_SESSIONS, requests=PINNED_REQUESTS, connections="fresh"),
     visit("fresh", sessions=10, requests=15, connections="fresh"),
     visit("kept", sessions=10, requests=15, connections="kept"),
     visit_in_parallel(sessions=7, burst=12),

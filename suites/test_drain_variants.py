@@ -2,12 +2,10 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.checks.rotation import MISSED_NEWCOMERS
 from stickyconf.scenarios import Topology, drain_under_a_rush, lose_the_process_of_a_draining_pod
-from stickyconf.stats import witness_sample_size
 
 # Enough that a pod which still gets its share, of three pods and its own successor, stays unseen once in a million.
-SESSIONS = witness_sample_size(1 / 4, MISSED_NEWCOMERS)
+SESSIONS = checks.ready_terminating_pod_gets_no_new_session.samples()
 
 ready = recorded(
     "drain-ready",

@@ -3,15 +3,10 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import arrive_at_once, place_beside_load, visit
-from stickyconf.stats import alpha, reach_sample_size, share_sample_size
 
-PODS = 3
 # Enough to reach every pod, and to see with 99.9% a pod that gets a quarter of its share.
-SESSIONS = max(
-    reach_sample_size(PODS, alpha("SPR-01")),
-    share_sample_size(PODS, deviation=0.25, alpha=alpha("SPR-02"), power=0.999),
-)
-BESIDE_LOAD = share_sample_size(PODS, deviation=0.25, alpha=alpha("SPR-03"), power=0.999)
+SESSIONS = max(checks.every_ready_pod_is_reached.samples(), checks.placement_follows_the_weights.samples())
+BESIDE_LOAD = checks.pinned_load_does_not_steer_placement.samples()
 
 history = recorded("spread", visit("control", sessions=SESSIONS, requests=1, cookies="discard"))
 

@@ -2,7 +2,7 @@
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
-from tests.histories import Dialect, affinity
+from tests.histories import Dialect, affinity, drawn
 from tests.histories.edits import (
     answered,
     arranged,
@@ -119,6 +119,7 @@ REISSUED = edited(STAYING, follow_ups("pinned"), setting("session_id=again; Path
 
 CASES = {
     "one_pod_per_session": Cases(
+        drawn=drawn.pinned,
         spoken=affinity,
         accepts={
             "sessions that stay": STAYING,
@@ -210,6 +211,7 @@ CASES = {
         },
     ),
     "crowd_keeps_its_pods": Cases(
+        drawn=drawn.crowd,
         spoken=affinity,
         accepts={
             "sessions that stay": STAYING,

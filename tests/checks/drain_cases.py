@@ -16,7 +16,7 @@ from tests.checks.drain_moments import (
     pinned,
     weight_zero_before,
 )
-from tests.histories import drain
+from tests.histories import drain, drawn
 from tests.histories.conforming import ACTED, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     answered,
@@ -176,6 +176,7 @@ CASES = {
         },
     ),
     "pod_leaves_the_pool_at_once": Cases(
+        drawn=drawn.new_without_drain_support,
         spoken=lambda dialect: drain(dialect, support=False),
         accepts={
             "removed while it serves": OFF,

@@ -14,7 +14,7 @@ from tests.checks.drain_moments import (
     pinned,
     weight_zero_before,
 )
-from tests.histories import drain
+from tests.histories import drain, drawn
 from tests.histories.conforming import ACTED, END, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     arranged,
@@ -106,6 +106,7 @@ CASES = {
         },
     ),
     "draining_pod_gets_no_new_session": Cases(
+        drawn=drawn.new_in_a_drain,
         spoken=drain,
         accepts={
             "new sessions elsewhere": ON,

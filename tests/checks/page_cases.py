@@ -2,7 +2,7 @@
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
-from tests.histories import drain_page, sticky_page
+from tests.histories import drain_page, drawn, sticky_page
 from tests.histories.edits import shifted, told, unconverged, without
 from tests.histories.pages import COOKIE_LINE, OPENED, by_session, served
 
@@ -34,6 +34,7 @@ def missing_steps(history, *steps):
 
 CASES = {
     "sticky_page_holds": Cases(
+        drawn=drawn.page_without_cookie,
         accepts={
             "as the page says": STICKY,
             "five requests on one pod by chance, ours on all": told(
@@ -101,6 +102,7 @@ CASES = {
         },
     ),
     "drain_page_holds": Cases(
+        drawn=drawn.page_new_sessions,
         accepts={
             "as the page says": DRAIN,
             "as few new sessions as tell": told(DRAIN, RAN, "new-sessions", stdout=served(*["echo-a"] * 35)),

@@ -95,6 +95,7 @@ CASES = {
         },
     ),
     "policies_are_refused": Cases(
+        arguments={"cases": REFUSED, "naming": NAMING},
         accepts={
             "refused": SUBMITTED,
             "refused with 400": told(SUBMITTED, Happening.REJECTED, code="400"),

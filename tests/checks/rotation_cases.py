@@ -2,6 +2,7 @@
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
+from tests.histories import drawn
 from tests.histories.conforming import VICTIM
 from tests.histories.edits import (
     arranged,
@@ -50,6 +51,7 @@ FEW = only(ENDING, every(where=lambda e: e.seq % 5 == 0))
 
 CASES = {
     "ready_terminating_pod_gets_no_new_session": Cases(
+        drawn=drawn.new_in_a_drain,
         spoken=rotation,
         accepts=ACCEPTED,
         rejects=REJECTED,
@@ -65,6 +67,7 @@ CASES = {
         },
     ),
     "pod_of_two_services_gets_no_new_session": Cases(
+        drawn=drawn.new_in_a_drain,
         spoken=rotation,
         accepts=ACCEPTED,
         rejects=REJECTED,

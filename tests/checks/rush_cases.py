@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
+from tests.histories import drawn
 from tests.histories.edits import (
     answered,
     arranged,
@@ -46,6 +47,7 @@ def one_after_the_other(history):
 
 CASES = {
     "pinned_load_does_not_steer_placement": Cases(
+        drawn=drawn.beside_load,
         spoken=rush,
         accepts={
             "placement that takes no notice": RUSH,

@@ -2,7 +2,7 @@
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
-from tests.histories import Dialect, annotation, spread
+from tests.histories import Dialect, annotation, drawn, spread
 from tests.histories.edits import (
     arranged,
     by_gateway,
@@ -107,6 +107,7 @@ UNSTICKY_UNSURE = {
 
 CASES = {
     "every_ready_pod_is_reached": Cases(
+        drawn=drawn.control,
         spoken=spread,
         accepts={
             "three pods": SPREAD,
@@ -136,6 +137,7 @@ CASES = {
         },
     ),
     "placement_follows_the_weights": Cases(
+        drawn=drawn.control,
         spoken=spread,
         accepts={
             "equal weights": SPREAD,
@@ -174,6 +176,7 @@ CASES = {
         },
     ),
     "without_policy_traffic_is_unsticky": Cases(
+        drawn=drawn.without_policy,
         spoken=annotation,
         accepts={
             "traffic that spreads": ANNOTATED,
@@ -187,6 +190,7 @@ CASES = {
         doubts=UNSTICKY_UNSURE,
     ),
     "annotation_switches_stickiness_on": Cases(
+        drawn=drawn.without_policy,
         spoken=annotation,
         accepts={"unsticky before and sticky after": ANNOTATED},
         rejects=UNSTICKY_REJECTED

@@ -2,60 +2,55 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stickyconf import checks
-from stickyconf.model import History, Ruling, Status
-from tests.checks import (
-    affinity_cases,
-    cookie_cases,
-    drain_cases,
-    drain_session_cases,
-    lifecycle_cases,
-    page_cases,
-    policy_cases,
-    robustness_cases,
-    rotation_cases,
-    rush_cases,
-    spread_cases,
-)
-from tests.checks.cases import Cases
+from stickyconf.model import History, Level, Ruling, Status
+from stickyconf.model.catalogue import load_catalogue
+from stickyconf.mutants import mutants
+from tests.checks.cases import Cases, all_cases
 from tests.histories import edits
 
-CASES: dict[str, Cases] = {
-    **policy_cases.CASES,
-    **cookie_cases.CASES,
-    **affinity_cases.CASES,
-    **spread_cases.CASES,
-    **drain_session_cases.CASES,
-    **drain_cases.CASES,
-    **rush_cases.CASES,
-    **rotation_cases.CASES,
-    **lifecycle_cases.CASES,
-    **robustness_cases.CASES,
-    **page_cases.CASES,
-}
+ROOT = Path(__file__).parents[2]
+CATALOGUE = load_catalogue(ROOT / "requirements.toml")
+CASES = all_cases()
 
 # They record and demand nothing, so that they reject nothing; what they measure is in test_observations.py.
-OBSERVATIONS = {"attributes_observed", "drain_times_observed", "reissue_observed", "value_format_observed"}
-
-# Not a check of the system under test but of the record; its tests are in test_evidence.py.
-OF_THE_RECORD = {"contradictions"}
-
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "policies_are_refused": {"cases": policy_cases.REFUSED, "naming": policy_cases.NAMING}
+OBSERVATIONS = {
+    name
+    for name, one in checks.all_checks().items()
+    if all(CATALOGUE[requirement].level is Level.OBSERVE for requirement in one.requirements)
 }
-# These read what the API server, the Admin API or a shell said, and no exchange.
-WITHOUT_TRAFFIC = {*policy_cases.CASES, *page_cases.CASES, "terminating_target_has_weight_zero"}
-UNSPOKEN = WITHOUT_TRAFFIC - {"admin_api_shows_the_policy", "terminating_target_has_weight_zero"}
+# An observation of a drain is of events; where new sessions went is a measure beside them.
+EVENTS_ALONE = {"drain_times_observed"}
+READ_TRAFFIC = {name for name, one in checks.all_checks().items() if one.arms}
 
 
 def check(name: str) -> Callable[[History], Ruling]:
-    return functools.partial(getattr(checks, name), **ARGUMENTS.get(name, {}))
+    return functools.partial(checks.all_checks()[name], **CASES[name].arguments)
+
+
+def used_by_cases() -> dict[str, set[str]]:
+    """Return requirement -> the checks that its cases in the suites name."""
+    found: dict[str, set[str]] = {}
+    for file in (ROOT / "suites").glob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "requirement":
+                    named = {
+                        inner.attr
+                        for inner in ast.walk(node)
+                        if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) == "checks"
+                    }
+                    found.setdefault(ast.literal_eval(mark.args[0]), set()).update(named)
+    return found
 
 
 def rows(of: Callable[[Cases], Mapping[str, Any]]) -> Iterator[Any]:
@@ -68,13 +63,50 @@ def said(ruling: Ruling) -> str:
     return "\n".join(f"{finding.expected} / {finding.actual}" for finding in ruling.findings)
 
 
-def test_every_exported_check_has_its_histories() -> None:
-    assert set(CASES) | OF_THE_RECORD == set(checks.__all__)
+def test_every_check_has_its_histories() -> None:
+    assert set(CASES) == set(checks.all_checks())
     for name, cases in CASES.items():
         assert cases.accepts, f"{name} has no history that it accepts"
         assert cases.doubts, f"{name} has no history that leaves it unsure"
         assert bool(cases.rejects) == (name not in OBSERVATIONS), f"{name} has no history that it rejects"
-        assert bool(cases.spoken) == (name not in UNSPOKEN), f"{name} has no history in other gateways' dialects"
+        assert cases.spoken or name not in READ_TRAFFIC, f"{name} has no history in other gateways' dialects"
+
+
+def test_every_check_serves_the_requirements_whose_cases_use_it_and_no_other() -> None:
+    used = used_by_cases()
+    for name, one in checks.all_checks().items():
+        serving = {requirement for requirement, named in used.items() if name in named}
+        assert serving == set(one.requirements), (
+            f"{name} is declared for {one.requirements}, cases use it for {serving}"
+        )
+    assert set().union(*used.values()) <= set(checks.all_checks())
+
+
+def test_every_must_with_a_case_has_a_mutant_that_it_must_catch() -> None:
+    caught = {requirement for fault in mutants().values() for requirement in fault.catchers}
+    musts = {requirement for requirement in used_by_cases() if CATALOGUE[requirement].level is Level.MUST}
+
+    assert not musts - caught
+
+
+def relabelled(history: History, *, keep: tuple[str, ...]) -> History:
+    """The same history; exchanges of all but these arms belong to an arm that no check knows."""
+    exchanges = tuple(e if e.arm in keep else replace(e, arm="undeclared") for e in history.exchanges)
+    return replace(history, exchanges=exchanges)
+
+
+@pytest.mark.parametrize("name", sorted(READ_TRAFFIC))
+def test_a_check_reads_the_arms_that_it_declares_and_no_other(name: str) -> None:
+    arms, cases = checks.all_checks()[name].arms, CASES[name]
+    if arms == checks.EVERY_ARM:
+        return
+    judged = [*cases.accepts.values(), *(history for history, _ in (*cases.rejects.values(), *cases.doubts.values()))]
+
+    assert all(check(name)(relabelled(history, keep=arms)) == check(name)(history) for history in judged[:3])
+    for arm in arms:
+        others = tuple(other for other in arms if other != arm)
+        seen = any(check(name)(relabelled(history, keep=others)) != check(name)(history) for history in judged)
+        assert seen, f"{name} does not read {arm}"
 
 
 @pytest.mark.parametrize(("name", "history"), rows(lambda cases: cases.accepts))
@@ -112,14 +144,14 @@ def test_a_history_in_which_nothing_happened_leaves_every_check_unsure(name: str
     assert check(name)(empty).status is Status.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_TRAFFIC - {"drain_times_observed"}))
+@pytest.mark.parametrize("name", sorted(READ_TRAFFIC - EVENTS_ALONE))
 def test_where_every_outcome_is_unknown_no_check_says_anything_else(name: str) -> None:
     history = edits.edited(next(iter(CASES[name].accepts.values())), edits.every(), edits.unknown)
 
     assert check(name)(history).status is Status.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_TRAFFIC - OBSERVATIONS))
+@pytest.mark.parametrize("name", sorted(READ_TRAFFIC - OBSERVATIONS))
 def test_where_every_request_is_refused_no_check_conforms(name: str) -> None:
     history = edits.edited(next(iter(CASES[name].accepts.values())), edits.every(), edits.refused)
 

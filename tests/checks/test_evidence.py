@@ -8,7 +8,7 @@ import pytest
 
 from stickyconf.checks import contradictions, evidence
 from stickyconf.model import Sighting
-from stickyconf.stats import witness_sample_size
+from stickyconf.stats import MISSED, witness_sample_size
 from tests.histories import Dialect, Tape, affinity, drain
 from tests.histories.edits import edited, every, nth, refused, unknown
 
@@ -76,4 +76,4 @@ def test_a_gateway_that_deals_in_turn_and_pins_nobody_is_never_taken_for_one_tha
 
 
 def test_thirteen_requests_tell_on_three_pods() -> None:
-    assert witness_sample_size(1 - 1 / 3, evidence.MISSED_AFFINITY) == 13
+    assert witness_sample_size(1 - 1 / 3, MISSED) == 13

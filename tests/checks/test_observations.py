@@ -167,13 +167,13 @@ def test_checks_tell_how_much_they_looked_at() -> None:
     assert measures(checks.path_is_the_configured_one(history))["cookies looked at"] == 26
 
 
-def test_of_many_counter_examples_the_first_are_kept_and_all_are_counted() -> None:
+def test_of_many_violations_the_first_are_kept_and_all_are_counted() -> None:
     history = edited(spread(), every(), rewriting("Path=/", "Path=/x"))
 
     ruling = checks.path_is_the_configured_one(history)
 
     assert [finding.exchanges for finding in ruling.findings] == [(number,) for number in range(1, 21)]
-    assert measures(ruling)["counter-examples in all"] == 186
+    assert measures(ruling)["violations in all"] == 186
 
 
 AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain()

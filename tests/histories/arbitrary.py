@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from stickyconf.checks import all_checks
 from stickyconf.model import Answered, Event, Exchange, Happening, History, Outcome, Refused, Setup, Unknown
 from tests.histories import affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.ends import bereft, rotation
@@ -14,12 +15,10 @@ from tests.histories.forgery import forgery
 from tests.histories.rush import rush
 from tests.histories.tape import GATEWAY, PODS, logged
 
-ARMS = (
-    *("control", "pinned", "fresh", "kept", "parallel", "roaming", "crowd", "resident", "passerby", "newcomer"),
-    *("in-flight", "visitor", "library-jar", "application", "status", "before", "after", "probe"),
-    *("load", "arrival", "forged", "malformed", "oversize", "well-formed", "lured", "neighbour"),
-    *("cookie-first", "cookie-middle", "cookie-last", "cookie-split"),
+ARMS = tuple(
+    dict.fromkeys(arm for check in all_checks().values() for arm in (*check.arms, "probe", "library-jar") if arm != "*")
 )
+"""Every arm that some check reads, the arm of probes, and that of a jar, which is read among all."""
 SUBJECTS = (*PODS, "echo-d", "how-to", "cookie-path-left-out", "http2", "weight 0", "httproute.sticky.echo.0")
 STEPS = ("pods", "initial-request", "repeat-requests", "spread", "terminating", "open-sessions", "new-sessions")
 PATHS = ("/", "/cart", "/?status=404", "/?status=teapot", "/?set-cookie=a%3D1", "/?status=&set-cookie=", "/app/x")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
-    could_have_strayed,
+    control_did_not_spread,
     incomplete,
     most_at_once,
     pods_reached,
@@ -17,12 +18,18 @@ from stickyconf.checks.evidence import (
     unknown_outcomes,
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions
-from stickyconf.stats import alpha, reach_sample_size
+from stickyconf.stats import OneInMany, Reach
 
 CONTROL = "control"
+PINNED_SESSIONS, PINNED_REQUESTS = 31, 20
+"""What the case of AFF-01 plans, and its check insists on. 31 is no multiple of 3: see ``tested_too_little``."""
+
+RARE_STRAYS = tuple(OneInMany(planned=PINNED_SESSIONS * (PINNED_REQUESTS - 1), one_in=rate) for rate in (20, 43))
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
+@check("AFF-01", arms=(CONTROL, "pinned"), design=RARE_STRAYS)
 def one_pod_per_session(history: History) -> Ruling:
     """Every answered request of a session reaches the pod that opened it.
 
@@ -34,11 +41,11 @@ def one_pod_per_session(history: History) -> Ruling:
 
 def _affinity(history: History, *arms: str) -> Evidence:
     exchanges = history.arm(*arms)
-    broken = strays(history.sessions(*arms))
+    violations = strays(history.sessions(*arms))
     return Evidence(
-        broken,
+        violations,
         [
-            *could_have_strayed(history, CONTROL),
+            *control_did_not_spread(history, CONTROL),
             *incomplete(history, arms),
             *tested_too_little(history, arms),
             *unknown_outcomes(exchanges),
@@ -47,11 +54,12 @@ def _affinity(history: History, *arms: str) -> Evidence:
         [
             Measure("sessions", len(history.sessions(*arms))),
             Measure("requests", len(exchanges)),
-            Measure("requests off their pod", len(broken)),
+            Measure("requests off their pod", len(violations)),
         ],
     )
 
 
+@check("AFF-02", arms=(CONTROL, "fresh", "kept"))
 def pinned_however_connected(history: History) -> Ruling:
     """A session keeps its pod over a fresh TCP connection per request, and over one kept-alive connection."""
     evidence = _affinity(history, "fresh", "kept")
@@ -70,6 +78,7 @@ def pinned_however_connected(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("AFF-03", arms=(CONTROL, "parallel"))
 def parallel_requests_share_a_pod(history: History) -> Ruling:
     """Requests of one session that are under way at the same time reach its pod."""
     evidence = _affinity(history, "parallel")
@@ -79,6 +88,7 @@ def parallel_requests_share_a_pod(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("AFF-04", arms=(CONTROL, "roaming"))
 def every_method_and_path_is_pinned(history: History) -> Ruling:
     """A session keeps its pod across methods and paths under the route."""
     evidence = _affinity(history, "roaming")
@@ -92,17 +102,18 @@ def every_method_and_path_is_pinned(history: History) -> Ruling:
     return evidence.ruling()
 
 
-def crowd_keeps_its_pods(history: History) -> Ruling:
+@check("AFF-05", arms=(CONTROL, "crowd"), design=Reach(alpha=1e-7))
+def crowd_keeps_its_pods(history: History, design: Reach) -> Ruling:
     """Of at least 100 sessions open at the same time each keeps its pod, and every ready pod holds some."""
     evidence = _affinity(history, "crowd")
     sessions, pods = history.sessions("crowd"), history.setup.pods
     evidence.doubts += _together(sessions, at_least=100)
     held = pods_reached(exchanges[0] for exchanges in served_sessions(history, "crowd").values())
-    needed = reach_sample_size(len(pods), alpha("AFF-05"))
+    needed = design.samples(len(pods))
     if held.total() < needed:
         evidence.doubts.append(Finding(f"{needed} sessions, so that no pod stays empty by chance", f"{held.total()}"))
     else:
-        evidence.broken += [
+        evidence.violations += [
             Finding(f"{pod} to hold some of {held.total()} sessions", "none") for pod in pods if pod not in held
         ]
     evidence.measures += [Measure(f"sessions on {pod}", held[pod]) for pod in sorted(held)]
@@ -115,6 +126,7 @@ def _together(sessions: Sessions, at_least: int) -> list[Finding]:
     return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]
 
 
+@check("AFF-06", arms=(CONTROL, "cookie-first", "cookie-middle", "cookie-last", "cookie-split"))
 def cookie_pins_wherever_it_stands(history: History) -> Ruling:
     """The cookie pins first, in the middle and last among others, and split over Cookie fields of HTTP/2.
 
@@ -148,6 +160,7 @@ def _stands(exchange: Exchange, arm: str, cookie: str) -> bool:
     return {"cookie-first": place == 0, "cookie-middle": 0 < place < len(own) - 1, "cookie-last": own[-1]}[arm]
 
 
+@check("AFF-09", arms=(CONTROL, "resident", "passerby"))
 def residents_stay_while_others_come_and_go(history: History) -> Ruling:
     """Sessions do not move while other clients open sessions and leave."""
     passersby = served_sessions(history, "passerby")

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from stickyconf.checks.declared import EVERY_ARM, check
 from stickyconf.checks.evidence import (
-    MISSED_AFFINITY,
     MOST_FINDINGS,
     Evidence,
     incomplete,
@@ -21,7 +21,7 @@ from stickyconf.checks.evidence import (
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, SetCookie, Unknown
 from stickyconf.model.cookies import path_matches
-from stickyconf.stats import witness_sample_size
+from stickyconf.stats import MISSED, witness_sample_size
 
 STATUSES = (200, 204, 302, 401, 404, 500)
 """What a workload may answer a first request with; the cookie has to come with each."""
@@ -29,6 +29,7 @@ STATUSES = (200, 204, 302, 401, 404, 500)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+@check("CKE-01", arms=("visitor",))
 def first_response_sets_one_cookie(history: History) -> Ruling:
     """The response to a request without the cookie carries exactly one Set-Cookie of the configured name."""
     firsts = _first_answers(history, "visitor")
@@ -36,7 +37,7 @@ def first_response_sets_one_cookie(history: History) -> Ruling:
     for exchange in firsts:
         count = len(_issued(exchange, history))
         if count != 1:
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(
                     f"exactly one Set-Cookie {history.setup.cookie} on a first response",
                     f"{count} on {exchange.told()}",
@@ -46,6 +47,7 @@ def first_response_sets_one_cookie(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("CKE-02", arms=EVERY_ARM)
 def path_is_the_configured_one(history: History) -> Ruling:
     """The cookie's Path attribute is the policy's cookiePath."""
     wanted = history.setup.cookie_path
@@ -57,6 +59,7 @@ def path_is_the_configured_one(history: History) -> Ruling:
     return _every_cookie(history, f"Path={wanted}", fault).ruling()
 
 
+@check("CKE-03", arms=EVERY_ARM)
 def is_a_session_cookie(history: History) -> Ruling:
     """The cookie has neither Expires nor Max-Age, so that it ends with the client's session."""
 
@@ -69,6 +72,7 @@ def is_a_session_cookie(history: History) -> Ruling:
     return _every_cookie(history, "neither Expires nor Max-Age", fault).ruling()
 
 
+@check("CKE-04", arms=EVERY_ARM)
 def value_survives_a_jar(history: History) -> Ruling:
     """The value is non-empty, of characters RFC 6265 allows, and comes back unchanged from a jar of another make."""
     evidence = _every_cookie(
@@ -76,7 +80,7 @@ def value_survives_a_jar(history: History) -> Ruling:
         "a non-empty value of cookie-octets (RFC 6265, section 4.1.1)",
         lambda cookie: "" if cookie.value.strip('"') and cookie.legal_value else f"the value {cookie.value!r}",
     )
-    broken, doubts, kept = evidence.broken, evidence.doubts, 0
+    doubts, kept = evidence.doubts, 0
     for session, exchanges in history.sessions("library-jar").items():
         issued = _issued(exchanges[0], history)
         if len(issued) != 1 or len(exchanges) < 2:
@@ -93,13 +97,14 @@ def value_survives_a_jar(history: History) -> Ruling:
         told = Finding(f"a jar to send back {name}={value}", f"it sent {sent}", (exchanges[0].seq, exchanges[1].seq))
         # A jar keeps a Secure cookie from plain HTTP (section 5.4): that it stayed away says nothing of its value.
         withheld = issued[0].attribute("secure") is not None and not exchanges[1].carried(name)
-        (doubts if withheld else broken).append(told)
+        (doubts if withheld else evidence.violations).append(told)
     if not history.arm("library-jar"):
         doubts.append(Finding("sessions with a library's jar", "none"))
     evidence.measures.append(Measure("values a library's jar kept", kept))
     return evidence.ruling()
 
 
+@check("CKE-05", arms=("visitor",))
 def cookie_names_the_pod_that_served(history: History) -> Ruling:
     """The request after the one that got the cookie, carrying it, reaches the same pod.
 
@@ -117,11 +122,11 @@ def cookie_names_the_pod_that_served(history: History) -> Ruling:
         openers.append(first)
         followed += 1
         if second.pod != first.pod:
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"the cookie set by {first.pod} to lead back to it", second.told(), (first.seq, second.seq))
             )
     pods = max(2, len(history.setup.pods))
-    needed = witness_sample_size(1 - 1 / pods, MISSED_AFFINITY)
+    needed = witness_sample_size(1 - 1 / pods, MISSED)
     if len(pods_reached(openers)) < 2 or followed < needed:
         evidence.doubts.append(
             Finding(f"{needed} cookies, set by at least 2 pods", f"{followed}, set by {len(pods_reached(openers))}")
@@ -130,10 +135,11 @@ def cookie_names_the_pod_that_served(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("CKE-07", arms=("application",))
 def application_cookies_survive(history: History) -> Ruling:
     """The application's own Set-Cookie fields all arrive, unchanged and in order, beside the gateway's.
 
-    Fields that the request did not ask for, such as those of a plugin, are nobody's loss.
+    Fields that the request did not ask for, such as those of a plugin, are allowed.
     """
     evidence, beside = Evidence(doubts=_doubts(history, "application")), 0
     for exchange in history.arm("application"):
@@ -148,7 +154,7 @@ def application_cookies_survive(history: History) -> Ruling:
         ]
         beside += bool(wanted) and bool(_issued(exchange, history))
         if arrived != wanted:
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"the application's cookies {wanted}", f"{arrived} on {exchange.told()}", (exchange.seq,))
             )
     if not beside:
@@ -157,6 +163,7 @@ def application_cookies_survive(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("CKE-09", arms=("status",))
 def cookie_is_set_on_every_status(history: History) -> Ruling:
     """A first response carries the cookie whatever status the workload answers with."""
     evidence, seen = Evidence(doubts=_doubts(history, "status")), Counter[int]()
@@ -167,7 +174,7 @@ def cookie_is_set_on_every_status(history: History) -> Ruling:
             continue
         seen[exchange.answer.status] += 1
         if not _issued(exchange, history):
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"the cookie {history.setup.cookie} on a first {wanted}", "none", (exchange.seq,))
             )
     evidence.doubts += [
@@ -177,6 +184,7 @@ def cookie_is_set_on_every_status(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("CKE-06", arms=("visitor",))
 def reissue_observed(history: History) -> Ruling:
     """Count the responses that set the cookie again although the request carried a valid one."""
     again, same, asked = 0, 0, 0
@@ -195,6 +203,7 @@ def reissue_observed(history: History) -> Ruling:
     )
 
 
+@check("CKE-08", arms=EVERY_ARM)
 def attributes_observed(history: History) -> Ruling:
     """Record Secure, HttpOnly and SameSite as they are spelt, and attributes no browser knows."""
     cookies = _all_issued(history)
@@ -210,6 +219,7 @@ def attributes_observed(history: History) -> Ruling:
     )
 
 
+@check("CKE-11", arms=EVERY_ARM)
 def value_format_observed(history: History) -> Ruling:
     """Record what the value looks like, whose it is, and whether it discloses a pod's address."""
     pairs = [
@@ -289,17 +299,17 @@ def _doubts(history: History, arm: str) -> list[Finding]:
 
 def _every_cookie(history: History, expected: str, fault: Callable[[SetCookie], str]) -> Evidence:
     """Look at every Set-Cookie of the configured name; without any there is nothing to judge, which is a doubt."""
-    broken, judged = [], 0
+    violations, judged = [], 0
     for exchange in history.exchanges:
         for cookie in _issued(exchange, history) if exchange.pod else ():
             judged += 1
             wrong = fault(cookie)
             if wrong:
-                broken.append(
+                violations.append(
                     Finding(f"{expected} on the cookie {cookie.name}", f"{wrong} on {exchange.told()}", (exchange.seq,))
                 )
     doubts = [] if judged else [Finding(f"cookies {history.setup.cookie} to look at", "none was set")]
-    return Evidence(broken, [*doubts, *unconverged(history)], [Measure("cookies looked at", judged)])
+    return Evidence(violations, [*doubts, *unconverged(history)], [Measure("cookies looked at", judged)])
 
 
 def _observed(count: int, *measures: Measure) -> Ruling:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import dropwhile, pairwise
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.ending import begin, newcomers, residents
 from stickyconf.checks.evidence import strays, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
-from stickyconf.checks.rotation import judge_newcomers
+from stickyconf.checks.rotation import NEWCOMERS, judge_newcomers
 from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
 
 LONGEST_GAP = 1.0
@@ -17,6 +18,7 @@ TRAFFIC = ("resident", "newcomer", "in-flight")
 """The arms of a drain. What probed the gateway before it, while it was still being set up, is no part of it."""
 
 
+@check("DRN-01", "DRN-12", arms=("resident", "newcomer"))
 def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
     """Drain on: a session pinned to the terminating pod is served by it as long as preStop holds.
 
@@ -34,7 +36,7 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
             if exchange.received >= ending.held_until:
                 continue
             if exchange.unserved or exchange.pod not in (None, ending.pod):
-                evidence.broken.append(
+                evidence.violations.append(
                     Finding(
                         f"session {session} to stay on {ending.pod}, terminating but serving",
                         f"{exchange.told()} {exchange.sent - ending.acted:.2f} s after the deletion",
@@ -49,6 +51,7 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-02", "DRN-12", arms=("newcomer",), design=NEWCOMERS)
 def draining_pod_gets_no_new_session(history: History) -> Ruling:
     """Once the change has converged, no new session is placed on the terminating pod.
 
@@ -61,6 +64,7 @@ def draining_pod_gets_no_new_session(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-03", arms=("resident",))
 def other_sessions_are_untouched(history: History) -> Ruling:
     """A session on another pod stays there throughout.
 
@@ -71,7 +75,7 @@ def other_sessions_are_untouched(history: History) -> Ruling:
         return evidence.ruling()
     others = residents(history, not_on=ending.pod)
     visits = [exchange for exchanges in others.values() for exchange in exchanges]
-    evidence.broken += strays(others)
+    evidence.violations += strays(others)
     evidence.doubts += [*without_a_session(history, ending.acted), *unknown_outcomes(visits)]
     if not any(ending.terminating < exchange.sent < ending.held_until for exchange in visits):
         evidence.doubts.append(Finding("visits of sessions on other pods during the drain", "none"))
@@ -81,6 +85,7 @@ def other_sessions_are_untouched(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-04", arms=("resident",))
 def moved_sessions_move_once(history: History) -> Ruling:
     """When the pod is gone, each of its sessions moves once, to a ready pod, with a new cookie, and stays there."""
     ending, evidence = begin(history)
@@ -90,6 +95,7 @@ def moved_sessions_move_once(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-05", "DRN-12", arms=TRAFFIC)
 def no_request_fails(history: History) -> Ruling:
     """No request fails throughout; one whose outcome nobody knows is a doubt.
 
@@ -100,7 +106,7 @@ def no_request_fails(history: History) -> Ruling:
     if ending is None:
         return evidence.ruling()
     exchanges = history.arm(*TRAFFIC)
-    evidence.broken += [
+    evidence.violations += [
         Finding("every request to be served through the drain", exchange.told(), (exchange.seq,))
         for exchange in exchanges
         if exchange.unserved or (exchange.answer and exchange.answer.status >= 500)
@@ -126,6 +132,7 @@ def _longest_gap(moments: list[float], since: float, until: float) -> float:
     return max(later - earlier for earlier, later in pairwise(marks))
 
 
+@check("DRN-06", arms=("in-flight",))
 def in_flight_request_completes(history: History) -> Ruling:
     """A request that was under way on the pod before its deletion, and still is at SIGTERM, is completed by it."""
     ending, evidence = begin(history)
@@ -140,7 +147,7 @@ def in_flight_request_completes(history: History) -> Ruling:
                 continue
             if exchange.unserved or exchange.pod not in (None, ending.pod):
                 cited = (exchanges[0].seq, exchange.seq)
-                evidence.broken.append(
+                evidence.violations.append(
                     Finding(f"the request under way on {ending.pod} to complete there", exchange.told(), cited)
                 )
             across += exchange.received > until and exchange.pod is not None
@@ -148,11 +155,12 @@ def in_flight_request_completes(history: History) -> Ruling:
             evidence.measures.append(
                 Measure(f"under way in {session}", round(exchange.received - exchange.sent, 3), "s")
             )
-    if not across and not evidence.broken:
+    if not across and not evidence.violations:
         evidence.doubts.append(Finding(f"a request under way on {ending.pod} until SIGTERM", "none"))
     return evidence.ruling()
 
 
+@check("DRN-07")
 def terminating_target_has_weight_zero(history: History) -> Ruling:
     """Drain on: every replica's Admin API lists the terminating target with weight 0, the others with their weights."""
     ending, evidence = begin(history, drain=True)
@@ -174,8 +182,8 @@ def terminating_target_has_weight_zero(history: History) -> Ruling:
         own = [event for event in held if event.subject == ending.pod]
         said = _off_zero(own, ending.acted)
         if said:
-            evidence.broken.append(Finding(f"{ending.pod} at weight 0 on {gateway} while preStop holds", said))
-        evidence.broken += [
+            evidence.violations.append(Finding(f"{ending.pod} at weight 0 on {gateway} while preStop holds", said))
+        evidence.violations += [
             Finding(f"{event.subject} to keep its weight on {gateway}", _shown(event))
             for event in held
             if event.subject in history.setup.pods and event.subject != ending.pod and not _weighs(event)
@@ -203,6 +211,7 @@ def _weighs(shown: Event) -> bool:
     return shown.what is Happening.TARGET and shown.detail["weight"] != "0"
 
 
+@check("DRN-08", arms=("resident", "newcomer"), design=NEWCOMERS)
 def pod_leaves_the_pool_at_once(history: History) -> Ruling:
     """Drain off: the terminating pod leaves the pool at once; its sessions move once, and new ones avoid it.
 
@@ -212,14 +221,14 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
     if ending is None:
         return evidence.ruling()
     if ending.removed is None or ending.removed >= ending.held_until:
-        evidence.broken.append(Finding(f"{ending.pod} to leave the upstream while it still serves", "it did not"))
+        evidence.violations.append(Finding(f"{ending.pod} to leave the upstream while it still serves", "it did not"))
     listed = [e for e in history.happened(Happening.TARGET, ending.pod) if e.when >= ending.acted and not _weighs(e)]
     if listed:
-        evidence.broken.append(
+        evidence.violations.append(
             Finding(f"{ending.pod} to be removed, drain support being off", "it was listed at weight 0")
         )
     own = [e for exchanges in residents(history, on=ending.pod).values() for e in exchanges if e.sent > ending.settled]
-    evidence.broken += [
+    evidence.violations += [
         Finding(f"no session on {ending.pod} once it left the pool", exchange.told(), (exchange.seq,))
         for exchange in own
         if exchange.pod == ending.pod
@@ -233,6 +242,7 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-14", arms=("newcomer",))
 def drain_times_observed(history: History) -> Ruling:
     """Record how long after the deletion things happened: weight 0, last new session on the pod, SIGTERM, removal."""
     ending, evidence = begin(history)

@@ -8,28 +8,25 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
-from stickyconf.stats import witness_sample_size
+from stickyconf.stats import MISSED, witness_sample_size
 
 MOST_FINDINGS = 20
-"""Counter-examples kept in a ruling; their number is kept as a measure."""
-
-MISSED_AFFINITY = 1e-6
-"""The probability with which a gateway that pins nobody may pass for one that does."""
+"""Violations kept in a ruling; their number is kept as a measure."""
 
 
 @dataclass
 class Evidence:
-    """What a check gathers on its way to a ruling: counter-examples, doubts, measures."""
+    """What a check gathers on its way to a ruling: violations, doubts, measures."""
 
-    broken: list[Finding] = field(default_factory=list)
+    violations: list[Finding] = field(default_factory=list)
     doubts: list[Finding] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
 
     def ruling(self) -> Ruling:
         """Rule on what was gathered."""
-        if len(self.broken) > MOST_FINDINGS:
-            self.measures.append(Measure("counter-examples in all", len(self.broken)))
-        return Ruling.of(self.broken[:MOST_FINDINGS], self.doubts[:MOST_FINDINGS], self.measures)
+        if len(self.violations) > MOST_FINDINGS:
+            self.measures.append(Measure("violations in all", len(self.violations)))
+        return Ruling.of(self.violations[:MOST_FINDINGS], self.doubts[:MOST_FINDINGS], self.measures)
 
 
 def contradictions(history: History) -> list[str]:
@@ -81,7 +78,7 @@ def incomplete(history: History, arms: Sequence[str]) -> list[Finding]:
     return doubts
 
 
-def could_have_strayed(history: History, control: str) -> list[Finding]:
+def control_did_not_spread(history: History, control: str) -> list[Finding]:
     """Return a doubt where no session could have been seen to move: one pod only, or a control that did not spread."""
     if len(history.setup.pods) < 2:
         return [Finding("at least 2 ready pods", f"{len(history.setup.pods)}: nothing could have strayed")]
@@ -105,7 +102,7 @@ def tested_too_little(history: History, arms: Sequence[str]) -> list[Finding]:
     come back to the same pod each time without any affinity.
     """
     pods, doubts = len(history.setup.pods), []
-    needed = witness_sample_size(1 - 1 / pods, MISSED_AFFINITY) if pods > 1 else 1
+    needed = witness_sample_size(1 - 1 / pods, MISSED) if pods > 1 else 1
     for arm in arms:
         later = [exchange for exchanges in served_sessions(history, arm).values() for exchange in exchanges[1:]]
         carrying = [exchange for exchange in later if exchange.carried(history.setup.cookie)]
@@ -171,7 +168,7 @@ def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
 
 
 def strays(sessions: Sessions) -> list[Finding]:
-    """Return a counter-example for each exchange that did not reach the pod that opened its session.
+    """Return a violation for each exchange that did not reach the pod that opened its session.
 
     One that failed did not reach it, nor did one that the gateway answered by itself once the session was open.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.ending import residents
 from stickyconf.checks.evidence import Evidence, strays, unconverged, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
@@ -14,6 +15,7 @@ MOST_FAILURES = 3
 one that finds out. Nothing but the gateway itself can end an error loop there."""
 
 
+@check("LIF-02", arms=("resident",))
 def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
     """A pod is removed: its sessions move once, to a ready pod, with a new cookie that pins; no other session moves.
 
@@ -25,7 +27,7 @@ def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
     pod = deletion.subject
     others = residents(history, not_on=pod)
     visits = [exchange for exchanges in others.values() for exchange in exchanges]
-    evidence.broken += strays(others)
+    evidence.violations += strays(others)
     evidence.doubts += [*without_a_session(history, deletion.when), *unknown_outcomes(visits)]
     judge_moves(history, pod, evidence)
     gone = min((event.when for event in history.happened(Happening.POD_GONE, pod)), default=inf)
@@ -35,6 +37,7 @@ def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("LIF-03", arms=("resident",))
 def sessions_of_a_killed_pod_recover(history: History) -> Ruling:
     """A pod is killed without grace: its sessions are served by a ready pod within the settle bound, and stay there.
 
@@ -47,6 +50,7 @@ def sessions_of_a_killed_pod_recover(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-15", arms=("resident",))
 def dead_process_is_survived(history: History) -> Ruling:
     """Drain on: a terminating pod's process dies, its endpoint stays listed: its sessions recover and then stay.
 
@@ -100,11 +104,11 @@ def _judge_recovery(history: History, pod: str, dead: float, evidence: Evidence,
         if overdue:
             expected = f"session {session} to be served again {bound:g} s after {pod} had died"
             actual = f"{overdue[0].told()} {overdue[0].sent - dead:.2f} s after it"
-            evidence.broken.append(Finding(expected, actual, (overdue[0].seq,)))
+            evidence.violations.append(Finding(expected, actual, (overdue[0].seq,)))
         elif len(failed) > most_failures:
             expected = f"session {session} to fail {most_failures:g} times at the most"
             cited = tuple(exchange.seq for exchange in failed)
-            evidence.broken.append(Finding(expected, f"{len(failed)} times, first: {failed[0].told()}", cited))
+            evidence.violations.append(Finding(expected, f"{len(failed)} times, first: {failed[0].told()}", cited))
         if not any(exchange.sent > dead + bound for exchange in exchanges):
             evidence.doubts.append(Finding(f"visits of {session} after the settle bound", "none"))
         failures += len(failed)

@@ -40,7 +40,7 @@ def judge_moves(history: History, pod: str, evidence: Evidence) -> None:
             continue
         route = " -> ".join([str(where) for where, _ in stays] + ["nowhere"] * bool(after))
         cited = tuple(exchange.seq for exchange in (*(group[0] for _, group in stays), *after[:1]))
-        evidence.broken.append(Finding(f"session {session} to move from {pod} once", route, cited))
+        evidence.violations.append(Finding(f"session {session} to move from {pod} once", route, cited))
     evidence.measures.append(Measure("sessions of the ended pod", len(sessions)))
 
 
@@ -49,18 +49,18 @@ def _judge_move(history: History, session: str, last: Exchange, after: list[Exch
     issued = first.answer.set_cookies(cookie) if first.answer else ()
     cited = (last.seq, first.seq)
     if not issued:
-        evidence.broken.append(
+        evidence.violations.append(
             Finding(f"session {session} to get a new cookie with its move", f"none: {first.told()}", cited)
         )
     elif first.carried(cookie, issued[-1].value):
-        evidence.broken.append(
+        evidence.violations.append(
             Finding(f"session {session} to get a new cookie with its move", "the old one again", cited)
         )
     ready = set(history.setup.pods) | {
         event.subject for event in history.happened(Happening.ENDPOINT) if event.detail.get("ready") == "true"
     }
     if first.pod not in ready:
-        evidence.broken.append(Finding(f"session {session} to move to a ready pod", first.told(), cited))
+        evidence.violations.append(Finding(f"session {session} to move to a ready pod", first.told(), cited))
     planned = history.setup.plan.get("after.requests", 1)
     visits = 1 + sum(exchange.carried(cookie) for exchange in after[1:])
     if visits < planned:

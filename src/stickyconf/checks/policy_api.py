@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import Evidence, unconverged
 from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
 
@@ -13,6 +14,7 @@ HOW_TO = "how-to"
 LEFT_OUT_PATH = "cookie-path-left-out"
 
 
+@check("API-01")
 def how_to_policy_is_admitted(history: History) -> Ruling:
     """The how-to's policy is admitted, and what it says is stored; defaults for what it leaves open may stand beside.
 
@@ -23,12 +25,13 @@ def how_to_policy_is_admitted(history: History) -> Ruling:
     if stored is not None:
         wanted = json.loads(history.happened(Happening.APPLIED, HOW_TO)[0].detail["submitted"])
         if not _contains(stored, wanted):
-            evidence.broken.append(Finding(f"the spec stored as written: {wanted}", f"{stored}"))
+            evidence.violations.append(Finding(f"the spec stored as written: {wanted}", f"{stored}"))
     if not history.happened(Happening.REJECTED):
         evidence.doubts.append(Finding("the API server to refuse policies that break a rule", "it refused none"))
     return evidence.ruling()
 
 
+@check("API-02")
 def left_out_path_is_stored_as_root(history: History) -> Ruling:
     """A policy without cookiePath is stored with cookiePath "/".
 
@@ -37,7 +40,7 @@ def left_out_path_is_stored_as_root(history: History) -> Ruling:
     evidence = Evidence()
     stored = _stored(history, LEFT_OUT_PATH, evidence)
     if stored is not None and _path(stored) != "/":
-        evidence.broken.append(Finding('stickySessions.cookiePath stored as "/"', f"{_path(stored)!r}"))
+        evidence.violations.append(Finding('stickySessions.cookiePath stored as "/"', f"{_path(stored)!r}"))
     others = []
     for event in history.happened(Happening.APPLIED):
         submitted, kept = (_path(json.loads(event.detail[key])) for key in ("submitted", "stored"))
@@ -45,7 +48,7 @@ def left_out_path_is_stored_as_root(history: History) -> Ruling:
             continue
         others.append(event.subject)
         if kept != submitted:
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"the policy {event.subject} to keep its cookiePath {submitted!r}", f"{kept!r}")
             )
     if not others:
@@ -53,6 +56,7 @@ def left_out_path_is_stored_as_root(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("API-03", "API-04", "API-05", "API-06", "API-07")
 def policies_are_refused(history: History, cases: Sequence[str], naming: Sequence[str]) -> Ruling:
     """Each of these policies is refused, and the error names what is wrong.
 
@@ -69,7 +73,7 @@ def policies_are_refused(history: History, cases: Sequence[str], naming: Sequenc
         if answer is None:
             evidence.doubts.append(Finding(f"the policy {case} to be submitted", "it was not"))
         elif answer.what is Happening.APPLIED:
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"the policy {case} to be refused", f"admitted: {answer.detail['submitted']}")
             )
         elif answer.detail["code"] not in {"400", "422"}:
@@ -78,12 +82,13 @@ def policies_are_refused(history: History, cases: Sequence[str], naming: Sequenc
         else:
             missing = [text for text in naming if text not in answer.detail["message"]]
             if missing:
-                evidence.broken.append(
+                evidence.violations.append(
                     Finding(f"the error about {case} to name {', '.join(missing)}", answer.detail["message"])
                 )
     return evidence.ruling()
 
 
+@check("API-12")
 def admin_api_shows_the_policy(history: History) -> Ruling:
     """Every gateway replica's Admin API shows the upstream as the policy asks for it.
 
@@ -107,9 +112,9 @@ def admin_api_shows_the_policy(history: History) -> Ruling:
                 Finding(f"{replica} to show another algorithm before the policy was attached", "it showed none")
             )
         if last is None:
-            evidence.broken.append(Finding(f"upstream {shown[-1].subject} on {replica}", "there is none"))
+            evidence.violations.append(Finding(f"upstream {shown[-1].subject} on {replica}", "there is none"))
             continue
-        evidence.broken += [
+        evidence.violations += [
             Finding(f"{field} = {value!r} in upstream {shown[-1].subject} on {replica}", f"{last.get(field)!r}")
             for field, value in wanted.items()
             if last.get(field) != value
@@ -132,7 +137,7 @@ def _stored(history: History, case: str, evidence: Evidence) -> dict[str, Any] |
         evidence.doubts.append(Finding(f"the policy {case} to be submitted", "it was not"))
         return None
     if answer.what is Happening.REJECTED:
-        evidence.broken.append(Finding(f"the policy {case} to be admitted", f"refused: {answer.detail['message']}"))
+        evidence.violations.append(Finding(f"the policy {case} to be admitted", f"refused: {answer.detail['message']}"))
         return None
     stored: dict[str, Any] = json.loads(answer.detail["stored"]) or {}  # admitted, and stored without a spec
     return stored

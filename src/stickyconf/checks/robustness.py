@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
-    could_have_strayed,
+    control_did_not_spread,
     incomplete,
     pods_reached,
     strays,
@@ -19,6 +20,7 @@ from stickyconf.model import Answered, Exchange, Finding, Happening, History, Me
 WELL_FORMED, MALFORMED, OVERSIZE, LURED = "well-formed", "malformed", "oversize", "lured"
 
 
+@check("ROB-01", arms=("forged", "pinned"))
 def forged_value_is_replaced(history: History) -> Ruling:
     """A request whose cookie the gateway never issued is served by a ready pod, with a new cookie, and that one pins.
 
@@ -28,7 +30,7 @@ def forged_value_is_replaced(history: History) -> Ruling:
     evidence = Evidence(
         strays(sessions),
         [
-            *could_have_strayed(history, "pinned"),
+            *control_did_not_spread(history, "pinned"),
             *_real_ones_do_not_pin(history),
             *incomplete(history, ["forged", "pinned"]),
             *tested_too_little(history, ["forged", "pinned"]),
@@ -43,7 +45,7 @@ def forged_value_is_replaced(history: History) -> Ruling:
         if not first.carried(history.setup.cookie):
             evidence.doubts.append(Finding(f"session {session} to begin with a forged cookie", sent, (first.seq,)))
         elif isinstance(first.outcome, Answered):
-            evidence.broken += _unlike_a_new_session(first, history, sent)
+            evidence.violations += _unlike_a_new_session(first, history, sent)
     return evidence.ruling()
 
 
@@ -65,11 +67,12 @@ def _unlike_a_new_session(first: Exchange, history: History, sent: str) -> list[
     return []
 
 
+@check("ROB-02", arms=(MALFORMED, OVERSIZE, WELL_FORMED))
 def malformed_value_breaks_nothing(history: History) -> Ruling:
     """Whatever a Cookie field holds, the request is answered, and not 5xx; what is too long may be refused with 4xx.
 
     Exposure: a request without a cookie was served before the first of them, and was sent after each; one that is not
-    served then is a counter-example too, for the gateway has to serve on.
+    served then is a violation too, for the gateway has to serve on.
     """
     odd, well_formed = history.arm(MALFORMED, OVERSIZE), history.arm(WELL_FORMED)
     evidence = Evidence(doubts=[*unknown_outcomes([*odd, *well_formed]), *unconverged(history)])
@@ -78,12 +81,12 @@ def malformed_value_breaks_nothing(history: History) -> Ruling:
         if sent < planned:
             evidence.doubts.append(Finding(f"{planned:g} requests of the arm {arm}", f"{sent}"))
     first, last = (odd[0].sent, odd[-1].sent) if odd else (0.0, 0.0)
-    evidence.broken += [
+    evidence.violations += [
         Finding(f"the value {_named(exchange)} to be answered, and not 5xx", exchange.told(), (exchange.seq,))
         for exchange in odd
         if exchange.failed or (exchange.answer and exchange.answer.status >= 500)
     ]
-    evidence.broken += [
+    evidence.violations += [
         Finding("the gateway to serve on", exchange.told(), (exchange.seq,))
         for exchange in well_formed
         if exchange.sent > first and exchange.unserved
@@ -102,6 +105,7 @@ def _named(exchange: Exchange) -> str:
     return parse_qs(urlsplit(exchange.path).query).get("value", ["?"])[0]
 
 
+@check("ROB-03", arms=("neighbour", LURED))
 def forged_address_is_never_dialled(history: History) -> Ruling:
     """Whatever address a cookie names, the gateway connects to targets of the upstream only.
 
@@ -116,7 +120,7 @@ def forged_address_is_never_dialled(history: History) -> Ruling:
     neighbours = set(pods_reached(own))
     ids = {exchange.request_id: exchange for exchange in lured}
     seen = {sighting.request_id for sighting in history.sightings if sighting.pod in neighbours} & set(ids)
-    evidence.broken += [
+    evidence.violations += [
         Finding(
             f"{exchange.cookie_fields[0] if exchange.cookie_fields else 'its cookie'} to lead nowhere else",
             f"the request arrived at the neighbour: {exchange.told()}",
@@ -137,7 +141,7 @@ def forged_address_is_never_dialled(history: History) -> Ruling:
     # Each request of its own after them may have come on a connection of its own; more there cannot be.
     late = [event for event in connections if lured and event.when > lured[0].sent]
     if len(late) > len(after):
-        evidence.broken.append(
+        evidence.violations.append(
             Finding(
                 f"no connection to the neighbour but the {len(after)} at most of its own route",
                 f"{len(late)}, the first from {late[0].detail['peer']}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers
 from stickyconf.checks.evidence import Evidence
 from stickyconf.model import Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import witness_sample_size
+from stickyconf.stats import OutOfRotation
 
-MISSED_NEWCOMERS = 1e-6
-"""The probability with which a pod that still gets new sessions may stay unnoticed."""
+NEWCOMERS = OutOfRotation()
+"""How many new sessions are enough. A deleted pod is replaced, so its share may be one of one pod more."""
 
 FRESH_CONNECTIONS = 200
 """Connections that must agree on the targets: 1 of 4 workers that still uses the old ones would serve 1 in 16 or more
@@ -26,7 +27,7 @@ def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_lea
         if ending.has_settled
         else f"the {ending.settled - ending.acted:.1f} s that the gateway has for the change: it never settled"
     )
-    evidence.broken += [
+    evidence.violations += [
         Finding(
             f"no new session on {ending.pod} once it is out of the rotation",
             f"{exchange.told()} {exchange.sent - ending.settled:.2f} s after {since}",
@@ -36,8 +37,7 @@ def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_lea
         if exchange.pod == ending.pod
     ]
     while_serving = sum(exchange.sent < ending.held_until for exchange in late)
-    # A deleted pod is replaced: its share may be one of one pod more.
-    needed = max(at_least, witness_sample_size(1 / (1 + max(1, len(history.setup.pods))), MISSED_NEWCOMERS))
+    needed = max(at_least, NEWCOMERS.samples(max(1, len(history.setup.pods))))
     if while_serving < needed:
         evidence.doubts.append(
             Finding(f"{needed} new sessions while {ending.pod} was out of the rotation but serving", f"{while_serving}")
@@ -45,6 +45,7 @@ def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_lea
     evidence.measures.append(Measure("new sessions while it ended", while_serving))
 
 
+@check("DRN-10", arms=("newcomer",), design=NEWCOMERS)
 def ready_terminating_pod_gets_no_new_session(history: History) -> Ruling:
     """Drain on: a pod that terminates while its endpoint counts as ready gets no new session either.
 
@@ -60,6 +61,7 @@ def ready_terminating_pod_gets_no_new_session(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("DRN-11", arms=("newcomer",), design=NEWCOMERS)
 def pod_of_two_services_gets_no_new_session(history: History) -> Ruling:
     """Drain on: a terminating pod that is an endpoint of two Services of one rule gets no new session through either.
 
@@ -77,6 +79,7 @@ def pod_of_two_services_gets_no_new_session(history: History) -> Ruling:
     return evidence.ruling()
 
 
+@check("ROB-09", arms=("newcomer",))
 def no_connection_uses_the_old_targets(history: History) -> Ruling:
     """Once a drain has converged, none of FRESH_CONNECTIONS fresh connections places a session on the pod that left.
 

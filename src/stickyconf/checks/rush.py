@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
-    could_have_strayed,
+    control_did_not_spread,
     incomplete,
     most_at_once,
     pods_reached,
@@ -15,6 +16,7 @@ from stickyconf.checks.evidence import (
 )
 from stickyconf.checks.spread import judge_shares
 from stickyconf.model import Exchange, Finding, History, Measure, Ruling
+from stickyconf.stats import Share
 
 BUSY = 4
 """Pinned requests that one pod certainly works on while a session is placed, for it to count as placed beside load."""
@@ -23,7 +25,8 @@ AT_ONCE = 20
 """First requests that are under way at the same moment."""
 
 
-def pinned_load_does_not_steer_placement(history: History) -> Ruling:
+@check("SPR-03", arms=("load", "newcomer"), design=Share(alpha=1e-7))
+def pinned_load_does_not_steer_placement(history: History, design: Share) -> Ruling:
     """New sessions are placed by the targets' weights while one pod is busy with pinned requests: an exact test.
 
     Judged, and counted as exposure, are the sessions that were opened while the busy pod worked on BUSY of them, and on
@@ -43,7 +46,7 @@ def pinned_load_does_not_steer_placement(history: History) -> Ruling:
         if not newcomer.carried(history.setup.cookie) and worked_on >= max(BUSY, rivals):
             beside.append(newcomer)
     evidence.measures += [Measure("pinned requests on the busy pod", served), Measure("the busy pod", busy or "none")]
-    judge_shares(history, pods_reached(beside), "SPR-03", evidence)
+    judge_shares(history, pods_reached(beside), design, evidence)
     return evidence.ruling()
 
 
@@ -57,6 +60,7 @@ def _certainly_beside(load: Exchange, newcomer: Exchange, seconds: float) -> boo
     return begun <= newcomer.sent and newcomer.received <= done
 
 
+@check("SPR-05", arms=("arrival",))
 def simultaneous_first_requests_are_served(history: History) -> Ruling:
     """Of first requests sent at the same time each is served and gets a cookie, and each cookie pins from then on.
 
@@ -67,7 +71,7 @@ def simultaneous_first_requests_are_served(history: History) -> Ruling:
     evidence = Evidence(
         strays(sessions),
         [
-            *could_have_strayed(history, "arrival"),
+            *control_did_not_spread(history, "arrival"),
             *incomplete(history, ["arrival"]),
             *tested_too_little(history, ["arrival"]),
             *unknown_outcomes(history.arm("arrival")),
@@ -78,10 +82,10 @@ def simultaneous_first_requests_are_served(history: History) -> Ruling:
     for first in firsts:
         answer = first.answer
         if answer and (first.pod is None or answer.status >= 500):
-            evidence.broken.append(Finding("every first request to be served", first.told(), (first.seq,)))
+            evidence.violations.append(Finding("every first request to be served", first.told(), (first.seq,)))
         elif answer and not answer.set_cookies(history.setup.cookie):
             expected = f"the cookie {history.setup.cookie} with every first response"
-            evidence.broken.append(Finding(expected, f"none: {first.told()}", (first.seq,)))
+            evidence.violations.append(Finding(expected, f"none: {first.told()}", (first.seq,)))
     most = most_at_once((first.sent, first.received) for first in firsts)
     if most < AT_ONCE:
         evidence.doubts.append(Finding(f"{AT_ONCE} first requests under way at the same moment", f"{most}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from math import ceil
 
+from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
     dealt_elsewhere,
@@ -17,27 +18,20 @@ from stickyconf.checks.evidence import (
     unknown_outcomes,
 )
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import (
-    POWER,
-    STARVED,
-    alpha,
-    reach_sample_size,
-    share_sample_size,
-    share_test,
-    witness_sample_size,
-)
+from stickyconf.stats import Reach, Share, Spread, share_test
 
 CONTROL = "control"
 
 
-def every_ready_pod_is_reached(history: History) -> Ruling:
+@check("SPR-01", arms=(CONTROL,), design=Reach(alpha=1e-7))
+def every_ready_pod_is_reached(history: History, design: Reach) -> Ruling:
     """Requests without the cookie reach every ready pod.
 
     The number of sessions is fixed so that chance alone misses a pod at most as often as this check's alpha allows.
     """
     evidence = _arm(history, CONTROL)
     pods, reached = history.setup.pods, pods_reached(_openings(history, CONTROL))
-    needed = reach_sample_size(len(pods), alpha("SPR-01"))
+    needed = design.samples(len(pods))
     missed = [
         Finding(f"{pod} to serve some of {reached.total()} requests without the cookie", "none")
         for pod in pods
@@ -48,22 +42,23 @@ def every_ready_pod_is_reached(history: History) -> Ruling:
     elif reached.total() < needed:
         evidence.doubts += [Finding(f"at least {needed} sessions", f"{reached.total()}"), *missed]
     else:
-        evidence.broken += missed
+        evidence.violations += missed
     evidence.measures.append(Measure("pods reached", len(reached)))
     return evidence.ruling()
 
 
-def placement_follows_the_weights(history: History) -> Ruling:
+@check("SPR-02", arms=(CONTROL,), design=Share(alpha=1e-7))
+def placement_follows_the_weights(history: History, design: Share) -> Ruling:
     """New sessions are placed by the targets' weights: an exact test, at the declared alpha, of each pod's count."""
     evidence = _arm(history, CONTROL)
-    judge_shares(history, pods_reached(_openings(history, CONTROL)), "SPR-02", evidence)
+    judge_shares(history, pods_reached(_openings(history, CONTROL)), design, evidence)
     return evidence.ruling()
 
 
-def judge_shares(history: History, counts: Counter[str], requirement: str, evidence: Evidence) -> None:
-    """Test the sessions placed on each pod against the targets' weights, at the alpha of a requirement.
+def judge_shares(history: History, counts: Counter[str], design: Share, evidence: Evidence) -> None:
+    """Test the sessions placed on each pod against the targets' weights, at the design's alpha.
 
-    Exposure: so many sessions that the test shows a pod which gets a quarter of its share (STARVED, POWER).
+    Exposure: so many sessions that the test shows a pod which gets a quarter of its share (see Share).
     """
     weights = _weights(history)
     if len(weights) < 2:
@@ -75,17 +70,17 @@ def judge_shares(history: History, counts: Counter[str], requirement: str, evide
         return
     test = share_test(counts, weights)
     smallest = ceil(sum(weights.values()) / min(weights.values()))  # the smallest share is one in so many
-    needed = share_sample_size(smallest, STARVED, alpha(requirement), POWER)
+    needed = design.samples(smallest)
     if test.samples < needed:
         evidence.doubts.append(Finding(f"at least {needed} sessions", f"{test.samples}"))
     evidence.measures += [
         Measure("sessions placed", test.samples),
         Measure("p-value", test.p_value),
-        Measure("alpha", alpha(requirement)),
+        Measure("alpha", design.alpha),
         *(Measure(f"sessions on {pod}", counts[pod]) for pod in sorted(weights)),
     ]
-    if test.p_value <= alpha(requirement):
-        evidence.broken.append(
+    if test.p_value <= design.alpha:
+        evidence.violations.append(
             Finding(
                 f"about {test.expected:.0f} of {test.samples} sessions on {test.pod}, by its weight",
                 f"{test.count} (p = {test.p_value:.1e})",
@@ -93,20 +88,22 @@ def judge_shares(history: History, counts: Counter[str], requirement: str, evide
         )
 
 
-def without_policy_traffic_is_unsticky(history: History) -> Ruling:
+@check("SPR-04", arms=("before",), design=Spread(alpha=1e-7))
+def without_policy_traffic_is_unsticky(history: History, design: Spread) -> Ruling:
     """Without the policy no cookie of its name is set, and the requests of one client spread over the pods."""
-    return _unsticky(history, "before", "SPR-04").ruling()
+    return _unsticky(history, "before", design).ruling()
 
 
-def annotation_switches_stickiness_on(history: History) -> Ruling:
+@check("API-09", arms=("before", "after"), design=Spread(alpha=1e-7))
+def annotation_switches_stickiness_on(history: History, design: Spread) -> Ruling:
     """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed."""
-    evidence, after = _unsticky(history, "before", "API-09"), _arm(history, "after")
+    evidence, after = _unsticky(history, "before", design), _arm(history, "after")
     sessions = history.sessions("after")
-    evidence.broken += strays(sessions)
+    evidence.violations += strays(sessions)
     for session, exchanges in sessions.items():
         answer = exchanges[0].answer
         if answer and exchanges[0].pod and not answer.set_cookies(history.setup.cookie):
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(
                     f"session {session} to get the cookie {history.setup.cookie} once the annotation is set",
                     "none",
@@ -141,12 +138,12 @@ def _openings(history: History, arm: str) -> list[Exchange]:
     return [exchange for exchange in first if not exchange.carried(history.setup.cookie)]
 
 
-def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
+def _unsticky(history: History, arm: str, design: Spread) -> Evidence:
     """Look whether an arm shows no trace of stickiness: no cookie of the name, and clients that do not stay."""
     evidence = _arm(history, arm)
     for exchange in history.arm(arm):
         if exchange.answer and exchange.answer.set_cookies(history.setup.cookie):
-            evidence.broken.append(
+            evidence.violations.append(
                 Finding(f"no cookie {history.setup.cookie} without the policy", exchange.told(), (exchange.seq,))
             )
     pods = len(history.setup.pods)
@@ -157,14 +154,14 @@ def _unsticky(history: History, arm: str, requirement: str) -> Evidence:
     stayed = [exchanges for exchanges in clients if len(pods_reached(exchanges)) == 1]
     # Where traffic spreads by chance each later request falls on the same pod with probability 1/k; where it is dealt
     # in turn, those that the turn brings elsewhere never do.
-    telling, needed = len(dealt_elsewhere(history, arm)), witness_sample_size(1 - 1 / pods, alpha(requirement))
+    telling, needed = len(dealt_elsewhere(history, arm)), design.samples(pods)
     if telling < needed:
         evidence.doubts.append(
             Finding(f"{needed} requests that tell spread from stickiness in the arm {arm}", f"{telling}")
         )
     elif len(stayed) == len(clients):
         cited = tuple(exchange.seq for exchange in stayed[0][:2])
-        evidence.broken.append(
+        evidence.violations.append(
             Finding("the requests of a client to spread", f"all {len(stayed)} clients stayed", cited)
         )
     evidence.measures.append(Measure(f"clients that stayed on one pod {arm}", len(stayed)))

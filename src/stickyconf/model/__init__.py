@@ -3,10 +3,11 @@
 from stickyconf.model.catalogue import Catalogue, Level, Requirement
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
 from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
-from stickyconf.model.history import Event, Happening, History, Sessions, Setup, Sighting
+from stickyconf.model.history import ECHO_PODS, Event, Happening, History, Sessions, Setup, Sighting
 from stickyconf.model.verdict import Finding, Measure, Ruling, Status, Verdict
 
 __all__ = [
+    "ECHO_PODS",
     "Answered",
     "Catalogue",
     "Event",

@@ -10,6 +10,9 @@ from types import MappingProxyType
 
 from stickyconf.model.exchange import Exchange
 
+ECHO_PODS = 3
+"""How many echo pods a stage has, unless its topology says otherwise."""
+
 
 class Happening(StrEnum):
     """What an event can be. The suite's own acts first, then what it saw of the cluster and of the gateway."""

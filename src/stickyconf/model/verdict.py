@@ -22,7 +22,7 @@ _GRAVITY = {Status.NOT_APPLICABLE: 0, Status.CONFORMS: 1, Status.INCONCLUSIVE: 2
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One counter-example or one reason for doubt: what was expected, what was there, and where to look.
+    """One violation or one reason for doubt: what was expected, what was there, and where to look.
 
     ``exchanges`` are the sequence numbers, within the history, of the exchanges that prove it.
     """
@@ -57,13 +57,13 @@ class Ruling:
         doubts: Iterable[Finding] = (),
         measures: Iterable[Measure] = (),
     ) -> Ruling:
-        """Rule: a counter-example violates, else a doubt is inconclusive, else it conforms.
+        """Rule: any violation violates, else any doubt is inconclusive, else it conforms.
 
         Doubts are kept beside violations: a reader wants to know how much was seen.
         """
-        broken, unsure = tuple(violations), tuple(doubts)
-        status = Status.VIOLATES if broken else Status.INCONCLUSIVE if unsure else Status.CONFORMS
-        return cls(status, broken + unsure, tuple(measures))
+        found, unsure = tuple(violations), tuple(doubts)
+        status = Status.VIOLATES if found else Status.INCONCLUSIVE if unsure else Status.CONFORMS
+        return cls(status, found + unsure, tuple(measures))
 
     @classmethod
     def not_applicable(cls, reason: str) -> Ruling:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 import stickyconf
+from stickyconf.checks import alphas
 from stickyconf.model import Catalogue, History
 from stickyconf.model.run import CaseResult, Run
 from stickyconf.mutants import deviations
@@ -27,7 +28,6 @@ from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
 from stickyconf.scenarios.recording import Recording, fixture_title, recordings_of
-from stickyconf.stats import ALPHA
 
 
 class Source(Protocol):
@@ -101,6 +101,7 @@ class ConformanceRun:
         option = self.config.option
         what = f"histories in {option.rejudge}" if option.rejudge else f"target {option.target}"
         lines = [f"sticky-session conformance {stickyconf.__version__}: {what}, seed {self.settings.seed}"]
+        lines.append(f"false alarms: at most {sum(alphas().values()):.0e} a run")
         if self.directory:
             lines.append(f"report: {self.directory.path}")
         return lines
@@ -172,7 +173,7 @@ class ConformanceRun:
             seed=settings.seed,
             requests=sum(self._requests.values()),
             budgets=dict(settings.budgets.seconds),
-            alpha=dict(ALPHA),
+            alpha=alphas(),
             cases=tuple(self.cases),
             mutant=option.mutant or "",
             harmless=bool(option.mutant) and deviations()[option.mutant].harmless,

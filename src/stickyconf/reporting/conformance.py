@@ -11,13 +11,14 @@ from typing import Any
 
 import yaml
 
+from stickyconf.checks import figures
 from stickyconf.model import Catalogue, Finding, Level, Measure
 from stickyconf.model.run import CaseResult, Run
 from stickyconf.ports import HarnessError
 from stickyconf.reporting import markdown
 from stickyconf.reporting.assessment import Assessed, Profile, Standing, assess
 from stickyconf.reporting.redaction import redact, redact_data
-from stickyconf.stats import Design, designs
+from stickyconf.stats import Figures
 
 API_VERSION, KIND = "stickyconf/v1", "ConformanceReport"
 SCHEMA = "conformance.schema.json"
@@ -74,7 +75,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
         "profiles": [_profile(profile) for profile in assessment.profiles],
         "requirements": [_requirement(row) for row in assessment.rows],
         "error_budget": {"sum": sum(alpha.values()), "alpha": alpha},
-        "statistics": [_design(design) for design in designs()],
+        "statistics": [_figures(row) for row in figures()],
         "budgets": {name: run.budgets[name] for name in sorted(run.budgets)},
     }
     clean: dict[str, Any] = redact_data(report)
@@ -179,7 +180,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
     return {"name": measure.name, "value": measure.value, "unit": measure.unit}
 
 
-def _design(design: Design) -> dict[str, Any]:
+def _figures(design: Figures) -> dict[str, Any]:
     return {
         "requirement": design.requirement,
         "unit": design.unit,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from stickyconf.checks import figures
 from stickyconf.model import Level
 from stickyconf.model.run import Run
 from stickyconf.reporting.assessment import Assessed, Assessment, Profile, Standing, cited
-from stickyconf.stats import designs
 
 MOST_FINDINGS = 5
 
@@ -189,8 +189,8 @@ def _statistics(run: Run) -> Iterator[str]:
     yield ""
     yield (
         f"On an implementation that conforms, a run raises a false alarm with a probability of at most "
-        f"{sum(run.alpha.values()):.1e}. It is divided over the checks that compare frequencies; where alpha is 0, one "
-        "counter-example is a fact, and only the power is a matter of chance."
+        f"{sum(run.alpha.values()):.1e}. It is divided over the checks that compare frequencies; if alpha is 0, one "
+        "violation is a fact, and only the power is a matter of chance."
     )
     yield ""
     yield from _table(
@@ -204,7 +204,7 @@ def _statistics(run: Run) -> Iterator[str]:
                 design.deviation,
                 f"1 - {1 - design.power:.0e}" if design.power < 1 else "1",
             ]
-            for design in designs()
+            for design in figures()
         ),
     )
     yield ""

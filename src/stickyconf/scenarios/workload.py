@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from stickyconf.model import ECHO_PODS
 from stickyconf.ports import RUN_LABEL
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
@@ -45,7 +46,7 @@ class Topology:
     counts as ready. ``services``: so many Services select the same pods and share the rule.
     """
 
-    replicas: int = 3
+    replicas: int = ECHO_PODS
     policy: Policy | None = Policy()
     attached: bool = True
     hold: bool = False

@@ -29,7 +29,7 @@ BROKEN = Mark("!", "our error", "doubt")
 ABSENT = Mark("", "not in the run", "none")
 MEANINGS = {
     "CONFORMS": "could have been seen to fail, and did not",
-    "VIOLATES": "there is a counter-example",
+    "VIOLATES": "something breaks the requirement",
     "INCONCLUSIVE": "too little was seen to say",
     "MEASURED": "recorded, never passed or failed",
     "NOT_APPLICABLE": "cannot be asked here",

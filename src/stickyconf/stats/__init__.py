@@ -1,7 +1,19 @@
-"""Exact tests, sample sizes and the error budget: numbers in, numbers out."""
+"""Exact tests, sample sizes and the designs of checks: numbers in, numbers out."""
 
-from stickyconf.stats.budget import ALPHA, FALSE_ALARM_BUDGET, alpha
-from stickyconf.stats.designs import MISSED, PODS, POWER, STARVED, Design, designs
+from stickyconf.stats.designs import (
+    FALSE_ALARM_BUDGET,
+    MISSED,
+    POWER,
+    STARVED,
+    Design,
+    Figures,
+    OneInMany,
+    OutOfRotation,
+    Reach,
+    SeveralPods,
+    Share,
+    Spread,
+)
 from stickyconf.stats.exact import (
     ShareTest,
     miss_probability,
@@ -14,16 +26,19 @@ from stickyconf.stats.exact import (
 )
 
 __all__ = [
-    "ALPHA",
     "FALSE_ALARM_BUDGET",
     "MISSED",
-    "PODS",
     "POWER",
     "STARVED",
     "Design",
+    "Figures",
+    "OneInMany",
+    "OutOfRotation",
+    "Reach",
+    "SeveralPods",
+    "Share",
     "ShareTest",
-    "alpha",
-    "designs",
+    "Spread",
     "miss_probability",
     "reach_sample_size",
     "share_power",

@@ -1,14 +1,12 @@
-"""What each statistical check can do: its sample, its false alarms, and its power against the deviation it is for.
+"""How a check decides where chance could decide otherwise: its sample, its false alarms, and what it is sure to see.
 
-Everything here is arithmetic on the declared alpha; what a run really saw stands with its verdicts.
+A design is arithmetic on its declared alpha and on the number of pods; what a run really saw stands with its verdicts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
-from stickyconf.stats.budget import alpha
 from stickyconf.stats.exact import (
     miss_probability,
     reach_sample_size,
@@ -18,8 +16,11 @@ from stickyconf.stats.exact import (
     witness_sample_size,
 )
 
-PODS = 3
-"""How many pods the cases place sessions on."""
+FALSE_ALARM_BUDGET = 1e-6
+"""The false alarms that a whole run may raise, divided over the checks that compare frequencies.
+
+An "always" requirement has no false alarm: one violation is a fact, whatever the chance.
+"""
 
 STARVED = 0.25
 """The deviation that share tests are asked to show: a pod that gets this share of what its weight makes."""
@@ -30,20 +31,154 @@ POWER = 0.999
 MISSED = 1e-6
 """The probability with which a fault that shows as single requests may stay unseen."""
 
-PINNED = 31 * 19
-"""The requests with the cookie that the case of AFF-01 plans, and its check insists on."""
-
-KEEPS = "the draining pod keeps its share of new sessions"
-
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One check that chance can mislead.
+    """One way to decide. ``alpha`` bounds the probability of objecting to an implementation that conforms."""
 
-    ``samples`` is the fewest ``unit``s it takes, below which it is INCONCLUSIVE. ``alpha`` bounds the probability that
-    it objects to an implementation that conforms, ``false_alarm`` is that probability, or the closest bound known.
-    ``power`` is the probability that it objects to one with the ``deviation``.
+    alpha: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        raise NotImplementedError
+
+    @property
+    def deviation(self) -> str:
+        """What the check is asked to show."""
+        raise NotImplementedError
+
+    def samples(self, pods: int) -> int:
+        """Return the fewest units that it takes on so many pods; with fewer the check is unsure."""
+        raise NotImplementedError
+
+    def false_alarm(self, pods: int) -> float:
+        """Return the probability of objecting to an implementation that conforms, or the closest bound known."""
+        return 0.0
+
+    def power(self, pods: int) -> float:
+        """Return the probability of objecting to an implementation with the deviation."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach(Design):
+    """Every pod gets some session."""
+
+    unit = "sessions"
+    deviation = "a ready pod gets no session at all"
+
+    def samples(self, pods: int) -> int:
+        """Return so many sessions that chance alone misses a pod at most as often as alpha allows."""
+        return reach_sample_size(pods, self.alpha)
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often chance alone misses a pod."""
+        return miss_probability(self.samples(pods), pods)
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Design):
+    """Every pod gets its share of the sessions."""
+
+    unit = "sessions"
+    deviation = "a pod gets a quarter of its share"
+
+    def samples(self, pods: int) -> int:
+        """Return so many sessions that a pod with a STARVED share is seen with POWER."""
+        return share_sample_size(pods, STARVED, self.alpha, POWER)
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often the test objects to fair shares: each pod's count may fall into either tail."""
+        return pods * share_power(self.samples(pods), pods, 1.0, self.alpha)
+
+    def power(self, pods: int) -> float:
+        """Return how often the test objects to a STARVED share."""
+        return share_power(self.samples(pods), pods, STARVED, self.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread(Design):
+    """The requests of one client do not all stay on one pod."""
+
+    unit = "follow-up requests"
+    deviation = "traffic without the policy is pinned"
+
+    def samples(self, pods: int) -> int:
+        """Return so many follow-ups that by chance all stay on their pod at most as often as alpha allows."""
+        return witness_sample_size(1 - 1 / pods, self.alpha)
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often by chance all follow-ups stay on their pod."""
+        return unseen_probability(self.samples(pods), 1 - 1 / pods)
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralPods(Design):
+    """A row of requests reaches more than one pod."""
+
+    unit = "requests"
+    deviation = "one pod serves them all"
+
+    def samples(self, pods: int) -> int:
+        """Return so many requests that by chance all fall on one pod at most as often as alpha allows."""
+        return 1 + witness_sample_size(1 - 1 / pods, self.alpha)
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often by chance all requests fall on the first one's pod."""
+        return unseen_probability(self.samples(pods) - 1, 1 - 1 / pods)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfRotation(Design):
+    """No new session is placed on a pod that left the rotation. One is a fact, but with too few none may show.
+
+    ``replaced`` tells that another pod takes its place, so that its share would be one of one pod more.
     """
+
+    replaced: bool = True
+
+    unit = "new sessions"
+    deviation = "the draining pod keeps its share of new sessions"
+
+    def samples(self, pods: int) -> int:
+        """Return so many new sessions that a pod with its share of them stays unseen with MISSED at most."""
+        return witness_sample_size(self._share(pods), MISSED)
+
+    def power(self, pods: int) -> float:
+        """Return how often a pod with its share of new sessions is seen."""
+        return 1 - unseen_probability(self.samples(pods), self._share(pods))
+
+    def _share(self, pods: int) -> float:
+        return 1 / (pods + 1 if self.replaced else pods)
+
+
+@dataclass(frozen=True, slots=True)
+class OneInMany(Design):
+    """One request that leaves its pod is a fact; of so many ``planned`` ones, a fault in ``one_in`` is seen."""
+
+    planned: int = 0
+    one_in: int = 0
+
+    unit = "requests with the cookie"
+
+    @property
+    def deviation(self) -> str:
+        """The rate of the fault."""
+        return f"one request in {self.one_in} leaves its pod"
+
+    def samples(self, pods: int) -> int:
+        """Return what the case plans."""
+        return self.planned
+
+    def power(self, pods: int) -> float:
+        """Return how often a fault of this rate is seen."""
+        return 1 - unseen_probability(self.planned, 1 / self.one_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one check can do on a number of pods, as a report says it. See :class:`Design` for the fields."""
 
     requirement: str
     unit: str
@@ -53,53 +188,15 @@ class Design:
     deviation: str
     power: float
 
-
-@cache
-def designs() -> tuple[Design, ...]:
-    """Return the design of every check with a share of the error budget, and of those that rest on a sample alone."""
-    return (
-        *(_reach(name) for name in ("SPR-01", "AFF-05")),
-        *(_share(name) for name in ("SPR-02", "SPR-03")),
-        *(_unsticky(name, "traffic without the policy is pinned") for name in ("SPR-04", "API-09")),
-        _one_pod("DOC-01"),
-        _witness("AFF-01", "requests with the cookie", PINNED, 0.05, "one request in 20 leaves its pod"),
-        _witness("AFF-01", "requests with the cookie", PINNED, 1 / 43, "one request in 43 leaves its pod"),
-        _witness("DRN-02", "new sessions", witness_sample_size(1 / (PODS + 1), MISSED), 1 / (PODS + 1), KEEPS),
-        _witness("DOC-02", "new sessions", witness_sample_size(1 / PODS, MISSED), 1 / PODS, KEEPS),
-    )
-
-
-def _reach(requirement: str) -> Design:
-    share = alpha(requirement)
-    samples = reach_sample_size(PODS, share)
-    never = "a ready pod gets no session at all"
-    return Design(requirement, "sessions", samples, share, miss_probability(samples, PODS), never, 1.0)
-
-
-def _share(requirement: str) -> Design:
-    share = alpha(requirement)
-    samples = share_sample_size(PODS, STARVED, share, POWER)
-    # Under the null hypothesis each pod's count may fall into either tail, and any pod's may.
-    false_alarm = PODS * share_power(samples, PODS, 1.0, share)
-    power = share_power(samples, PODS, STARVED, share)
-    return Design(requirement, "sessions", samples, share, false_alarm, "a pod gets a quarter of its share", power)
-
-
-def _unsticky(requirement: str, deviation: str) -> Design:
-    share, spread = alpha(requirement), 1 - 1 / PODS
-    samples = witness_sample_size(spread, share)
-    return Design(
-        requirement, "follow-up requests", samples, share, unseen_probability(samples, spread), deviation, 1.0
-    )
-
-
-def _one_pod(requirement: str) -> Design:
-    share, spread = alpha(requirement), 1 - 1 / PODS
-    samples = 1 + witness_sample_size(spread, share)
-    false_alarm = unseen_probability(samples - 1, spread)
-    return Design(requirement, "requests", samples, share, false_alarm, "one pod serves them all", 1.0)
-
-
-def _witness(requirement: str, unit: str, samples: int, rate: float, deviation: str) -> Design:
-    """A check to which one counter-example is a fact: no false alarm, but a fault that may stay unseen."""
-    return Design(requirement, unit, samples, 0.0, 0.0, deviation, 1 - unseen_probability(samples, rate))
+    @classmethod
+    def of(cls, requirement: str, design: Design, pods: int) -> Figures:
+        """Work out a design for so many pods."""
+        return cls(
+            requirement=requirement,
+            unit=design.unit,
+            samples=design.samples(pods),
+            alpha=design.alpha,
+            false_alarm=design.false_alarm(pods),
+            deviation=design.deviation,
+            power=design.power(pods),
+        )
