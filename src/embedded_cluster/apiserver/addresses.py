@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.kinds import SERVICE
-from embedded_cluster.apiserver.status import FieldError, invalid
+from embedded_cluster.apiserver.status import invalid
 
 JsonObject = dict[str, Any]
 

@@ -19,8 +19,8 @@ from celpy.adapter import json_to_cel
 from celpy.celparser import CELParseError
 from celpy.evaluation import CELEvalError, CELUnsupportedError
 
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.schema import Schema, type_name, walk
-from embedded_cluster.apiserver.status import FieldError
 
 JsonObject = dict[str, Any]
 

@@ -4,66 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedded_cluster.apiserver import schema as structural
+from embedded_cluster.apiserver.customversion import CustomVersion
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.jsonpath import compile_path
 from embedded_cluster.apiserver.kinds import Kind
-from embedded_cluster.apiserver.status import FieldError
 
 if TYPE_CHECKING:
     from embedded_cluster.apiserver.cel import RuleBook
 
 JsonObject = dict[str, Any]
-
-
-# Errors after which an object is too wrong for rules to be evaluated on it.
-_BLOCKING = frozenset(
-    {
-        "FieldValueNotSupported",
-        "FieldValueRequired",
-        "FieldValueTooLong",
-        "FieldValueTooMany",
-        "FieldValueTypeInvalid",
-    }
-)
-_UNCHECKED = FieldError.invalid(
-    "<nil>",
-    "null",
-    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
-    "validation",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CustomVersion:
-    """What one served version of a definition says about its objects."""
-
-    schema: structural.Schema
-    rules: RuleBook | None
-    has_status: bool
-    columns: tuple[JsonObject, ...]
-    scale: JsonObject | None
-    selectable_fields: frozenset[str]
-
-    def prune(self, obj: JsonObject) -> list[str]:
-        """Drop unknown fields in place; returns their paths."""
-        return structural.prune(self.schema, obj)
-
-    def default(self, obj: JsonObject) -> None:
-        """Fill in the schema's defaults in place."""
-        structural.default(self.schema, obj)
-
-    def validate(self, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
-        """What the schema has against *obj*; *old* is its stored state, None at creation."""
-        errors = structural.validate(self.schema, obj)
-        if self.rules is None:
-            return errors
-        if any(error.reason in _BLOCKING for error in errors):
-            return [*errors, _UNCHECKED]
-        return errors + self.rules.errors(obj, old)
 
 
 def kinds_of(definition: JsonObject) -> list[Kind]:
@@ -111,9 +64,8 @@ def _compiled(text: str) -> tuple[structural.Schema, RuleBook | None]:
     schema: structural.Schema = json.loads(text)
     if '"x-kubernetes-validations"' not in text:
         return schema, None
-    from embedded_cluster.apiserver.cel import (
-        RuleBook,  # cel-python takes a while to import, and many clusters have no rules
-    )
+    # Late: cel-python takes a while to import, and many clusters have no rules.
+    from embedded_cluster.apiserver.cel import RuleBook
 
     return schema, RuleBook(schema)
 

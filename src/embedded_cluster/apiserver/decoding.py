@@ -10,8 +10,9 @@ from typing import Any
 
 from embedded_cluster.apiserver import schema as structural
 from embedded_cluster.apiserver import typed
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.kinds import Kind
-from embedded_cluster.apiserver.status import FieldError, bad_request
+from embedded_cluster.apiserver.status import bad_request
 
 JsonObject = dict[str, Any]
 

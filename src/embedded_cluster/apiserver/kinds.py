@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from embedded_cluster.apiserver.customresources import CustomVersion
+from embedded_cluster.apiserver.customversion import CustomVersion
 
 CLUSTER = ""  # the "namespace" of objects that have none
 

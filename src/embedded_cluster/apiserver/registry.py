@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from embedded_cluster.apiserver import addresses, customresources, defaults, events, validation
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.kinds import CLUSTER, CRD, NAMESPACE, POD, SERVICE, Catalog, Kind
 from embedded_cluster.apiserver.selectors import Selection
 from embedded_cluster.apiserver.status import (
     ApiError,
-    FieldError,
     already_exists,
     bad_request,
     conflict,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.kinds import Kind
-from embedded_cluster.apiserver.status import FieldError, bad_request, invalid
+from embedded_cluster.apiserver.status import bad_request, invalid
 from embedded_cluster.apiserver.store import clone
 
 JsonObject = dict[str, Any]

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from embedded_cluster.apiserver.status import FieldError
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.store import clone
 
 JsonObject = dict[str, Any]

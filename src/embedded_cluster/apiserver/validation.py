@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.kinds import Kind
-from embedded_cluster.apiserver.status import FieldError
 
 JsonObject = dict[str, Any]
 
