@@ -8,10 +8,14 @@ from typing import Any, Protocol
 import pytest
 
 from stickyconf.model import History, Level, Requirement, Ruling, Status, Verdict
+from stickyconf.model.known import KnownViolation
 from stickyconf.ports import HarnessError
 from stickyconf.scenarios.recording import Recording, fixture_title
 from stickyconf.scenarios.stage import Scenario
 from stickyconf.scenarios.workload import Topology
+
+KNOWN = "known violation"
+"""What the reason of an expected failure begins with; Allure's category goes by it."""
 
 
 class Violation(AssertionError):
@@ -106,17 +110,20 @@ class Judge:
         return Verdict.merge(self.subject.id, self._rulings)
 
 
-def enforce(subject: Requirement, verdict: Verdict, *, strict: bool) -> None:
+def enforce(subject: Requirement, verdict: Verdict, *, strict: bool, known: KnownViolation | None = None) -> None:
     """Turn a verdict into the outcome of the test that asked for it.
 
     MUST (and SHOULD under ``strict``): VIOLATES raises Violation, INCONCLUSIVE raises Inconclusive. A violated SHOULD
-    is otherwise an expected failure: shown, counted, not fatal. OBSERVE never fails. NOT_APPLICABLE skips.
+    is otherwise an expected failure: shown, counted, not fatal; so is a violation that is ``known``. OBSERVE never
+    fails. NOT_APPLICABLE skips.
     """
     __tracebackhide__ = True
     if verdict.status is Status.NOT_APPLICABLE:
         pytest.skip(f"{subject.id}: {verdict.findings[0].actual}")
     if subject.level is Level.OBSERVE or verdict.status is Status.CONFORMS:
         return
+    if known and verdict.status is Status.VIOLATES:
+        pytest.xfail(f"{KNOWN}, {known.told}\n{verdict.told()}")
     if subject.level is Level.SHOULD and not strict:
         pytest.xfail(verdict.told())
     if verdict.status is Status.VIOLATES:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from stickyconf.model.catalogue import Catalogue, Requirement
+from stickyconf.model.known import KnownViolation
 from stickyconf.model.verdict import Status, Verdict
 
 
@@ -41,7 +43,8 @@ class Run:
     ``filtered`` tells that some cases of the selected profiles were left out on purpose (-k, --requirement).
     ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any;
     ``harmless`` tells that it is a legitimate difference, to which nothing may object.
-    ``commit`` and ``dirty`` are the state of the suite's own source: "" and None where it is not known.
+    ``known`` are the known violations of what was judged. ``commit`` and ``dirty`` are the state of the suite's own
+    source: "" and None if it is not known.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Run:
     harmless: bool = False
     commit: str = ""
     dirty: bool | None = None
+    known: tuple[KnownViolation, ...] = ()
 
     def verdicts(self) -> dict[str, Verdict]:
         """Return one verdict a requirement, the gravest of its cases'. A case with a harness error has none."""
@@ -74,6 +78,15 @@ class Run:
             if case.verdict:
                 found.setdefault(case.requirement, []).append(case.verdict)
         return {requirement: _gravest(verdicts) for requirement, verdicts in found.items()}
+
+    @property
+    def day(self) -> date:
+        """The day the run began, UTC: the one that known violations are accepted on, or not."""
+        return datetime.fromisoformat(self.started).astimezone(UTC).date()
+
+    def accepted(self) -> dict[str, KnownViolation]:
+        """Return the known violations that are accepted, by requirement."""
+        return {known.requirement: known for known in reversed(self.known) if known.accepted(self.day)}
 
     def unjudged(self, requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
         """Return those requirements no case gave a verdict on (no case, or a harness error)."""

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from stickyconf import known_violations
 from stickyconf.model import Catalogue, History
+from stickyconf.model.known import KnownViolation
 from stickyconf.model.storage import HistoryFileError, read_history
 from stickyconf.mutants import deviations
 from stickyconf.targets.embedded import options as embedded_options
@@ -55,6 +57,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--rejudge", type=Path, metavar="PATH", help="judge the histories stored by an earlier run, without a cluster")
     add("--budget", action="append", default=[], metavar="NAME=SECONDS", help="change how long a wait may take")
     add("--out", type=Path, metavar="DIR", help="where runs leave their reports (default: reports/out)")
+    add("--known-violations", type=Path, metavar="FILE", help="violations that do not fail the run until a date (TOML)")
     add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
     add("--drains", type=int, metavar="N", help=f"record this many drains for the drain cases (default: {DRAINS})")
@@ -66,7 +69,8 @@ def add_options(parser: pytest.Parser) -> None:
 class Settings:
     """What a run reads from its options, checked.
 
-    ``rejudged``: the histories of an earlier run by name, empty if the run records its own.
+    ``rejudged``: the histories of an earlier run by name, empty if the run records its own. ``known``: the known
+    violations, of whatever versions.
     """
 
     target: str
@@ -76,6 +80,7 @@ class Settings:
     drains: int
     jobs: int
     rejudged: Mapping[str, History]
+    known: tuple[KnownViolation, ...]
 
 
 def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
@@ -106,6 +111,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         drains=option.drains or stored or DRAINS,
         jobs=option.jobs or _jobs(option.target),
         rejudged=rejudged,
+        known=_known_violations(option.known_violations, catalogue),
     )
 
 
@@ -127,6 +133,13 @@ def known(what: str, given: Iterable[str], there: tuple[str, ...]) -> None:
     for name in given:
         if name not in there:
             raise pytest.UsageError(f"no {what} is called {name!r}; there are: {', '.join(sorted(there))}")
+
+
+def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownViolation, ...]:
+    try:
+        return known_violations.load(file, catalogue) if file else ()
+    except known_violations.BadKnownViolations as error:
+        raise pytest.UsageError(f"--known-violations {error}") from error
 
 
 def _jobs(target: str) -> int:

@@ -48,7 +48,11 @@ class Outcomes:
         pyfuncitem.user_properties[:] = properties(judge.subject, verdict)
         if self._run.publication:
             self._run.publication.judged(verdict, judge.histories)
-        enforce(judge.subject, verdict, strict=self._run.settings.strict)
+        known = self._run.report().accepted().get(judge.subject.id)
+        if known:
+            with self._run.faults.noted(f"the link of a known violation of {judge.subject.id}"):
+                allure.link_known(known)
+        enforce(judge.subject, verdict, strict=self._run.settings.strict, known=known)
         return result
 
     @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,16 +14,19 @@ import pytest
 
 import stickyconf
 from stickyconf.checks import alphas
+from stickyconf.known_violations import about
 from stickyconf.model import Catalogue, History
+from stickyconf.model.known import KnownViolation
 from stickyconf.model.run import CaseResult, Run
 from stickyconf.mutants import deviations
 from stickyconf.plugin.options import Settings
 from stickyconf.plugin.progress import Progress
 from stickyconf.plugin.selection import Selection
 from stickyconf.reporting import terminal
+from stickyconf.reporting.assessment import assess
 from stickyconf.reporting.checkout import Checkout
 from stickyconf.reporting.faults import Faults
-from stickyconf.reporting.implementation import STAND_IN
+from stickyconf.reporting.implementation import STAND_IN, Implementation
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
@@ -179,11 +182,29 @@ class ConformanceRun:
             harmless=bool(option.mutant) and deviations()[option.mutant].harmless,
             commit=self.checkout.commit,
             dirty=self.checkout.dirty,
+            known=self._known(),
         )
 
+    def _known(self) -> tuple[KnownViolation, ...]:
+        """Return the known violations of what is judged; a run that leaves cases out cannot say that one is gone."""
+        if not self.settings.known:
+            return ()
+        subject = self.subject
+        implementation = Implementation(
+            subject.implementation, subject.implementation.startswith(STAND_IN), subject.versions
+        )
+        known = about(self.settings.known, implementation, stickyconf.__version__)
+        return tuple(replace(one, whole=self.selection.whole) for one in known)
+
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write the report and point ``latest`` at it; a run that judged and recorded nothing leaves nothing."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report and point ``latest`` at it; a run that judged and recorded nothing leaves nothing.
+
+        The run fails if a known violation no longer occurs, or is accepted no longer.
+        """
+        lapsed = [one for one, state in assess(self.report(), self.catalogue).known if state.fails]
+        if lapsed and self.cases and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.directory and not self.cases and not any(self.directory.histories.iterdir()):
             self.directory.remove()
         elif self.publication and self.cases:

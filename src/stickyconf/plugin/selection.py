@@ -31,7 +31,8 @@ def subject_of(case: pytest.Item, catalogue: Catalogue) -> Requirement:
 class Selection:
     """Keeps the cases that were chosen. Registered as a plugin only if cases are judged.
 
-    ``profiles``: those that are judged. ``filtered``: some of their cases were left out. ``readers``: how many of the
+    ``profiles``: those that are judged. ``filtered``: some of their cases were left out. ``whole``: of the requirements
+    that are judged no case was. ``readers``: how many of the
     chosen cases still read each recording.
     """
 
@@ -40,6 +41,7 @@ class Selection:
         self._config, self._catalogue, self._faults = config, catalogue, faults
         self.profiles: tuple[str, ...] = ()
         self.filtered = False
+        self.whole = True
         self.readers: Counter[Recording] = Counter()
 
     @pytest.hookimpl(trylast=True)
@@ -72,6 +74,7 @@ class Selection:
             with self._faults.noted(f"Allure's description of {item.name}"):
                 allure.describe(item, subjects[item], self._catalogue)
                 allure.entitle(item)
+        self.whole = not (any(_narrowing(option)) or self._names_files())
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

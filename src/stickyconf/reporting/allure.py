@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import allure
 
 from stickyconf.model import Catalogue, History, Level, Requirement, Verdict
+from stickyconf.model.known import KnownViolation
 from stickyconf.model.run import Run
 from stickyconf.model.storage import read_history
 from stickyconf.reporting.implementation import Implementation
@@ -77,6 +78,12 @@ def label(requirement: Requirement, catalogue: Catalogue) -> None:
     _case.tag(requirement.level.value)
     for source in catalogue.source_links(requirement).values():
         _case.link(source.url, name=source.title)
+
+
+def link_known(known: KnownViolation) -> None:
+    """Link a case to where its known violation is dealt with."""
+    _case.link(known.link, name=f"known violation: {known.reason}")
+    _case.tag("known violation")
 
 
 def name_implementation(implementation: Implementation, mutant: str = "") -> None:

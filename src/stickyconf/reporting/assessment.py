@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stickyconf.model import Catalogue, Finding, Level, Requirement, Status, Verdict
+from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.reporting.implementation import Implementation
 
@@ -37,7 +38,7 @@ class Assessed:
     """One requirement in one run.
 
     ``binds`` tells whether a profile's result depends on it: MUST always, SHOULD in a strict run, OBSERVE never.
-    ``reason`` says why it is UNJUDGED, and is "" otherwise.
+    ``reason`` says why it is UNJUDGED, and is "" otherwise. ``known``: it is violated, which is known and accepted.
     """
 
     requirement: Requirement
@@ -46,12 +47,14 @@ class Assessed:
     cases: tuple[CaseResult, ...]
     binds: bool
     reason: str = ""
+    known: KnownViolation | None = None
 
     @property
     def weight(self) -> str:
         """The level, and whether it counts in this run."""
         counts = self.binds or self.requirement.level is Level.OBSERVE
-        return self.requirement.level.value if counts else f"{self.requirement.level}, counts under --strict only"
+        weight = self.requirement.level.value if counts else f"{self.requirement.level}, counts under --strict only"
+        return f"{weight}, {self.known.told}" if self.known else weight
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -86,13 +89,17 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A whole run: its result, its profiles, and every requirement of them (or judged beside them) once."""
+    """A whole run: its result, its profiles, and every requirement of them (or judged beside them) once.
+
+    ``known``: the known violations of what was judged, each with what became of it.
+    """
 
     implementation: Implementation
     notices: tuple[str, ...]
     result: Result
     profiles: tuple[Profile, ...]
     rows: tuple[Assessed, ...]
+    known: tuple[tuple[KnownViolation, KnownState], ...] = ()
 
     def of(self, standing: Standing) -> tuple[Assessed, ...]:
         """Return the requirements of this standing, in the catalogue's order."""
@@ -104,7 +111,8 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
 
     A profile is not conformant when a requirement that binds it is violated, conformant when each of them conforms, and
     partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold, nor has any
-    in full when the run was filtered. MUST binds; SHOULD does when the run is strict; OBSERVE never does.
+    in full when the run was filtered. MUST binds; SHOULD does when the run is strict; OBSERVE never does. A violation
+    that is known is one all the same; it only does not fail the run.
     """
     verdicts = run.verdicts()
     touched = {case.requirement for case in run.cases}
@@ -118,12 +126,14 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
         of_profile = tuple(rows[requirement.id] for requirement in run.of_profile(catalogue, name))
         profiles.append(Profile(name, _result(of_profile, run), of_profile))
     implementation = Implementation.of(run)
+    known = tuple((one, _state(one, run, rows.get(one.requirement))) for one in run.known)
     return Assessment(
         implementation,
-        tuple(_notices(run, implementation)),
+        (*_notices(run, implementation), *_notices_of_known(known)),
         _overall(profile.result for profile in profiles),
         tuple(profiles),
         tuple(rows.values()),
+        known,
     )
 
 
@@ -145,7 +155,8 @@ def _assessed(requirement: Requirement, run: Run, verdict: Verdict | None) -> As
         return Assessed(requirement, Standing.UNJUDGED, verdict, cases, binds, reason)
     if requirement.level is Level.OBSERVE and verdict.status in (Status.CONFORMS, Status.VIOLATES):
         return Assessed(requirement, Standing.MEASURED, verdict, cases, binds)
-    return Assessed(requirement, Standing(verdict.status.value), verdict, cases, binds)
+    known = run.accepted().get(requirement.id) if verdict.status is Status.VIOLATES else None
+    return Assessed(requirement, Standing(verdict.status.value), verdict, cases, binds, known=known)
 
 
 def _why_no_case(run: Run) -> str:
@@ -175,3 +186,23 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
         yield f"No cluster was used: this run judged stored histories again ({run.rejudged})."
     if run.filtered:
         yield "Some cases were left out on purpose, so no profile can be more than partial."
+
+
+def _state(known: KnownViolation, run: Run, row: Assessed | None) -> KnownState:
+    if not known.accepted(run.day):
+        return KnownState.EXPIRED
+    if row is not None and row.standing is Standing.VIOLATES:
+        return KnownState.OCCURS
+    if row is not None and row.standing is Standing.CONFORMS and known.whole:
+        return KnownState.GONE
+    return KnownState.NOT_JUDGED
+
+
+def _notices_of_known(known: Iterable[tuple[KnownViolation, KnownState]]) -> Iterable[str]:
+    for one, state in known:
+        if state is KnownState.OCCURS:
+            yield f"The violation of {one.requirement} is {one.told}; it does not fail the run."
+        elif state is KnownState.GONE:
+            yield f"The known violation of {one.requirement} no longer occurs: take it off the list ({one.reason})."
+        elif state is KnownState.EXPIRED:
+            yield f"The known violation of {one.requirement} was accepted until {one.expires} only ({one.reason})."

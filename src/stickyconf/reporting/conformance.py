@@ -13,6 +13,7 @@ import yaml
 
 from stickyconf.checks import figures
 from stickyconf.model import Catalogue, Finding, Level, Measure
+from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.model.run import CaseResult, Run
 from stickyconf.ports import HarnessError
 from stickyconf.reporting import markdown
@@ -74,6 +75,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
         "reproduce": {"command": run.command, "seed": run.seed, "suite": run.suite},
         "profiles": [_profile(profile) for profile in assessment.profiles],
         "requirements": [_requirement(row) for row in assessment.rows],
+        "known_violations": [_known(one, state) for one, state in assessment.known],
         "error_budget": {"sum": sum(alpha.values()), "alpha": alpha},
         "statistics": [_figures(row) for row in figures()],
         "budgets": {name: run.budgets[name] for name in sorted(run.budgets)},
@@ -165,6 +167,17 @@ def _requirement(row: Assessed) -> dict[str, Any]:
         "measures": [_measure(measure) for measure in (row.verdict.measures if row.verdict else ())],
         "histories": [name for name in (row.verdict.histories if row.verdict else ()) if name],
         "cases": [_case(case) for case in row.cases],
+    }
+
+
+def _known(known: KnownViolation, state: KnownState) -> dict[str, Any]:
+    return {
+        "requirement": known.requirement,
+        "state": state.value,
+        "reason": known.reason,
+        "link": known.link,
+        "expires": known.expires.isoformat(),
+        "versions": dict(known.versions),
     }
 
 

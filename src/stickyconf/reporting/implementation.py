@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stickyconf.model.history import Setup
@@ -12,6 +13,14 @@ STAND_IN = "embedded stand-in"
 GATEWAY, CONTROLLER = "Kong Gateway", "Kong Ingress Controller"
 CONTROLLER_PART = "controller"
 """The part among ``versions`` that says who the controller was: STAND_IN, or CONTROLLER and its version."""
+
+UNKNOWN = "unknown"
+PARTS = {
+    "Kong": ("gateway", "kong gateway", "kong-gateway", "kong"),
+    "KIC": ("kic", "kong-controller", "ingress-kong", "kong ingress controller", "ingress-controller", CONTROLLER_PART),
+    "Kubernetes": ("kubernetes",),
+}
+"""The parts that matter to a reader, each with the names that targets give to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +113,19 @@ class Implementation:
                     f" The gateway was a real one, {self.name}."
                 )
         return ""
+
+
+def parts(versions: Mapping[str, str]) -> dict[str, str]:
+    """Return ``Kong``, ``KIC`` and ``Kubernetes``, each with its version or UNKNOWN, from the versions in a report."""
+    given = {name.lower(): version for name, version in versions.items()}
+    return {part: _version([given[name] for name in names if name in given]) for part, names in PARTS.items()}
+
+
+def _version(given: Sequence[str]) -> str:
+    """Return the first version among what a part is said to be: a version as such, or an image's tag."""
+    for said in given:
+        image, _, _ = said.removeprefix(f"{CONTROLLER} ").partition("@")
+        tag = image.rpartition(":")[2] if "/" in image else image
+        if re.match(r"v?\d", tag):
+            return tag.split()[0].removeprefix("v")
+    return UNKNOWN

@@ -7,7 +7,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from stickyconf.model import Catalogue, Level, Status
+from stickyconf.model.known import KnownViolation
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
+from stickyconf.reporting.assessment import assess
 from stickyconf.reporting.implementation import Implementation
 from stickyconf.reporting.redaction import redact
 
@@ -18,7 +20,8 @@ def write(run: Run, catalogue: Catalogue, path: Path) -> None:
     """Write a run's cases as JUnit XML. Durations are seconds.
 
     ``failure``: the requirement is violated and counts in this run. ``error``: a MUST is inconclusive, or something of
-    ours broke. ``skipped``: not applicable, or a SHOULD that does not count without --strict.
+    ours broke. ``skipped``: not applicable, a known violation, or a SHOULD that does not count without --strict.
+    A known violation that no longer occurs, or is accepted no longer, is a failure of its own.
     """
     suite = ElementTree.Element(
         "testsuite", {"name": "sticky-session conformance", "timestamp": run.started, "time": f"{run.duration:.1f}"}
@@ -41,8 +44,15 @@ def write(run: Run, catalogue: Catalogue, path: Path) -> None:
         kind = _case(suite, case, run, catalogue)
         if kind:
             counts[kind] += 1
+    lapsed = [(one, state) for one, state in assess(run, catalogue).known if state.fails]
+    for one, state in lapsed:
+        name = f"{one.requirement} {state}"
+        made = ElementTree.SubElement(suite, "testcase", {"classname": "known-violations", "name": name, "time": "0"})
+        said = _fit(f"the known violation of {name} ({one.told})")
+        ElementTree.SubElement(made, "failure", {"message": said, "type": "KnownViolation"}).text = said
+        counts["failure"] += 1
     suite.attrib |= {
-        "tests": str(len(run.cases)),
+        "tests": str(len(run.cases) + len(lapsed)),
         "failures": str(counts["failure"]),
         "errors": str(counts["error"]),
         "skipped": str(counts["skipped"]),
@@ -75,7 +85,7 @@ def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Cat
         _property(properties, name, value)
     for measure in case.verdict.measures if case.verdict else ():
         _property(properties, f"measure.{measure.name}", f"{measure.value} {measure.unit}".rstrip())
-    kind, message, text = _became(case, run.strict, subject.level)
+    kind, message, text = _became(case, run.strict, subject.level, run.accepted().get(subject.id))
     if kind:
         element = ElementTree.SubElement(made, kind, {"message": _fit(message)})
         element.text = _fit(text)
@@ -84,7 +94,7 @@ def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Cat
     return kind
 
 
-def _became(case: CaseResult, strict: bool, level: Level) -> tuple[str, str, str]:
+def _became(case: CaseResult, strict: bool, level: Level, known: KnownViolation | None) -> tuple[str, str, str]:
     if case.outcome is CaseOutcome.HARNESS_ERROR or case.verdict is None:
         return "error", f"HarnessError: {case.error}", case.error
     verdict = case.verdict
@@ -94,6 +104,8 @@ def _became(case: CaseResult, strict: bool, level: Level) -> tuple[str, str, str
         return "", "", ""
     told = verdict.told(limit=len(verdict.findings))
     first = told.splitlines()[1] if verdict.findings else told
+    if known and verdict.status is Status.VIOLATES:
+        return "skipped", f"{known.told}: {first}", told
     if level is Level.SHOULD and not strict:
         return "skipped", f"{verdict.status}, counts under --strict only: {first}", told
     if verdict.status is Status.VIOLATES:

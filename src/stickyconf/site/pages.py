@@ -88,6 +88,7 @@ class Pages:
             results=RESULTS,
             means=RESULT_MEANS,
             standings=STANDINGS,
+            known=wording.KNOWN,
             meanings=wording.MEANINGS,
             standing=_standing,
             cited=views.cited,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stickyconf.site.runs import UNKNOWN, StoredRun
+from stickyconf.reporting.implementation import UNKNOWN
+from stickyconf.site.runs import StoredRun
 
 COLOURS = {"conformant": "brightgreen", "partial": "yellow", "not conformant": "red"}
 

@@ -10,15 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stickyconf.model.known import KnownState
+from stickyconf.reporting.implementation import UNKNOWN, parts
 from stickyconf.reporting.layout import LATEST
 from stickyconf.reporting.reports import ReportError, read_report
-
-UNKNOWN = "unknown"
-_KEYS = {
-    "Kong": ("gateway", "kong gateway", "kong-gateway", "kong"),
-    "KIC": ("kic", "kong-controller", "kong ingress controller", "ingress-controller"),
-    "Kubernetes": ("kubernetes",),
-}
 
 
 @dataclass(frozen=True)
@@ -77,14 +72,18 @@ class StoredRun:
 
     @cached_property
     def rows(self) -> dict[str, Mapping[str, Any]]:
-        """The report's requirements by id."""
-        return {row["id"]: row for row in self.report["requirements"]}
+        """The report's requirements by id; ``known`` says of a violation that it is a known one, and why."""
+        known = {
+            one["requirement"]: f"known until {one['expires']}: {one['reason']} ({one['link']})"
+            for one in self.report.get("known_violations", ())
+            if one["state"] == KnownState.OCCURS
+        }
+        return {row["id"]: row | {"known": known.get(row["id"], "")} for row in self.report["requirements"]}
 
     @cached_property
     def versions(self) -> dict[str, str]:
         """``Kong``, ``KIC`` and ``Kubernetes``, each with its version or UNKNOWN."""
-        given = {name.lower(): version for name, version in self.report["implementation"]["versions"].items()}
-        return {part: _version([given[key] for key in keys if key in given]) for part, keys in _KEYS.items()}
+        return parts(self.report["implementation"]["versions"])
 
 
 @dataclass(frozen=True)
@@ -168,13 +167,3 @@ def _reports(place: Path) -> list[Path]:
     return sorted(
         report for report in place.glob("*/conformance.yaml") if report.parent.name != LATEST and report.is_file()
     )
-
-
-def _version(given: Sequence[str]) -> str:
-    """Return the first version among what a part is said to be: a version as such, or an image's tag."""
-    for said in given:
-        image, _, _ = said.partition("@")
-        tag = image.rpartition(":")[2] if "/" in image else image
-        if re.match(r"v?\d", tag):
-            return tag.split()[0].removeprefix("v")
-    return UNKNOWN

@@ -11,7 +11,7 @@ from stickyconf.model import Catalogue, Level, Requirement
 from stickyconf.reporting.diff import Difference, difference
 from stickyconf.reporting.measures import moved, told
 from stickyconf.site.runs import Edition, StoredRun
-from stickyconf.site.wording import ABSENT, BROKEN, STANDINGS, Mark, mark_of
+from stickyconf.site.wording import ABSENT, BROKEN, KNOWN, STANDINGS, Mark, mark_of
 
 MOST_FINDINGS = 3
 MOST_EXCHANGES = 6
@@ -112,8 +112,10 @@ def matrix(catalogue: Catalogue, columns: Sequence[Edition], link: Links) -> lis
 
 def counts(run: StoredRun) -> list[Count]:
     """Return how many requirements came out how, those that none has left out."""
-    numbers = {name: sum(row["status"] == name for row in run.rows.values()) for name in _COUNTED}
-    return [Count(STANDINGS[name], number) for name, number in numbers.items() if number]
+    rows = run.rows.values()
+    numbers = {STANDINGS[name]: sum(row["status"] == name and not row["known"] for row in rows) for name in _COUNTED}
+    numbers[KNOWN] = sum(bool(row["known"]) for row in rows)
+    return [Count(mark, number) for mark, number in numbers.items() if number]
 
 
 def wrongs(run: StoredRun, link: Links) -> list[Wrong]:
@@ -131,7 +133,7 @@ def wrongs(run: StoredRun, link: Links) -> list[Wrong]:
                 row, mark_of(row), link(run, row), binds, tuple(findings[:MOST_FINDINGS]), len(findings[MOST_FINDINGS:])
             )
         )
-    return sorted(found, key=lambda wrong: (_GRAVE[wrong.row["status"]], not wrong.binds))
+    return sorted(found, key=lambda wrong: (bool(wrong.row["known"]), _GRAVE[wrong.row["status"]], not wrong.binds))
 
 
 def observed(catalogue: Catalogue, columns: Sequence[Edition]) -> Iterator[Observed]:
@@ -174,6 +176,8 @@ def _cell(run: StoredRun, requirement: Requirement, link: Links) -> Cell:
         return Cell(ABSENT, "", "")
     finding = row["findings"][0] if row["findings"] else None
     said = f"expected {finding['expected']}; saw {finding['actual']}" if finding else str(row["reason"])
+    if row["known"]:
+        said = f"{row['known']}; {said}"
     return Cell(mark_of(row), link(run, row), said)
 
 

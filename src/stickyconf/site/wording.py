@@ -25,6 +25,7 @@ STANDINGS = {
     "UNJUDGED": Mark("○", "no verdict", "none"),
     "MEASURED": Mark("≈", "measured", "seen"),
 }
+KNOWN = Mark("✕", "known", "known")
 BROKEN = Mark("!", "our error", "doubt")
 ABSENT = Mark("", "not in the run", "none")
 MEANINGS = {
@@ -48,11 +49,13 @@ RESULT_MEANS = {
 
 
 def mark_of(row: Mapping[str, Any] | None) -> Mark:
-    """Return how a report's requirement is shown; ABSENT for None, and an error of the harness as what it is."""
+    """Return how a report's requirement is shown: ABSENT for None, errors of ours and known violations as such."""
     if row is None:
         return ABSENT
     if row["status"] == "UNJUDGED" and any(case["outcome"] != "judged" for case in row["cases"]):
         return BROKEN
+    if row.get("known"):
+        return KNOWN
     return STANDINGS[row["status"]]
 
 
