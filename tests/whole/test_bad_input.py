@@ -27,6 +27,8 @@ BAD = {
     ),
     "budget": (["--budget", "patience=3"], "no budget is called 'patience'; there are: "),
     "budget's form": (["--budget", "programmed"], "budget 'programmed' is not NAME=SECONDS"),
+    "pytest-xdist": (["-n", "2"], "pytest-xdist (-n) cannot share out conformance cases"),
+    "jobs": (["--jobs", "0"], "--jobs 0: give a number of 1 or more"),
     "drains": (["--drains", "0"], "--drains 0: give a number of 1 or more"),
     "budget's value": (["--budget", "programmed=-1"], "give a number of seconds above 0"),
     "mutant": (["--mutant", "explodes"], "no mutant is called 'explodes'"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tests.whole.runs import ROOT, command, run_suite
 
@@ -76,3 +77,23 @@ def test_pages_need_kubectl(tmp_path):
     assert result.status == 0, result.output
     assert result.status_of("DOC-01") == "NOT_APPLICABLE"
     assert "kubectl" in result.output
+
+
+def test_interrupted_run_reports_what_was_judged(tmp_path):
+    """Ctrl-C while something is recorded: what was judged before is in the report, and the rest is not in it."""
+    chosen = ("--requirement", "API-01", "--requirement", "DOC-01")
+    process = subprocess.Popen(
+        command(tmp_path, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said = ""
+    while "suites/test_pages.py" not in said:  # its recording is played alone, after the other was judged
+        piece = os.read(process.stdout.fileno(), 4096).decode()
+        assert piece, said
+        said += piece
+    os.kill(process.pid, signal.SIGINT)
+    said += process.communicate(timeout=120)[0]
+    report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
+    judged = {row["id"]: row["status"] for row in report["requirements"]}
+    assert process.returncode == 2, said
+    assert judged["API-01"] == "CONFORMS"
+    assert judged["DOC-01"] == "UNJUDGED"
