@@ -19,6 +19,14 @@ class HarnessError(Exception):
     """Something of ours, or of the ground we stand on, broke: never a statement about the system under test."""
 
 
+class TargetLost(HarnessError):
+    """Nothing can be asked of the target any more, because the credentials have ended for example. The run ends."""
+
+
+class LeftBehind(HarnessError):
+    """Something of the run is still on the target; the message names it, in one line."""
+
+
 class OutOfReach(Exception):
     """The target does not let the suite see or do something; what needs it is NOT_APPLICABLE, for this reason."""
 

@@ -78,6 +78,54 @@ def test_missing_part_is_named(tmp_path):
         only_context([file], "mine")
 
 
+def test_numbers_and_dates_are_texts(tmp_path):
+    """Names, tokens and arguments stay as they are written, even if YAML would read numbers or dates."""
+    file = tmp_path / "config"
+    file.write_text(
+        """
+contexts: [{name: 0123, context: {cluster: 1.0, user: 2026-11-27}}, {name: prod, context: {cluster: c}}]
+clusters: [{name: 1.0, cluster: {server: "https://one.invalid", insecure-skip-tls-verify: true}}]
+users: [{name: 2026-11-27, user: {token: 0777, exec: {command: login, args: [--account, 0012]}}}]
+"""
+    )
+    kept = only_context([file], "0123")
+    assert kept["users"] == [
+        {"name": "2026-11-27", "user": {"token": "0777", "exec": {"command": "login", "args": ["--account", "0012"]}}}
+    ]
+    assert kept["clusters"][0]["cluster"]["insecure-skip-tls-verify"] is True
+    with written(kept) as private:
+        assert only_context([private], "0123") == kept
+    with pytest.raises(BadOption, match="no context is called 'dev'; there are: 0123, prod"):
+        only_context([file], "dev")
+
+
+SHAPES = {
+    "name missing": "contexts: [{context: {cluster: c}}]",
+    "name of another kind": "contexts: [{name: true, context: {cluster: c}}]",
+    "no list": "contexts: {name: mine}",
+    "context that is a text": "contexts: [{name: mine, context: here}]",
+    "arguments that are a text": "users: [{name: u, user: {exec: {command: x, args: y}}}]",
+    "cluster without a server": "contexts: [{name: mine, context: {cluster: c}}]\nclusters: [{name: c, cluster: {}}]",
+}
+
+
+@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
+def test_what_has_another_shape(tmp_path, content):
+    """One line says where the kubeconfig is not as one is."""
+    file = tmp_path / "config"
+    file.write_text(content)
+    with pytest.raises(BadOption) as said:
+        only_context([file], "mine")
+    assert "\n" not in str(said.value)
+
+
+def test_context_without_a_user(tmp_path):
+    """As with kubectl, a context may have no user; the current context counts only if none is asked for."""
+    file = kubeconfig(tmp_path, "mine")
+    file.write_text(file.read_text().replace("    user: mine-user\n", ""))
+    assert only_context([file], None)["users"] == []
+
+
 def test_files_come_from_the_environment(tmp_path, monkeypatch):
     """KUBECONFIG may name several files, of which some may be missing; an option wins over it."""
     one, two = kubeconfig(tmp_path / "a", "one"), kubeconfig(tmp_path / "b", "two")

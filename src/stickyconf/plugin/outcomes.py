@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from stickyconf.model import Ruling, Verdict
 from stickyconf.model.run import CaseOutcome, CaseResult
 from stickyconf.plugin.run import ConformanceRun
 from stickyconf.plugin.selection import subject_of
+from stickyconf.ports import LeftBehind, TargetLost
 from stickyconf.reporting import allure
 from stickyconf.reporting.publication import properties, without_credentials
 from stickyconf.reporting.redaction import redact
@@ -63,13 +64,19 @@ class Outcomes:
         report = yield
         self._run.progress.clear()
         error = call.excinfo.value if call.excinfo else None
+        ended = [one for one in _leaves(error) if isinstance(one, TargetLost | LeftBehind)]
         if isinstance(error, Violation | Inconclusive):
             report.longrepr = str(error)
+        elif ended:
+            report.longrepr = "\n".join(str(one) for one in ended)
+            self._run.left += [redact(str(one)) for one in ended if isinstance(one, LeftBehind)]
+            if report.when != "teardown":
+                item.session.shouldfail = "the run has ended: the cluster cannot be used any more"
         without_credentials(report)
         subject = subject_of(item, self._run.catalogue).id
         if isinstance(error, NotApplicable):
             item.stash[_VERDICT] = Verdict.merge(subject, [("", Ruling.not_applicable(str(error)))])
-        if report.failed and self._run.publication:
+        if report.failed and self._run.publication and not ended:
             self._run.publication.explained(partial(self._run.explain, item))
         judged = item.stash.get(_VERDICT, None)
         if report.when == "call" or (report.when == "setup" and not report.passed):
@@ -92,3 +99,11 @@ class Outcomes:
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Clear the stages whose histories nobody reads any more."""
         self._run.judged(item)
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    elif error is not None:
+        yield error

@@ -15,7 +15,17 @@ from typing import Any, Self, cast
 from stickyconf.model import History
 from stickyconf.model.storage import read_history, write_history
 from stickyconf.plugin.loop import LoopThread
-from stickyconf.ports import NAMESPACE, Cluster, HarnessError, Manifest, OutOfReach, Rejected, Target
+from stickyconf.ports import (
+    NAMESPACE,
+    Cluster,
+    HarnessError,
+    LeftBehind,
+    Manifest,
+    OutOfReach,
+    Rejected,
+    Target,
+    TargetLost,
+)
 from stickyconf.reporting import diagnostics
 from stickyconf.reporting.histories import redacted
 from stickyconf.scenarios import Manifests, Stage
@@ -104,18 +114,18 @@ class Player:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End what still plays and delete every namespace; HarnessError names those that cannot be deleted."""
+        """End what still plays and delete every namespace; LeftBehind names those that cannot be deleted."""
         self._loop.run(self._end())
         for name in self.plays:
             self.clear(name)
-        left = []
+        left: dict[str, list[str]] = {}
         for namespace, deletion in self._clearing:
             try:
                 self._loop.result(deletion)
             except (HarnessError, Rejected) as error:
-                left.append(f"{namespace} ({error})")
+                left.setdefault(str(error), []).append(namespace)
         if left:
-            raise HarnessError(f"not deleted: {', '.join(left)}")
+            raise LeftBehind("; ".join(f"namespace {', '.join(names)} ({said})" for said, names in left.items()))
 
     def history(self, name: str) -> History:
         """Return a recording's history as read back from disk, when it has been made.
@@ -238,12 +248,14 @@ class Player:
             play.ended = play.ended or time.time()
 
     def _failed(self, play: Play, error: BaseException) -> None:
-        name, first = play.recording.name, next(_leaves(error))
+        name, leaves = play.recording.name, list(_leaves(error))
+        first = next((one for one in leaves if isinstance(one, TargetLost)), leaves[0])
         if isinstance(first, OutOfReach):
             (self._shared.histories / f"{name}{OUT_OF_REACH}").write_text(str(first), encoding="utf-8")
             play.made.set_exception(first)
         elif isinstance(first, HarnessError | WaitFailed | Rejected | OSError):
-            failure = HarnessError(f"recording {name}: {first}")
+            kind = TargetLost if isinstance(first, TargetLost) else HarnessError
+            failure = kind(f"recording {name}: {first}")
             failure.__cause__ = first
             play.made.set_exception(failure)
         else:

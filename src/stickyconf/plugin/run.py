@@ -31,6 +31,7 @@ from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
 from stickyconf.scenarios.recording import Recording, fixture_title, recordings_of
+from stickyconf.targets.kubeconfig import options as kubeconfig_options
 
 
 class Source(Protocol):
@@ -82,6 +83,7 @@ class ConformanceRun:
         self._requests: dict[str, int] = {}
         self.source: Source | None = None
         self.kept = ""
+        self.left: list[str] = []
         self.directory: RunDirectory | None = None
         self.publication: Publication | None = None
         self.progress = Progress()
@@ -225,3 +227,8 @@ class ConformanceRun:
             terminalreporter.write_line(f"report: {report}")
         if self.kept:
             terminalreporter.write_line(self.kept)
+        for line in self.left:
+            terminalreporter.write_line(f"left on the cluster: {line}")
+        if self.left and self.config.option.target == "kubeconfig":
+            command = kubeconfig_options.cleanup_command(self.config.option, self.id_suffix)
+            terminalreporter.write_line(f"remove it with: {command}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,9 +13,13 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
-from kubernetes.aio.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+from kubernetes.aio.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
 
 from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
+from stickyconf.targets.authenticated import AuthenticatedRest
+from stickyconf.targets.credentials import credentials_of
+from stickyconf.targets.installation import BadOption
+from stickyconf.targets.kubeconfig.contexts import only_context
 
 FIELD_MANAGER = "stickyconf"
 PROXY_SECONDS = 10.0
@@ -23,6 +28,9 @@ PROXY_SECONDS = 10.0
 _SHORT = aiohttp.ClientTimeout(total=PROXY_SECONDS)
 _ENDLESS = aiohttp.ClientTimeout(total=None, connect=PROXY_SECONDS)
 """Of what goes on until somebody ends it: without it, the client ends a watch and a followed log after 5 minutes."""
+
+MOST_SAID = 1000
+"""How much of an error's text is passed on, in characters: a proxy on the way may answer with a whole page."""
 
 _REFUSED = {400, 403, 409, 422}
 _UNREACHABLE = {400, 404, 502, 503}  # of a pod behind the proxy subresource: without an address yet, gone, ended
@@ -36,25 +44,31 @@ class KubernetesCluster:
         self._kubeconfig, self._cache, self._context = kubeconfig, cache, context
 
     async def __aenter__(self) -> KubernetesCluster:
-        """Connect; HarnessError where nobody answers, or the credentials are not taken."""
+        """Connect; HarnessError, in one line, if nobody answers or the credentials are not to be had or not taken."""
         settings = client.Configuration()
         try:
-            await config.load_kube_config(str(self._kubeconfig), self._context, client_configuration=settings)
-        except config.ConfigException as error:
-            raise HarnessError(f"the kubeconfig cannot be used: {_first_line(error)}") from error
-        settings.connection_pool_maxsize = 100  # every watch and every followed log holds a connection
-        self._api = client.ApiClient(settings)
+            loaded = only_context([self._kubeconfig], self._context)
+            user = (loaded["users"][0].get("user") or {}) if loaded["users"] else {}
+            await config.load_kube_config_from_dict(_without_credentials(loaded, user), client_configuration=settings)
+            settings.connection_pool_maxsize = 100  # every watch and every followed log holds a connection
+            self._api = client.ApiClient(settings)
+            self._rest = AuthenticatedRest(settings, credentials_of(user, loaded["clusters"][0]["cluster"]))
+        except (config.ConfigException, BadOption, OSError, ValueError) as error:  # OSError: also of certificates
+            raise HarnessError(f"the kubeconfig cannot be used: {_one_line(error)}") from error
+        self._api.rest_client = self._rest
+        self._host = settings.host
         try:
-            self._dynamic = await DynamicClient(self._api, cache_file=str(self._cache))
-        except (aiohttp.ClientError, OSError) as error:
-            await self._api.close()
-            raise HarnessError(f"the Kubernetes API at {settings.host} does not answer: {error}") from error
-        except ApiException as error:
+            with self._told():
+                self._dynamic = await DynamicClient(self._api, cache_file=str(self._cache))
+        except Rejected as error:
             await self._api.close()
             raise HarnessError(
-                f"the Kubernetes API at {settings.host} answers {error.status} {error.reason};"
-                " are the context's credentials valid?"
+                f"the Kubernetes API at {settings.host} answers {error.code}; are the context's credentials valid?"
+                f" ({_one_line(error)})"
             ) from error
+        except BaseException:
+            await self._api.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -63,14 +77,12 @@ class KubernetesCluster:
 
     async def version(self) -> str:
         """Return the server's version, for example v1.34.0."""
-        try:
+        with self._told():
             answer = await self._open("GET", "/version")
             said = await answer.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"the Kubernetes API does not answer: {error!r}") from error
-        if not answer.ok:
-            raise HarnessError(f"the Kubernetes API does not tell its version: {answer.status} {answer.reason}")
-        return str(json.loads(said)["gitVersion"])
+            if not answer.ok:
+                raise HarnessError(f"the Kubernetes API does not tell its version: {answer.status} {answer.reason}")
+            return str(json.loads(said)["gitVersion"])
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:
         """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
@@ -149,14 +161,15 @@ class KubernetesCluster:
             yield "ADDED", item
         version = listed["metadata"]["resourceVersion"]
         while True:
-            response = await resource.get(
-                namespace=namespace or None,
-                watch=True,
-                resource_version=version,
-                serialize=False,
-                _request_timeout=_ENDLESS,
-            )
-            async for line in _lines(response):
+            with self._told():
+                response = await resource.get(
+                    namespace=namespace or None,
+                    watch=True,
+                    resource_version=version,
+                    serialize=False,
+                    _request_timeout=_ENDLESS,
+                )
+            async for line in self._lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise HarnessError(
@@ -169,24 +182,23 @@ class KubernetesCluster:
     async def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
         response = await self._open_log(pod, namespace, follow="true")
-        async for line in _lines(response):
+        async for line in self._lines(response):
             yield line.decode(errors="replace")
 
     async def log(self, pod: str, namespace: str, tail: int) -> str:
         """Return the last lines of a pod's log."""
         response = await self._open_log(pod, namespace, tailLines=str(tail))
-        return (await response.read()).decode(errors="replace")
+        with self._told():
+            return (await response.read()).decode(errors="replace")
 
     async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
         """Post to a pod through the API server (pods/proxy) and say whether it answered; False where it has gone.
 
         HarnessError where the API server does not pass the request on.
         """
-        try:
+        with self._told(f"pod {namespace}/{pod} cannot be reached: "):
             answer = await self._open("POST", f"{_pod(namespace, f'{pod}:{port}')}/proxy{path}")
             await answer.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"pod {namespace}/{pod} cannot be reached through the API server: {error}") from error
         if not answer.ok and answer.status not in _UNREACHABLE:
             raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {answer.status}")
         return answer.ok
@@ -199,11 +211,9 @@ class KubernetesCluster:
         """
         path, _, query = path.partition("?")
         name = f"{pod}:{port}" if scheme == "http" else f"{scheme}:{pod}:{port}"
-        try:
+        with self._told():
             answer = await self._open("GET", f"{_pod(namespace, name)}/proxy{path}", parse_qsl(query))
             return answer.status, (await answer.read()).decode(errors="replace")
-        except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"the Kubernetes API does not answer: {error!r}") from error
 
     async def forward(self, pod: str, namespace: str, port: int) -> aiohttp.ClientWebSocketResponse:
         """Open a port-forward to a port of a pod: a WebSocket that speaks v4.channel.k8s.io.
@@ -214,32 +224,19 @@ class KubernetesCluster:
             "GET",
             f"{_pod(namespace, pod)}/portforward",
             query_params=[("ports", str(port))],
-            auth_settings=["BearerToken"],
         )
         _, url, headers, *_ = request
-        session: Any = self._api.rest_client.pool_manager  # made by the first request, which discovery was
-        try:
-            socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
-                url,
-                headers=headers,
-                protocols=["v4.channel.k8s.io"],
-                max_msg_size=0,
-                proxy=self._api.rest_client.proxy,
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"no port-forward to pod {namespace}/{pod}: {error}") from error
-        return socket
+        with self._told(f"no port-forward to pod {namespace}/{pod}: "):
+            return await self._rest.connect(url, headers, protocols=["v4.channel.k8s.io"], max_msg_size=0)
 
     async def _open_log(self, pod: str, namespace: str, **options: str) -> aiohttp.ClientResponse:
         timeout = _ENDLESS if "follow" in options else None  # None: the client's own
-        try:
+        with self._told(f"the log of pod {namespace}/{pod} cannot be read: "):
             response = await self._open("GET", f"{_pod(namespace, pod)}/log", [*options.items()], timeout)
-        except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {error}") from error
-        if response.status != 200:
-            said = (await response.read()).decode(errors="replace")
-            raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {response.status} {said}")
-        return response
+            if response.status != 200:
+                said = (await response.read()).decode(errors="replace")
+                raise HarnessError(f"the log of pod {namespace}/{pod} cannot be read: {response.status} {said}")
+            return response
 
     async def _open(
         self,
@@ -257,27 +254,63 @@ class KubernetesCluster:
             path,
             query_params=list(query),
             header_params={"Accept": "*/*"},
-            auth_settings=["BearerToken"],
         )
         answer: aiohttp.ClientResponse = (await self._api.call_api(*request, _request_timeout=timeout)).response
         return answer
 
     async def _resource(self, kind: Kind) -> Any:
         try:
-            return await self._dynamic.resources.get(api_version=kind.api_version, kind=kind.kind)
-        except ResourceNotFoundError as error:
+            with self._told():
+                return await self._dynamic.resources.get(api_version=kind.api_version, kind=kind.kind)
+        except (ResourceNotFoundError, ResourceNotUniqueError) as error:
             raise HarnessError(
                 f"the cluster does not serve {kind.kind} ({kind.api_version}); install its CRD first"
             ) from error
 
     async def _call(self, request: Any) -> dict[str, Any]:
+        with self._told():
+            return dict((await request).to_dict())
+
+    async def _lines(self, response: Any) -> AsyncIterator[bytes]:
+        """Split a streamed response into lines of any length, and close it when the caller stops."""
+        rest = b""
+        chunks = response.content.iter_any()
         try:
-            answer = await request
-        except DynamicApiError as error:
-            raise _translated(error) from error
+            while True:
+                with self._told():
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    if line.strip():
+                        yield line
+            if rest.strip():
+                yield rest
+        finally:
+            response.close()
+
+    @contextlib.contextmanager
+    def _told(self, about: str = "") -> Iterator[None]:
+        """Turn everything that the client raises into what the ports promise; ``about`` begins the message.
+
+        This is the one place for that: HarnessError if the API server does not answer, or not as one does; what
+        ``_translated`` makes of an answer that is an error.
+        """
+        try:
+            yield
+        except (ResourceNotFoundError, ResourceNotUniqueError):
+            raise  # these are no answer: ``_resource`` says what they mean
+        except ApiException as error:
+            raise _translated(error, about) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise HarnessError(f"the Kubernetes API does not answer: {error}") from error
-        return dict(answer.to_dict())
+            raise HarnessError(
+                f"{about}the Kubernetes API at {self._host} does not answer: {_one_line(error)}"
+            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # of the client's reading of an answer
+            raise HarnessError(
+                f"{about}the Kubernetes API at {self._host} answered what no API server does: {error!r}"
+            ) from error
 
 
 class _NotFound(HarnessError):
@@ -288,33 +321,27 @@ def _pod(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods/{name}"
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [repr(error)])[0]
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or repr(error)
 
 
-def _translated(error: DynamicApiError) -> Exception:
+def _without_credentials(kubeconfig: dict[str, Any], user: dict[str, Any]) -> dict[str, Any]:
+    """Return a kubeconfig for the official client: of the user it has client certificates alone, and always a user."""
+    context = kubeconfig["contexts"][0]
+    named = {"name": context["name"], "context": {**(context.get("context") or {}), "user": "user"}}
+    certificates = {name: value for name, value in user.items() if name.startswith("client-") and value}
+    return kubeconfig | {"contexts": [named], "users": [{"name": "user", "user": certificates}]}
+
+
+def _translated(error: ApiException, about: str) -> Exception:
     try:
         status = json.loads(error.body or "")
     except (TypeError, ValueError):
         status = {"reason": error.reason, "message": str(error.body)}
-    message = str(status.get("message", error.reason))
+    said = status.get("message") if isinstance(status, dict) else status
+    message = about + " ".join(str(said or error.reason).split())[:MOST_SAID]
     if error.status == 404:
         return _NotFound(message)
     if error.status in _REFUSED:
-        return Rejected(error.status, str(status.get("reason", "")), message)
+        return Rejected(error.status, str(status.get("reason", "")) if isinstance(status, dict) else "", message)
     return HarnessError(f"the Kubernetes API answered {error.status}: {message}")
-
-
-async def _lines(response: Any) -> AsyncIterator[bytes]:
-    """Split a streamed response into lines of any length, and close it when the caller stops."""
-    rest = b""
-    try:
-        async for chunk in response.content.iter_any():
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                if line.strip():
-                    yield line
-        if rest.strip():
-            yield rest
-    finally:
-        response.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stickyconf.ports import NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, Rejected
+from stickyconf.ports import NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, LeftBehind, Rejected
 from stickyconf.targets.installation import BadOption, Installation, NoTarget
 from stickyconf.targets.kong import IngressController
 from stickyconf.targets.kubeconfig import discovery
@@ -26,9 +27,11 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
     """Find KIC and Kong in the cluster of --context, yield them, and leave the cluster as it was found.
 
     ``option`` are the options of ``kubeconfig_options``; ``run`` is the id that labels everything made. Raises
-    NoTarget, in one line, where something is missing.
+    NoTarget, in one line, if something is missing; LeftBehind in the end if something could not be removed or put back.
     """
+    left: list[str] = []
     async with contextlib.AsyncExitStack() as stack:
+        stack.push(lambda _, error, __: _tell(left, error))
         try:
             file = stack.enter_context(written(only_context(kubeconfig_files(option.kubeconfig), option.context)))
             cluster = OwnNamespacesOnly(file, cache, option.context, run)
@@ -40,7 +43,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
                 proxy_url=option.proxy_url or "",
                 admin_url=option.admin_url or "",
             )
-            parent = await _parent(option, run, cluster, outside, found, stack)
+            parent = await _parent(option, run, cluster, outside, found, stack, left)
             proxy, how, most = await _proxy(option, cluster, found, stack)
         except BadOption as error:
             raise NoTarget(str(error)) from error
@@ -70,15 +73,28 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
         )
         if option.may_toggle_drain:
             controller = IngressController(outside, waiter, installed, run)
-            stack.push_async_callback(_restored, controller, run)
+            where = f"{found.namespace}/{found.controller}"
+            stack.push_async_callback(
+                _undone,
+                f"drain support of Deployment {where}, if it was switched",
+                controller.restore_drain_support,
+                left,
+            )
         yield installed
 
 
-async def _restored(controller: IngressController, run: str) -> None:
+async def _undone(what: str, undo: Callable[[], Coroutine[Any, Any, None]], left: list[str]) -> None:
+    """Undo one thing, and say what stays if that cannot be done: what else there is to undo is undone all the same."""
     try:
-        await controller.restore_drain_support()
+        await undo()
     except (HarnessError, Rejected, WaitFailed) as error:
-        raise HarnessError(f"drain support could not be put back ({error}); --cleanup {run} does it") from error
+        left.append(f"{what} ({error})")
+
+
+def _tell(left: list[str], error: BaseException | None) -> None:
+    """Raise LeftBehind if something stays, with the error that ended the rest, if one did."""
+    if left:
+        raise LeftBehind("; ".join([*left, *([str(error)] if error else [])])) from error
 
 
 async def _proxy(
@@ -101,6 +117,7 @@ async def _parent(
     outside: KubernetesCluster,
     found: Found,
     stack: contextlib.AsyncExitStack,
+    left: list[str],
 ) -> tuple[str, str]:
     """Return the Gateway that routes shall name: the one asked for, one that is there, or one made for this run."""
     if option.parent_gateway:
@@ -113,7 +130,8 @@ async def _parent(
             return there
     elif option.install_gatewayclass:
         gateway_class = f"stickyconf-{run}"
-        stack.push_async_callback(outside.delete, GATEWAY_CLASS, gateway_class)
+        remove = partial(outside.delete, GATEWAY_CLASS, gateway_class)
+        stack.push_async_callback(_undone, f"GatewayClass {gateway_class}", remove, left)
         await outside.create(_gateway_class(gateway_class, run))
     else:
         raise NoTarget(
@@ -127,18 +145,19 @@ async def _parent(
         )
     service = await cluster.get(SERVICE, found.proxy_service, found.namespace) or {}
     # KIC takes a listener only on a port that Kong's Service has.
-    return await _own_gateway(cluster, gateway_class, http_port(service)["port"], run, stack)
+    return await _own_gateway(cluster, gateway_class, http_port(service)["port"], run, stack, left)
 
 
 async def _own_gateway(
-    cluster: Cluster, gateway_class: str, port: int, run: str, stack: contextlib.AsyncExitStack
+    cluster: Cluster, gateway_class: str, port: int, run: str, stack: contextlib.AsyncExitStack, left: list[str]
 ) -> tuple[str, str]:
     """Make a Gateway in a namespace of the run's own: routes of every namespace may attach to it."""
     namespace = f"sticky-gateway-{run}"
     await cluster.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {RUN_LABEL: run}}}
     )
-    stack.push_async_callback(cluster.delete, NAMESPACE, namespace)
+    remove = partial(cluster.delete, NAMESPACE, namespace)
+    stack.push_async_callback(_undone, f"namespace {namespace}", remove, left)
     listener = {
         "name": "http",
         "port": port,

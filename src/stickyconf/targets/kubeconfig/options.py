@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -9,12 +10,18 @@ from stickyconf.targets.installation import BadOption
 from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context
 
 SHORTEST_HOLD, LONGEST_HOLD = 10.0, 600.0
+KONG_NAMESPACE = "kong"
 
 
 def add_options(add: Callable[..., None]) -> None:
     """Register the options."""
     add("--context", metavar="NAME", help="--target kubeconfig: the context to use; the current one is never taken")
-    add("--kong-namespace", default="kong", metavar="NS", help="where KIC and Kong are installed (default: kong)")
+    add(
+        "--kong-namespace",
+        default=KONG_NAMESPACE,
+        metavar="NS",
+        help="where KIC and Kong are installed (default: kong)",
+    )
     add("--gateway-class", metavar="NAME", help="the GatewayClass to use, where KIC serves several")
     add("--parent-gateway", metavar="NS/NAME", help="the Gateway that the routes under test name, instead of one found")
     add(
@@ -60,3 +67,14 @@ def check(option: Namespace) -> None:
         raise BadOption(
             "--parent-gateway already says which Gateway; leave out --gateway-class, --install-gatewayclass"
         )
+
+
+def cleanup_command(option: Namespace, run: str) -> str:
+    """Return the command that removes what a run left on the cluster, as a shell takes it."""
+    words = ["pytest", "-c", "pyproject.toml", "--target", "kubeconfig"]
+    if option.kubeconfig:
+        words += ["--kubeconfig", str(option.kubeconfig)]
+    words += ["--context", option.context]
+    if option.kong_namespace != KONG_NAMESPACE:
+        words += ["--kong-namespace", option.kong_namespace]
+    return shlex.join([*words, "--cleanup", run])
