@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from stickyconf.targets.contexts import kubeconfig_files, only_context, written
 from stickyconf.targets.installation import BadOption
-from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context, written
 
 
 def kubeconfig(directory, name, *, user=None, cluster=None, current=True):

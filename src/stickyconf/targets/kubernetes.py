@@ -17,9 +17,9 @@ from kubernetes.aio.dynamic.exceptions import ResourceNotFoundError, ResourceNot
 
 from stickyconf.ports import DEPLOYMENT, HarnessError, Kind, Manifest, Rejected
 from stickyconf.targets.authenticated import AuthenticatedRest
+from stickyconf.targets.contexts import only_context
 from stickyconf.targets.credentials import credentials_of
 from stickyconf.targets.installation import BadOption
-from stickyconf.targets.kubeconfig.contexts import only_context
 
 FIELD_MANAGER = "stickyconf"
 PROXY_SECONDS = 10.0

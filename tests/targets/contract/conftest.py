@@ -15,10 +15,10 @@ import pytest
 
 from stickyconf.ports import NAMESPACE, RUN_LABEL, Cluster, Controller, Gateway
 from stickyconf.targets.admin import AdminApi
+from stickyconf.targets.contexts import only_context, written
 from stickyconf.targets.embedded.installation import embedded_cluster
 from stickyconf.targets.installation import Installation, NoTarget
 from stickyconf.targets.kong import IngressController
-from stickyconf.targets.kubeconfig.contexts import only_context, written
 from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
 from stickyconf.targets.kubeconfig.installation import kubeconfig_target
 from stickyconf.targets.kubernetes import KubernetesCluster

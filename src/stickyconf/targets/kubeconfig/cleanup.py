@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from stickyconf.ports import DEPLOYMENT, NAMESPACE, POD, RUN_LABEL, Cluster, HarnessError, Rejected
+from stickyconf.targets.contexts import kubeconfig_files, only_context, written
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
 from stickyconf.targets.kong import DRAIN_BEFORE, IngressController
-from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context, written
 from stickyconf.targets.kubeconfig.discovery import GATEWAY_CLASS, looked_up
 from stickyconf.targets.kubernetes import KubernetesCluster
 from stickyconf.wait import Waiter, WaitFailed

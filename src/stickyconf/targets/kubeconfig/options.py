@@ -6,8 +6,8 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable
 
+from stickyconf.targets.contexts import kubeconfig_files, only_context
 from stickyconf.targets.installation import BadOption
-from stickyconf.targets.kubeconfig.contexts import kubeconfig_files, only_context
 
 SHORTEST_HOLD, LONGEST_HOLD = 10.0, 600.0
 KONG_NAMESPACE = "kong"
