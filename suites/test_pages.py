@@ -3,7 +3,7 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology, follow_page
-from stickyconf.scenarios.pages import Step
+from stickyconf.scenarios.walkthrough import Step
 
 WAIT_FOR_PODS = "kubectl rollout status -n kong deployment echo --timeout=60s"
 

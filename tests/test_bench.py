@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stickyconf.bench.histories import conforming, measured
+from stickyconf.bench.longhistory import conforming, measured
 
 
 def test_each_step_is_measured_and_the_history_conforms() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.reporting import diff
-from stickyconf.reporting.reports import ReportError
+from stickyconf.reporting.readback import ReportError
 from stickyconf.site.allure import Allure, ReportToolError
 from stickyconf.site.build import KILLS, build
 from stickyconf.site.publish import Refused, publish

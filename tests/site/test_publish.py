@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stickyconf.model.run import Run
-from stickyconf.reporting.reports import read_report
+from stickyconf.reporting.readback import read_report
 from stickyconf.site.publish import Refused, publish
 from stickyconf.site.runs import find_runs
 from tests.reporting import examples

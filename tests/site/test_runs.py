@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stickyconf.reporting.reports import ReportError
+from stickyconf.reporting.readback import ReportError
 from stickyconf.site.runs import editions, find_runs
 from tests.reporting import examples
 from tests.site.made import numbered, on_kong, stored

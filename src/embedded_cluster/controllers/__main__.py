@@ -13,7 +13,7 @@ from embedded_cluster.controllers.mirror import Mirror
 from embedded_cluster.controllers.namespace import NamespaceController
 from embedded_cluster.controllers.replicaset import ReplicaSetController
 from embedded_cluster.events import EventRecorder
-from embedded_cluster.part import run
+from embedded_cluster.untilsigterm import run
 
 
 async def control(client: ApiClient) -> None:

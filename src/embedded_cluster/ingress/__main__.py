@@ -21,7 +21,7 @@ from embedded_cluster.ingress.controller import Controller, Wiring
 from embedded_cluster.ingress.gateways import Gateways
 from embedded_cluster.ingress.translation import Settings
 from embedded_cluster.lifeline import die_with_parent
-from embedded_cluster.part import run
+from embedded_cluster.untilsigterm import run
 
 _PUSH_SECONDS = 30.0  # the longest a gateway may take to put a configuration in force
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from embedded_cluster.client import ApiClient, add_kubeconfig_argument, connect
 from embedded_cluster.node.agent import Agent, Settings
 from embedded_cluster.node.server import application
-from embedded_cluster.part import run
+from embedded_cluster.untilsigterm import run
 
 
 async def serve(client: ApiClient, settings: Settings, listener: socket.socket, tls: ssl.SSLContext | None) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stickyconf.bench import histories, runs
+from stickyconf.bench import longhistory, wholerun
 
 _MIB = 2**20
 
@@ -22,16 +22,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     worst = 0
     if options.runs > 0:
-        print(f"cluster start: {runs.cluster_start():.1f} s", flush=True)
+        print(f"cluster start: {wholerun.cluster_start():.1f} s", flush=True)
     for number in range(1, options.runs + 1):
-        cost = runs.one_run(options.pytest)
+        cost = wholerun.one_run(options.pytest)
         print(
             f"run {number}: {cost.wall:.1f} s wall, {cost.memory / _MIB:.0f} MiB peak over {cost.processes} processes,"
             f" exit status {cost.status}",
             flush=True,
         )
         worst = max(worst, cost.status)
-    for step in histories.measured(options.exchanges) if options.exchanges else ():
+    for step in longhistory.measured(options.exchanges) if options.exchanges else ():
         print(
             f"{options.exchanges:,} exchanges, {step.what}: {step.wall:.1f} s wall, {step.processor:.1f} s of processor"
             f" time, {step.memory / _MIB:.0f} MiB peak",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -87,11 +87,6 @@ class Run:
     def accepted(self) -> dict[str, KnownViolation]:
         """Return the known violations that are accepted, by requirement."""
         return {known.requirement: known for known in reversed(self.known) if known.accepted(self.day)}
-
-    def unjudged(self, requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-        """Return those requirements no case gave a verdict on (no case, or a harness error)."""
-        judged = self.verdicts()
-        return tuple(requirement for requirement in requirements if requirement.id not in judged)
 
     def of_profile(self, catalogue: Catalogue, profile: str) -> tuple[Requirement, ...]:
         """Return a profile's requirements in the catalogue's order."""

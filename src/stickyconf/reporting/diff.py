@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stickyconf.reporting.measures import Moved, moved
-from stickyconf.reporting.reports import ReportError, read_report
+from stickyconf.reporting.readback import ReportError, read_report
 
 VIOLATES, CONFORMS, UNJUDGED, NOT_APPLICABLE = "VIOLATES", "CONFORMS", "UNJUDGED", "NOT_APPLICABLE"
 ABSENT = "not in the run"

@@ -5,7 +5,6 @@ from stickyconf.scenarios.cookies import ask_for_every_status, let_the_applicati
 from stickyconf.scenarios.drain import drain_one_pod, drain_under_a_rush
 from stickyconf.scenarios.forgery import forge_unknown_values, lure_to_a_neighbour, send_malformed_values
 from stickyconf.scenarios.lifecycle import lose_the_process_of_a_draining_pod, remove_one_pod
-from stickyconf.scenarios.pages import follow_page
 from stickyconf.scenarios.policies import submit_policies
 from stickyconf.scenarios.rush import arrive_at_once, place_beside_load
 from stickyconf.scenarios.stage import Scenario, Stage
@@ -16,6 +15,7 @@ from stickyconf.scenarios.visits import (
     visit,
     visit_in_parallel,
 )
+from stickyconf.scenarios.walkthrough import follow_page
 from stickyconf.scenarios.workload import Manifests, Policy, Topology
 
 __all__ = [

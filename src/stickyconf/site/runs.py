@@ -13,7 +13,7 @@ from typing import Any
 from stickyconf.model.known import KnownState
 from stickyconf.reporting.implementation import UNKNOWN, parts
 from stickyconf.reporting.layout import LATEST
-from stickyconf.reporting.reports import ReportError, read_report
+from stickyconf.reporting.readback import ReportError, read_report
 
 
 @dataclass(frozen=True)
