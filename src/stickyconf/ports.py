@@ -110,6 +110,9 @@ class Gateway(Protocol):
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
         """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
 
+    async def upstreams(self, replica: str) -> Sequence[dict[str, Any]]:
+        """Return the fields of all upstreams as this replica shows them."""
+
     async def targets(self, replica: str, name: str) -> dict[str, int]:
         """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
 

@@ -121,6 +121,12 @@ def test_what_did_not_fire_proves_nothing_even_where_it_was_caught() -> None:
     assert made.score == (0, 1)
 
 
+def test_what_envoy_says_of_a_failing_script_stands_with_the_fault_that_did_not_fire() -> None:
+    [problem] = matrix(trial(fired=False, said="the mutant's own script fails: nil is no function")).problems
+
+    assert problem.said.endswith("holds its mark; the mutant's own script fails: nil is no function")
+
+
 def test_unexpected_kills_are_shown_and_fail_nothing() -> None:
     made = matrix(trial(seen={"AFF-01": KILLED, "CKE-01": KILLED}))
 

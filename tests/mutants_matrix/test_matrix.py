@@ -153,6 +153,12 @@ def test_a_run_that_left_nothing_is_an_error_with_its_last_words(tmp_path: Path)
     assert "did not end" in read_trial(plan, tmp_path, None, "", 3.0).error
 
 
+def test_a_run_tells_that_the_faults_own_script_fails(tmp_path: Path) -> None:
+    said = "...\nthe mutant's own script fails: Envoy: script log: nil is no function\n"
+
+    assert read_trial(Plan(MUTANT, "mutant", ("CKE-02",)), tmp_path, 1, said, 3.0).said == said.splitlines()[1]
+
+
 def test_a_real_run_finds_a_real_fault(tmp_path: Path) -> None:
     """The whole way: a cluster with a fault in it, judged, and written as a matrix."""
     done = subprocess.run(

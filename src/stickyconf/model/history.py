@@ -39,6 +39,9 @@ class Happening(StrEnum):
     CONNECTED = "connected"  # somebody connected to it; detail: peer. Kept by pods that are told to only
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields
+    MARKED = (
+        "marked"  # an upstream with the tag of a deliberate fault; detail: the upstream's fields. No check reads it
+    )
     TARGET = "target"  # subject: pod; detail: weight, address
     TARGET_REMOVED = "target-removed"
     # What waiting came to.

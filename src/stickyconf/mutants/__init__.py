@@ -21,6 +21,7 @@ is broken: RFC, CRD (the rules of KongUpstreamPolicy), RF (Kong's page on drain 
 
 from stickyconf.mutants.declared import (
     DEFINITION_MARK,
+    MUTANT_FAILS,
     RESPONSE_MARK,
     UPSTREAM_MARK,
     Mutant,
@@ -31,6 +32,7 @@ from stickyconf.mutants.declared import (
 
 __all__ = [
     "DEFINITION_MARK",
+    "MUTANT_FAILS",
     "RESPONSE_MARK",
     "UPSTREAM_MARK",
     "Mutant",

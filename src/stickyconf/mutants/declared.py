@@ -25,6 +25,9 @@ UPSTREAM_MARK = "mutant:"
 DEFINITION_MARK = "stickyconf.test/mutant"
 """The annotation of every CustomResourceDefinition that a fault has changed; its value is the fault's name."""
 
+MUTANT_FAILS = "the mutant's own script fails: "
+"""How the line of a run begins that says what Envoy's log tells of a mutant's Lua. The kill matrix looks for it."""
+
 _PARTS = {"gateway": "gateway", "controller": "controller", "api-server": "crds"}  # where -> what --hook calls it
 _MARKS: dict[Place, Mark] = {"gateway": "response", "controller": "upstream", "api-server": "definition"}
 _PACKAGE = "stickyconf.mutants"

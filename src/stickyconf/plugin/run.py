@@ -18,7 +18,7 @@ from stickyconf.known_violations import about
 from stickyconf.model import Catalogue, History
 from stickyconf.model.known import KnownViolation
 from stickyconf.model.run import CaseResult, Run
-from stickyconf.mutants import deviations
+from stickyconf.mutants import MUTANT_FAILS, deviations
 from stickyconf.plugin.options import Settings
 from stickyconf.plugin.progress import Progress
 from stickyconf.plugin.selection import Selection
@@ -84,6 +84,7 @@ class ConformanceRun:
         self.source: Source | None = None
         self.kept = ""
         self.left: list[str] = []
+        self.mutant_errors: list[str] = []
         self.directory: RunDirectory | None = None
         self.publication: Publication | None = None
         self.progress = Progress()
@@ -225,6 +226,8 @@ class ConformanceRun:
             terminalreporter.write_line(redact(line))
         if self.directory and (report := self.directory.path / "conformance.md").exists():
             terminalreporter.write_line(f"report: {report}")
+        for line in self.mutant_errors:
+            terminalreporter.write_line(f"{MUTANT_FAILS}{redact(line)}")
         if self.kept:
             terminalreporter.write_line(self.kept)
         for line in self.left:

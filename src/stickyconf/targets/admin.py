@@ -82,17 +82,26 @@ class AdminApi:
 
         ``/targets/all``, because Kong's ``/targets`` ends after 100 without a word (seen with 3.10).
         """
-        found: dict[str, int] = {}
+        listed = await self._listed(replica, f"/upstreams/{name}/targets/all", f"the targets of {name}")
+        return {target["target"]: int(target["weight"]) for target in listed}
+
+    async def upstreams(self, replica: str) -> Sequence[dict[str, Any]]:
+        """Return the fields of all upstreams as this replica shows them."""
+        return await self._listed(replica, "/upstreams", "the upstreams")
+
+    async def _listed(self, replica: str, path: str, what: str) -> list[dict[str, Any]]:
+        """Return all entries of a list, page by page. HarnessError, naming what it is, for one without an end."""
+        found: list[dict[str, Any]] = []
         offset, seen = "", set[str]()
         while True:
             more = f"&offset={quote(offset, safe='')}" if offset else ""
-            page = await self._get(replica, f"/upstreams/{name}/targets/all?size={PAGE}{more}") or {}
-            found |= {target["target"]: int(target["weight"]) for target in page.get("data") or ()}
+            page = await self._get(replica, f"{path}?size={PAGE}{more}") or {}
+            found += page.get("data") or ()
             offset = str(page.get("offset") or "")
             if not offset:
                 return found
             if offset in seen:
-                raise HarnessError(f"the Admin API at {replica} gives the targets of {name} without an end")
+                raise HarnessError(f"the Admin API at {replica} gives {what} without an end")
             seen.add(offset)
 
     async def configuration(self, replica: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _STATUS = {
 
 
 CAUGHT = (Cell.KILLED, Cell.SHOWN)
-"""What one who has to catch a fault makes of it."""
+"""What counts as caught."""
 
 
 def cells(report: Mapping[str, Any], measured_by: Mapping[str, str] | None = None) -> dict[str, Cell]:
@@ -59,7 +59,8 @@ class Trial:
 
     ``caught_by`` must object (for a benign variant: nothing may, and it is empty). ``asked`` were selected. ``fired``
     tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line where
-    the run left no report. ``runs`` is how often it was run.
+    the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
+    fault's own Lua, "" if nothing.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Trial:
     seconds: float
     error: str = ""
     runs: int = 1
+    said: str = ""
 
     def cell(self, requirement: str) -> Cell:
         """Return what a requirement made of it; a run that left no report is an error of all that were asked."""
@@ -200,7 +202,8 @@ def problems_of(trial: Trial) -> Iterator[Problem]:
     else:
         yield from _objections(trial)
     if not trial.fired and not trial.error:
-        yield Problem(Kind.UNFIRED, f"{trial.id}: no history of its run holds its mark")
+        why = f"; {trial.said}" if trial.said else ""
+        yield Problem(Kind.UNFIRED, f"{trial.id}: no history of its run holds its mark{why}")
 
 
 _WRONG = {

@@ -26,7 +26,7 @@ from embedded_cluster.lifeline import die_with_parent_of
 from stickyconf.model import History
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.model.storage import HistoryFileError, read_history
-from stickyconf.mutants import DEFINITION_MARK, RESPONSE_MARK, UPSTREAM_MARK, deviations
+from stickyconf.mutants import DEFINITION_MARK, MUTANT_FAILS, RESPONSE_MARK, UPSTREAM_MARK, deviations
 from stickyconf.mutants.matrix.kills import KillMatrix, Trial, cells, problems_of
 from stickyconf.mutants.matrix.planning import NoSuite, Plan, collected, compact, plans
 from stickyconf.mutants.matrix.tables import html, markdown, verdict
@@ -86,6 +86,7 @@ def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: 
         fired=marked,
         seconds=seconds,
         error=error,
+        said=next((line.strip() for line in output.splitlines() if line.startswith(MUTANT_FAILS)), ""),
     )
 
 
