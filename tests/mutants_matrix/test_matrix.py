@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from stickyconf.checks import all_checks
 from stickyconf.model import Happening
 from stickyconf.mutants import mutants
 from stickyconf.mutants.matrix.kills import Cell
-from stickyconf.mutants.matrix.planning import SENTINELS, Places, Plan, compact, plans
+from stickyconf.mutants.matrix.planning import SENTINELS, WHOLE_FAMILIES, Places, Plan, compact, judges, plans
 from stickyconf.mutants.matrix.runs import fired, main, read_trial
 from tests.histories import affinity, edits
 
@@ -76,9 +77,18 @@ def test_the_compact_matrix_has_one_mutant_a_family_and_the_cheapest() -> None:
 
 
 def test_every_case_of_the_suites_is_found_with_the_histories_it_reads(places: Places) -> None:
-    assert places["SPR-01"] == {"test_spread.py:history"}
-    assert places["DRN-14"] == {"test_drain.py:drains", "test_drain.py:scaled_down"}
+    assert places["SPR-01"] == {"spread"}
+    assert places["DRN-14"] == {"drain-{number}", "drain-scale"}
     assert set(SENTINELS) <= set(places)
+
+
+def test_every_family_that_could_object_judges_the_benign_variants(places: Places) -> None:
+    readers = {name for check in all_checks().values() if check.arms for name in check.requirements}
+    asked = judges(places)
+
+    assert {name[:3] for name in asked} >= {name[:3] for name in readers}
+    assert {name for name in places if name[:3] in WHOLE_FAMILIES} <= set(asked)
+    assert "DRN-01" in asked
 
 
 def test_every_mutant_has_cases_that_must_catch_it(places: Places) -> None:

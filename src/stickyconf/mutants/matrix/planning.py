@@ -11,15 +11,15 @@ from typing import Literal
 
 import pytest
 
+from stickyconf.checks import all_checks
 from stickyconf.mutants import Mutant
 from stickyconf.scenarios.recording import recordings_of
 
 SENTINELS = ("CKE-01", "SPR-01")
 """Judged beside every mutant, whatever it does: two short experiments that show what else a fault breaks."""
 
-BENIGN_FAMILIES = ("CKE", "AFF", "SPR")
-BENIGN_BESIDE = ("DRN-01",)
-"""What may not object to a benign variant: every case of these families, and all that is judged from the drains."""
+WHOLE_FAMILIES = ("CKE", "AFF", "SPR")
+"""Families of which every case judges each benign variant; of the others only some do: see ``judges``."""
 
 Places = Mapping[str, frozenset[str]]
 """Requirement -> the names of the recordings its cases read."""
@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def due(self) -> tuple[str, ...]:
-        """Who has to object, or where it is a matter of observation, to show it: nobody, for a benign variant."""
+        """Who has to object, or to show it if it only observes: nobody, for a benign variant."""
         return self.subject.catchers if self.kind == "mutant" else ()
 
 
@@ -52,10 +52,24 @@ def plans(
     for mutant in mutants:
         wanted = {*mutant.catchers, *(() if alone else SENTINELS)}
         made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
-    drains = _neighbourhood(BENIGN_BESIDE, places)
-    asked = tuple(sorted({*drains, *(name for name in places if name[:3] in BENIGN_FAMILIES)}))
+    asked = judges(places)
     made += [Plan(variant, "benign", asked) for _ in range(repeat) for variant in benign]
     return made
+
+
+def judges(places: Places) -> tuple[str, ...]:
+    """Return who judges a benign variant: every family that reads traffic, for only those could object.
+
+    Of WHOLE_FAMILIES it is every case; of each other family the cases that read one recording, from which most are
+    judged.
+    """
+    readers = {name for check in all_checks().values() if check.arms for name in check.requirements} & set(places)
+    chosen: dict[str, str] = {}
+    for name in sorted(readers, key=lambda one: (len(places[one]), -len(_neighbourhood({one}, places)), one)):
+        chosen.setdefault(name[:3], name)
+    beside = {name for family, name in chosen.items() if family not in WHOLE_FAMILIES}
+    whole = {name for name in places if name[:3] in WHOLE_FAMILIES}
+    return tuple(sorted({*_neighbourhood(beside, places), *whole}))
 
 
 def _neighbourhood(wanted: Collection[str], places: Places) -> tuple[str, ...]:
