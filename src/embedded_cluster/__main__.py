@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from embedded_cluster.gateway.planes import PLANES
+from embedded_cluster.node.pace import PACES
 from embedded_cluster.supervisor import Options, supervise
 
 _PARTS = """\
@@ -66,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="of the controller (default: %(default)s; Kong's is 3)",
     )
+    up.add_argument(
+        "--node-pace",
+        choices=PACES,
+        default="quick",
+        help="at which pods end: at once, or as on a real node, with --sync-period 3 (default: %(default)s)",
+    )
     up.add_argument("--drain-support", action="store_true", help="start the controller with drain support on")
     up.add_argument(
         "--gateway", choices=PLANES, default="envoy", help="what moves the gateway's requests (default: %(default)s)"
@@ -116,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             directory=options.dir,
             bare=options.bare,
             sync_period=options.sync_period,
+            node_pace=options.node_pace,
             drain_support=options.drain_support,
             gateway=options.gateway,
             gateway_replicas=options.gateway_replicas,

@@ -44,6 +44,8 @@ class Options:
     as_json: bool
     stdin_lifeline: bool
     audit: Path | None
+    node_pace: str = "quick"
+    """One of :data:`.node.pace.PACES`."""
     assets: Path | None = None
     """Directory of a real control plane's programs."""
     controller: Path | None = None
@@ -222,6 +224,7 @@ class Cluster:
             *("--kubeconfig", str(files.kubeconfig)),
             *("--address", claim.node, "--port", str(machine.port(claim.node, 10250))),
             *("--pod-network", self._pods, "--dir", str(self._directory)),
+            *("--pace", self._options.node_pace),
         ]
         if self._assets is None:
             await self._parts.start("apiserver", *self._stand_in(files, port))

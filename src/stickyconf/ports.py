@@ -27,6 +27,10 @@ class LeftBehind(HarnessError):
     """Something of the run is still on the target; the message names it, in one line."""
 
 
+class WorkloadBroken(HarnessError):
+    """The echo pods do not come up, for a reason that the next recording would meet as well."""
+
+
 class OutOfReach(Exception):
     """The target does not let the suite see or do something; what needs it is NOT_APPLICABLE, for this reason."""
 
@@ -191,6 +195,21 @@ class Tempo:
     grace: float
 
 
+@dataclass(slots=True)
+class Workload:
+    """The echo pods of a run.
+
+    ``image`` is theirs, "" that of the manifest. ``secret`` (type and data) lets a node pull it. ``labelled``: the
+    run's namespaces demand the Pod Security Standard "restricted" of their pods. ``broken`` is why the pods do not come
+    up, once one recording has found out: then no other one waits for them.
+    """
+
+    image: str = ""
+    secret: Mapping[str, Any] | None = field(default=None, repr=False)
+    labelled: bool = True
+    broken: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A system under test, ready for use.
@@ -210,3 +229,4 @@ class Target:
     kubeconfig: str
     parent: tuple[str, str] = ("kong", "kong")
     namespace: str = "kong"
+    workload: Workload = field(default_factory=Workload)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from embedded_cluster.client import ApiClient, add_kubeconfig_argument, connect
 from embedded_cluster.node.agent import Agent, Settings
+from embedded_cluster.node.pace import PACES
 from embedded_cluster.node.server import application
 from embedded_cluster.untilsigterm import run
 
@@ -55,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         help="pods get addresses of it, from its 257th on",
     )
     parser.add_argument("--dir", type=Path, required=True, help="for the pods' volumes and logs")
+    parser.add_argument(
+        "--pace", choices=PACES, default="quick", help="at which pods end: at once, or as a real node's do"
+    )
     tls = parser.add_argument_group(
         "TLS", "A kube-apiserver asks a node for logs in no other way. All three files (PEM), or none."
     )
@@ -76,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         pod_network=options.pod_network,
         directory=options.dir.resolve(),
         kubeconfig=Path(options.kubeconfig).resolve(),
+        pace=PACES[options.pace],
     )
     run(serve(client, settings, listener, context))
     return 0

@@ -20,6 +20,7 @@ from embedded_cluster.events import EventRecorder
 from embedded_cluster.informer import Change, Informer, Key, WorkQueue, key_of
 from embedded_cluster.node.environment import ConfigError
 from embedded_cluster.node.logs import ContainerLog
+from embedded_cluster.node.pace import PACES, Pace
 from embedded_cluster.node.pod import Host, PodWorker
 from embedded_cluster.node.process import Processes
 from embedded_cluster.objects import is_terminating, now, with_condition
@@ -42,6 +43,7 @@ class Settings:
     pod_network: ipaddress.IPv4Network
     directory: Path
     kubeconfig: Path
+    pace: Pace = PACES["quick"]
 
 
 class Agent:
@@ -75,6 +77,7 @@ class Agent:
                 address=self._settings.address,
                 directory=self._settings.directory,
                 kubeconfig=self._settings.kubeconfig,
+                pace=self._settings.pace,
             )
             try:
                 async with asyncio.TaskGroup() as group:

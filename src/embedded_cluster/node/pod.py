@@ -17,6 +17,7 @@ from embedded_cluster.events import EventRecorder
 from embedded_cluster.node.container import Container, Recipe, Surroundings
 from embedded_cluster.node.environment import ConfigError, command, inherited, variables
 from embedded_cluster.node.grace import Grace
+from embedded_cluster.node.pace import PACES, Pace, Span, seconds
 from embedded_cluster.node.podstatus import pod_status
 from embedded_cluster.node.process import Processes
 from embedded_cluster.node.servicelinks import service_links
@@ -41,6 +42,7 @@ class Host:
     address: str
     directory: Path
     kubeconfig: Path
+    pace: Pace = PACES["quick"]
 
 
 class PodWorker:
@@ -50,6 +52,7 @@ class PodWorker:
         """It has an address from now on. Nothing is started before :meth:`run`."""
         self._pod = pod
         self._host = host
+        self._pace = host.pace
         self._ip = host.next_address()
         self._directory = host.directory / "pods" / pod["metadata"]["uid"]
         # For the containers' TMPDIR. It is short because Unix sockets in it may have 107 characters, not more.
@@ -98,10 +101,12 @@ class PodWorker:
         reporter = asyncio.create_task(self._keep_reporting())
         try:
             await self._live()
+            await self._take(self._pace.teardown)
             await self._report()  # the containers have ended: not ready, but in no terminal phase yet
             self._over = True
             await self._report()
             await self._deleted.wait()
+            await self._take(self._pace.removal)
             if self._exists:
                 await self._insist(lambda: self._host.client.remove(self._pod, grace_period=0))
         finally:
@@ -125,8 +130,20 @@ class PodWorker:
         finally:
             stopper.cancel()
 
+    async def _take(self, span: Span) -> None:
+        """Let the time pass that a real node takes over a pod which is deleted, and not by force."""
+        if self._deleted.is_set() and self._exists:
+            await asyncio.sleep(seconds(span))
+
+    @property
+    def _silent(self) -> bool:
+        """Is the end of a container kept back, until all have ended and the phase says so, too?"""
+        ended = any("terminated" in each.report()["state"] for each in self.containers)
+        return self._deleted.is_set() and ended and not self._over and not self._pace.tells_exit
+
     async def _stop_when_deleted(self) -> None:
         await self._deleted.wait()
+        await self._take(self._pace.notice)
         grace = self._grace or Grace(_FORCED)
         await asyncio.gather(*(each.stop(grace) for each in (*self.init_containers, *self.containers)))
 
@@ -207,6 +224,8 @@ class PodWorker:
         """Have the API server know the present state."""
         async with self._reporting:
             self._changed.clear()
+            if self._silent:
+                return
             status = pod_status(
                 {**self._pod, "status": self._reported or self._pod.get("status")},
                 [each.report() for each in self.init_containers],

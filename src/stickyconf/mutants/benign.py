@@ -215,6 +215,12 @@ def converges_slowly(xds: Xds, kong: Kong) -> Xds:
     return mark_placements(xds, "converges_slowly")  # what makes it slow is an option of its cluster
 
 
+@benign(at="gateway", source="RF", options=("--node-pace", "real", "--sync-period", "3"))
+def ends_pods_at_the_pace_of_a_real_node(xds: Xds, kong: Kong) -> Xds:
+    """Pods end as slowly as on a real node, and their objects go after their endpoints; KIC looks every 3 s."""
+    return mark_placements(xds, "ends_pods_at_the_pace_of_a_real_node")  # the rest are options of its cluster
+
+
 @benign(at="gateway", source="RF", options=("--gateway-replicas", "2"))
 def replicas_follow_each_other(xds: Xds, kong: Kong) -> Xds:
     """Of two gateway replicas one follows half a second after the other."""

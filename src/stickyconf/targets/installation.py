@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from stickyconf.ports import Tempo
+from stickyconf.ports import Tempo, Workload
 
 KONG_TEMPO = Tempo(sync=3.0, hold=30.0, grace=45.0)
 """KIC pushes every 3 s by default; the hold leaves it time for ten pushes."""
@@ -36,6 +36,8 @@ class Installation:
     keep the cluster. ``direct_addresses``: addresses of pods and Services lead to this cluster from here, too; if they
     do not, they may be anybody's in this machine's networks, and nothing is sent to them.
     ``most_connections``: how many the way to the proxy carries at the same time; None is without a bound.
+    ``workload``: image and pull secret of the echo pods. ``runs_images``: the cluster pulls that image and runs it,
+    which is tried once before the first recording.
     """
 
     target: str
@@ -56,6 +58,8 @@ class Installation:
     kept: str = ""
     direct_addresses: bool = False
     most_connections: int | None = None
+    workload: Workload = field(default_factory=Workload)
+    runs_images: bool = True
 
 
 class TargetOptions(Protocol):

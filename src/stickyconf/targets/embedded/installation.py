@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from stickyconf.ports import Tempo
+from stickyconf.targets.embedded.options import PACES
 from stickyconf.targets.installation import Installation, NoTarget
 from stickyconf.wait import Progress
 
-TEMPO = Tempo(sync=0.2, hold=60.0, grace=75.0)
+TEMPO = PACES["quick"]
 
 STOP_SECONDS = 15
 SAY_SECONDS = 0.5
@@ -26,13 +27,13 @@ SHOWN_LINES = 8
 
 @contextlib.contextmanager
 def embedded_cluster(
-    options: Sequence[str] = (), *, keep: bool = False, progress: Progress | None = None
+    options: Sequence[str] = (), *, keep: bool = False, progress: Progress | None = None, tempo: Tempo = TEMPO
 ) -> Iterator[Installation]:
     """Start a cluster, yield where it is, and stop it.
 
     ``options`` are handed to ``python -m embedded_cluster up``. With ``keep`` it goes on after the suite. Without,
     it ends with the suite however the suite ends: the pipe to its standard input breaks. ``progress`` is told of the
-    wait.
+    wait. ``tempo`` is the controller's, and what the suite is told of the cluster's.
     Raises NoTarget where it does not come up, with its own last log lines.
     """
     with tempfile.NamedTemporaryFile("w+", prefix="stickyconf-cluster-", suffix=".log", delete=False) as log:
@@ -44,7 +45,7 @@ def embedded_cluster(
                 "up",
                 "--json",
                 *([] if keep else ["--stdin-lifeline"]),
-                *("--sync-period", f"{TEMPO.sync:g}"),
+                *("--sync-period", f"{tempo.sync:g}"),
                 *options,
             ],
             stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
@@ -54,14 +55,14 @@ def embedded_cluster(
             start_new_session=True,  # Ctrl-C is for the suite, which then stops the cluster in order
         )
         try:
-            yield _read(process, Path(log.name), progress)
+            yield _read(process, Path(log.name), progress, tempo)
         finally:
             if not keep or sys.exc_info()[0] is NoTarget:
                 _stop(process)
             Path(log.name).unlink(missing_ok=True)
 
 
-def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) -> Installation:
+def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None, tempo: Tempo) -> Installation:
     began, output = time.monotonic(), cast(IO[str], process.stdout)
     while progress and not select.select([output], [], [], SAY_SECONDS)[0]:
         progress("the embedded cluster", time.monotonic() - began)
@@ -77,9 +78,10 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None) 
     return Installation(
         target="embedded",
         kubeconfig=kubeconfig,
-        tempo=TEMPO,
+        tempo=tempo,
         proxy_url=said_ready["proxy_url"],
         versions=versions,
+        runs_images=False,
         direct_addresses=True,
         kept=f"cluster kept: export KUBECONFIG={kubeconfig} (stop it: kill {process.pid})",
     )

@@ -5,9 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 
-from stickyconf.targets.installation import BadOption
+from stickyconf.ports import Tempo
+from stickyconf.targets import workload
+from stickyconf.targets.installation import KONG_TEMPO, BadOption
 
 GATEWAYS = ("envoy", "haproxy", "python")
+PACES = {
+    "quick": Tempo(sync=0.2, hold=60.0, grace=75.0),
+    "real": Tempo(sync=KONG_TEMPO.sync, hold=60.0, grace=75.0),
+}
 
 
 def add_options(add: Callable[..., None]) -> None:
@@ -16,6 +22,12 @@ def add_options(add: Callable[..., None]) -> None:
         "--gateway",
         default="envoy",
         help=f"what moves the embedded gateway's requests: {', '.join(GATEWAYS)} (default: envoy)",
+    )
+    add(
+        "--node-pace",
+        default="quick",
+        help="of the embedded cluster: quick, or real, where pods end as slowly as on a real node and the controller"
+        " looks every 3 s, as KIC does (default: quick)",
     )
     add(
         "--control-plane-assets",
@@ -34,13 +46,21 @@ def add_options(add: Callable[..., None]) -> None:
 
 def check(option: Namespace) -> None:
     """Look at the options before anything starts; BadOption for what cannot be."""
+    workload.check(option)
     if option.gateway not in GATEWAYS:
         raise BadOption(f"no gateway is called {option.gateway!r}; there are: {', '.join(sorted(GATEWAYS))}")
+    if option.node_pace not in PACES:
+        raise BadOption(f"no pace is called {option.node_pace!r}; there are: {', '.join(sorted(PACES))}")
+
+
+def tempo(option: Namespace) -> Tempo:
+    """Return how fast the cluster is meant to be."""
+    return PACES[option.node_pace]
 
 
 def arguments(option: Namespace) -> list[str]:
     """Return what ``python -m embedded_cluster up`` is told of the options."""
-    told = ["--gateway", option.gateway]
+    told = ["--gateway", option.gateway, "--node-pace", option.node_pace]
     if option.control_plane_assets:
         told += ["--control-plane-assets", option.control_plane_assets]
     if option.controller_binary:

@@ -1,0 +1,36 @@
+"""What the embedded target is told of the command line, and what it tells its cluster."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+
+from stickyconf.targets.embedded import options
+from stickyconf.targets.installation import KONG_TEMPO, BadOption
+
+
+def given(**more: object) -> Namespace:
+    """The options of a run of which nothing was asked, but for some."""
+    nothing = {"admin_url": None, "proxy_url": None, "echo_image": None, "echo_pull_secret": None, "target": "embedded"}
+    of_the_target = {
+        "gateway": "envoy",
+        "node_pace": "quick",
+        "control_plane_assets": None,
+        "controller_binary": None,
+        "controller_argument": [],
+    }
+    return Namespace(**{**nothing, **of_the_target, **more})
+
+
+def test_the_pace_of_a_real_node_is_that_of_pods_and_of_the_controller() -> None:
+    real = given(node_pace="real")
+    options.check(real)
+    assert options.tempo(real).sync == KONG_TEMPO.sync
+    assert options.arguments(real)[-2:] == ["--node-pace", "real"]
+    assert options.tempo(given()).sync < 1
+
+
+def test_another_pace_is_one_line() -> None:
+    with pytest.raises(BadOption, match=r"^no pace is called 'slow'; there are: quick, real$"):
+        options.check(given(node_pace="slow"))
