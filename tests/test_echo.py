@@ -6,12 +6,13 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -24,7 +25,14 @@ SECONDS = 10
 class Pod:
     """An echo server on loopback, and what it has logged."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(
+        self,
+        *,
+        command: Sequence[str] = (sys.executable, str(ECHO)),
+        stderr: IO[bytes] | None = None,
+        **environment: str,
+    ) -> None:
+        self._command, self._stderr = command, stderr
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -34,8 +42,8 @@ class Pod:
         self.wait_for("listening")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(ECHO), *arguments]
-        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+        command = [*self._command, *arguments]
+        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, stderr=self._stderr, text=True)
 
     def wait_for(self, event: str) -> dict[str, Any]:
         """Return the next line of the log that tells of such an event."""
@@ -143,3 +151,41 @@ def test_a_released_hook_returns(pod: Pod) -> None:
     pod.wait_for("held")
     assert pod.ask("/-/release", "POST") == 200
     assert hook.wait(SECONDS) == 0
+
+
+def test_it_runs_on_the_oldest_python_that_an_image_may_have() -> None:
+    python = shutil.which("python3.9")
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
+        pytest.skip("there is no python3.9 that works, the oldest that --echo-image takes")
+    pod = Pod(command=(python, str(ECHO)))
+    hook = pod.start("hold", str(SECONDS))
+    pod.wait_for("held")
+    assert pod.ask("/?status=404&bytes=100") == 404
+    pod.process.terminate()
+    assert hook.wait(SECONDS) == 0
+    assert pod.process.wait(SECONDS) == 0
+
+
+def test_it_writes_nothing(tmp_path: Path) -> None:
+    """Its pods have a root file system that is read-only: not even what Python keeps compiled may be written."""
+    copy = tmp_path / "app" / "echo.py"
+    copy.parent.mkdir()
+    copy.write_bytes(ECHO.read_bytes())
+    opened = tmp_path / "opened"
+    script = (
+        "import os, runpy, sys\n"
+        "def note(event, arguments):\n"
+        "    if event == 'open' and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):\n"
+        "        os.write(2, repr(arguments).encode() + b'\\n')\n"
+        "sys.addaudithook(note)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    with opened.open("wb") as file:
+        pod = Pod(command=[sys.executable, "-c", script, str(copy)], stderr=file)
+        assert pod.ask("/") == 200
+        assert pod.ask("/-/release", "POST") == 200
+        pod.process.terminate()
+        assert pod.process.wait(SECONDS) == 0
+    assert opened.read_bytes() == b""
+    assert [path.name for path in copy.parent.iterdir()] == ["echo.py"]

@@ -21,6 +21,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "node": (600, "a kind cluster is made, its node's image pulled, and its node ready"),
     "install": (300, "the images of KIC and Kong are pulled, and both are ready for the first time"),
     "proxy": (20, "the gateway's proxy answers its first request, before anything is recorded"),
+    "image": (300, "the image of the echo workload is pulled, and a first pod of it is ready"),
     "rollout": (60, "a Deployment has all its replicas ready, or a scale-down was begun"),
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API and on fresh connections"),
@@ -44,7 +45,7 @@ class WaitFailed(Exception):
     def __init__(self, what: str, budget: str, seconds: float, last: str) -> None:
         """Say what was waited for, under which budget, for how long, and what was seen last."""
         super().__init__(f"waited {seconds:.1f} s for {what} (budget {budget}); last seen: {last}")
-        self.what, self.budget, self.last = what, budget, last
+        self.what, self.budget, self.seconds, self.last = what, budget, seconds, last
 
 
 @dataclass(frozen=True, slots=True)

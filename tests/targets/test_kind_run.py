@@ -77,3 +77,25 @@ def test_whole_run(tmp_path, path, monkeypatch):
     assert left
     assert not any(b"SENSITIVE" in file.read_bytes() for file in left)
     assert "SENSITIVE" not in result.output
+
+
+def test_a_workload_that_does_not_come_up_ends_the_run_once(tmp_path, path, monkeypatch):
+    """One line with the pod's own words, from the installation on: no recording waits for the pods."""
+    monkeypatch.delenv("KONG_LICENSE_DATA", raising=False)
+    plugins = ("-p", "tests.targets.embedded_as_kind", "-p", "tests.targets.broken_echo")
+    result = run_suite(tmp_path / "out", *plugins, "--target", "kind", "--profile", "core", path=path)
+    assert result.status == 2, result.output
+    [line] = [line for line in result.output.splitlines() if "the echo workload does not come up" in line]
+    assert "it ended with exit code 1 (Error), restarted" in line
+    assert "it said last: no module named echo" in line
+    assert "Traceback" not in result.output
+
+
+def test_one_cause_is_told_once_and_the_other_recordings_do_not_wait(tmp_path):
+    """The embedded cluster has no trial before: the first recording finds out, and the others say the same at once."""
+    chosen = ("--requirement", "AFF-01", "--requirement", "CKE-01", "--requirement", "SPR-01")
+    result = run_suite(tmp_path / "out", "-p", "tests.targets.broken_echo", *chosen)
+    assert result.status != 0
+    assert "it said last: no module named echo" in result.output
+    assert "not recorded: the echo workload does not come up" in result.output
+    assert "last seen" not in result.output

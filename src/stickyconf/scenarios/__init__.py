@@ -8,6 +8,7 @@ from stickyconf.scenarios.lifecycle import lose_the_process_of_a_draining_pod, r
 from stickyconf.scenarios.policies import submit_policies
 from stickyconf.scenarios.rush import arrive_at_once, place_beside_load
 from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.trial import try_workload
 from stickyconf.scenarios.visits import (
     come_and_go,
     roam,
@@ -41,6 +42,7 @@ __all__ = [
     "send_among_other_cookies",
     "send_malformed_values",
     "submit_policies",
+    "try_workload",
     "use_a_library_jar",
     "visit",
     "visit_in_parallel",

@@ -11,9 +11,10 @@ from typing import Any
 
 import stickyconf
 from stickyconf.model import Happening, History, Setup
-from stickyconf.ports import POD, HarnessError, Rejected, Target
+from stickyconf.ports import POD, HarnessError, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
+from stickyconf.scenarios.pods import ready_pods
 from stickyconf.scenarios.recorder import Recorder
 from stickyconf.scenarios.workload import ECHO_PORT, SERVICE, Manifests, Policy, Topology, upstream_name
 from stickyconf.wait import Waiter, WaitFailed
@@ -87,14 +88,27 @@ class Stage:
             )
 
     async def deploy(self) -> None:
-        """Create the namespace and the workload, and wait until every pod is ready."""
-        cluster, tempo = self.target.cluster, self.target.tempo
+        """Create the workload and its route, and wait until every pod is ready.
+
+        Raises WorkloadBroken at once if the pods of an earlier recording could not come up.
+        """
+        cluster, tempo, workload = self.target.cluster, self.target.tempo, self.target.workload
+        if workload.broken:
+            raise WorkloadBroken(f"not recorded: {workload.broken}")
+        for secret in self.manifests.pull_secret(self.namespace):
+            await cluster.create(secret)
         for manifest in self.manifests.echo(self.namespace, self.topology, tempo.hold, tempo.grace):
             await cluster.apply(manifest)
         if self.topology.policy:
             await self._apply_policy(self.manifests.policy(self.namespace, self.topology.policy.spec))
         await cluster.apply(self.manifests.route(self.namespace, self.host, self.topology))
-        await self.refresh_pods(self.topology.replicas)
+        try:
+            await self.refresh_pods(self.topology.replicas)
+        except WorkloadBroken as error:
+            if workload.broken:  # another recording has found out meanwhile, and told it in full
+                raise WorkloadBroken(f"not recorded: {workload.broken}") from error
+            workload.broken = str(error)
+            raise
 
     async def _apply_policy(self, manifest: Mapping[str, Any]) -> None:
         """Apply the case's policy. One that is refused is no fault of ours: without it, nothing converges."""
@@ -110,12 +124,7 @@ class Stage:
 
         The first time they are the pods that the experiment begins with. Later an event says which are ready then.
         """
-        self.pods = await self.waiter.until(
-            f"{replicas} ready echo pods in {self.namespace}",
-            "rollout",
-            self._ready_pods,
-            lambda pods: len(pods) == replicas,
-        )
+        self.pods = await ready_pods(self.target.cluster, self.waiter, self.namespace, replicas)
         if self.first_pods:
             self.recorder.event(
                 Happening.PODS_READY, f"Deployment/{SERVICE}", pods=json.dumps(sorted(self.pods), separators=(",", ":"))
@@ -124,15 +133,6 @@ class Stage:
             self.first_pods = tuple(sorted(self.pods))
         self.observers.addresses.update({address: name for name, address in self.pods.items()})
         await self.observers.follow_logs(self.pods)
-
-    async def _ready_pods(self) -> dict[str, str]:
-        pods = await self.target.cluster.list(POD, self.namespace, "app=echo")
-        return {
-            pod["metadata"]["name"]: f"{pod['status']['podIP']}:{ECHO_PORT}"
-            for pod in pods
-            if "deletionTimestamp" not in pod["metadata"]
-            and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
-        }
 
     async def converge(
         self,

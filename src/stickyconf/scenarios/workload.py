@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from stickyconf.model import ECHO_PODS
-from stickyconf.ports import RUN_LABEL
+from stickyconf.ports import RUN_LABEL, Workload
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
 NEIGHBOUR = "neighbour"
 ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
+PULL_SECRET = "echo-pull"  # noqa: S105 - its name
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Manifests:
 
     directory: Path
     parent: tuple[str, str] = ("kong", "kong")
+    workload: Workload = field(default_factory=Workload)
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """Return the objects of one file."""
@@ -69,7 +72,15 @@ class Manifests:
 
     def namespace(self, name: str, run: str) -> dict[str, Any]:
         """Return a namespace labelled with the run that makes it."""
-        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {RUN_LABEL: run}}}
+        labels = {RUN_LABEL: run, **({POD_SECURITY: "restricted"} if self.workload.labelled else {})}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+    def pull_secret(self, namespace: str) -> list[dict[str, Any]]:
+        """Return the Secret that the image of the echo pods is pulled with; nothing if it takes none."""
+        if not self.workload.secret:
+            return []
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": PULL_SECRET}, **self.workload.secret}
+        return [_in(namespace, secret)]
 
     def echo(self, namespace: str, topology: Topology, hold: float, grace: float) -> list[dict[str, Any]]:
         """Return ConfigMap, Service and Deployment of the echo workload. ``hold`` and ``grace`` are seconds."""
@@ -83,6 +94,10 @@ class Manifests:
         deployment["spec"]["replicas"] = topology.replicas
         pod = deployment["spec"]["template"]["spec"]
         [container] = pod["containers"]
+        if self.workload.image:
+            container["image"] = self.workload.image
+        if self.workload.secret:
+            pod["imagePullSecrets"] = [{"name": PULL_SECRET}]
         if topology.hold:
             pod["terminationGracePeriodSeconds"] = round(grace)
             container["lifecycle"]["preStop"]["exec"]["command"][-1] = f"{hold:g}"

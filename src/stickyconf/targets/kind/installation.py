@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_kind import KindCluster
 
-from stickyconf.ports import Cluster, HarnessError, Kind, Rejected
+from stickyconf.ports import Cluster, HarnessError, Kind, Rejected, Workload
 from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
 from stickyconf.targets.kind import kongmanifest
 from stickyconf.targets.kind.cluster import load_archives, proxy_url, remove_left_over
@@ -66,6 +66,7 @@ def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Wai
         | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version}
         | dict(prepared.wanted.notes),
         kept=_kept(cluster.name, kubeconfig),
+        workload=Workload(image=settings.echo_image),
     )
 
 

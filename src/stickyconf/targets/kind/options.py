@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from stickyconf.releases.known import known
+from stickyconf.targets import workload
 from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.targets.kind.downloads import MIRROR
 from stickyconf.targets.kind.kongmanifest import REPLICAS, ROUTER_FLAVORS, WORKER_PROCESSES
@@ -43,6 +44,7 @@ def add_options(add: Callable[..., None]) -> None:
 
 def check(option: Namespace) -> None:
     """Look at the options, the licence and this machine before anything starts; BadOption for what cannot be."""
+    workload.check(option)
     chosen = settings(option)
     read_licence(chosen.licence_file, datetime.now(UTC).date())
     if option.rejudge or option.collectonly:

@@ -67,6 +67,7 @@ class KindSettings:
     archives: tuple[Path, ...]
     proxy_port: int | None
     store: Store
+    echo_image: str = ""
 
 
 def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> KindSettings:
@@ -116,6 +117,7 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
         archives=_archives(given("preload_images")),
         proxy_port=_number("--proxy-port", port, 65535) if port else None,
         store=Store(Path(cache).absolute() if cache else default_cache(), given("manifest_mirror", MIRROR)),
+        echo_image=getattr(option, "echo_image", None) or "",
     )
 
 

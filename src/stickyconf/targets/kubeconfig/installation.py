@@ -19,6 +19,7 @@ from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
 from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS, port_forwarded
 from stickyconf.targets.kubeconfig.reach import find_proxy, http_port
 from stickyconf.targets.kubernetes import KubernetesCluster
+from stickyconf.targets.workload import workload_in
 from stickyconf.wait import Waiter, WaitFailed
 
 
@@ -43,6 +44,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
                 proxy_url=option.proxy_url or "",
                 admin_url=option.admin_url or "",
             )
+            workload = await workload_in(cluster, option)
             parent = await _parent(option, run, cluster, outside, found, stack, left)
             proxy, how, most = await _proxy(option, cluster, found, stack)
         except BadOption as error:
@@ -70,6 +72,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
             direct_addresses=option.direct_addresses,
             most_connections=most,
             may_toggle_drain=option.may_toggle_drain,
+            workload=workload,
         )
         if option.may_toggle_drain:
             controller = IngressController(outside, waiter, installed, run)

@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable
 
+from stickyconf.targets import workload
 from stickyconf.targets.contexts import kubeconfig_files, only_context
 from stickyconf.targets.installation import BadOption
 
@@ -14,7 +15,8 @@ KONG_NAMESPACE = "kong"
 
 
 def add_options(add: Callable[..., None]) -> None:
-    """Register the options."""
+    """Register the options, and with them those of the echo workload, which every target has."""
+    workload.add_options(add)
     add("--context", metavar="NAME", help="--target kubeconfig: the context to use; the current one is never taken")
     add(
         "--kong-namespace",
@@ -52,6 +54,7 @@ def add_options(add: Callable[..., None]) -> None:
 
 def check(option: Namespace) -> None:
     """Look at the options before anything starts; BadOption for what cannot be."""
+    workload.check(option)
     if not option.context:
         files = ", ".join(str(file) for file in kubeconfig_files(option.kubeconfig))
         raise BadOption(
