@@ -48,7 +48,7 @@ def test_order_of_versions():
 BAD = {
     "no TOML": ("[kic]", "[kic", "releases.toml: "),
     "an unknown key": ("[gateway]", "[gateway]\nlicense_needed_from = 1", "unknown field `license_needed"),
-    "no date": ("end_of_support = 2027-12-18", "end_of_support = 2027", "Expected `date`"),
+    "no date": ("end_of_support = 2027-12-18", "end_of_support = 2027", "Expected `date"),
     "a missing checksum": (', manifest = "7aa', ', image = "7aa', "unknown field `image`"),
     "no such default": ('kic = "3.5.13"', 'kic = "3.5.99"', "the default 3.5.99 is not among the releases"),
     "no such minor": ('"3.5.0" =', '"3.4.0" =', "3.4.0 is there, but nothing of its minor 3.4"),

@@ -23,19 +23,22 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A table of the file: unknown names in it are refused."""
 
 
-class KicMinor(_Part, frozen=True):
-    """A minor of KIC. Ranges are first and last minor that its documentation names."""
+class KicMinor(_Part, frozen=True, kw_only=True):
+    """A minor of KIC. Ranges are first and last minor that its documentation names.
 
-    end_of_support: date
+    ``end_of_support``: None if it is not known yet.
+    """
+
+    end_of_support: date | None = None
     gateway: tuple[str, str]
     kubernetes: tuple[str, str]
     gateway_api: tuple[str, str]
 
 
 class Minor(_Part, frozen=True):
-    """A minor of anything else."""
+    """A minor of anything else. ``end_of_support``: None if it is not known yet."""
 
-    end_of_support: date
+    end_of_support: date | None = None
 
 
 class KicRelease(_Part, frozen=True):
@@ -138,6 +141,11 @@ class Known(_Part, frozen=True):
             return self.gateway_api.releases[version].definitions
         like = at_or_before(version, self.gateway_api.releases)
         return dict.fromkeys(self.gateway_api.releases[like].definitions, "")
+
+    @property
+    def newest_kind(self) -> str:
+        """The newest release of kind among those that node images were built for."""
+        return sorted_versions(release.kind for release in self.kubernetes.releases.values())[-1]
 
     def node_image(self, version: str) -> str:
         """Return the node image of a Kubernetes version, with its digest; KeyError if it is not known."""
