@@ -121,7 +121,7 @@ def crowd_keeps_its_pods(history: History, design: Reach) -> Ruling:
 
 
 def _together(sessions: Sessions, at_least: int) -> list[Finding]:
-    """Return a doubt where fewer sessions than that were open (first sent, last not yet received) at one moment."""
+    """Return a doubt if fewer sessions than that were open (first sent, last not yet received) at one moment."""
     most = most_at_once((exchanges[0].sent, exchanges[-1].received) for exchanges in sessions.values())
     return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]
 
@@ -130,7 +130,7 @@ def _together(sessions: Sessions, at_least: int) -> list[Finding]:
 def cookie_pins_wherever_it_stands(history: History) -> Ruling:
     """The cookie pins first, in the middle and last among others, and split over Cookie fields of HTTP/2.
 
-    Where the gateway does not speak HTTP/2 on its plain port, the split half is not judged and a measure says so.
+    If the gateway does not speak HTTP/2 on its plain port, the split half is not judged and a measure says so.
     """
     arms = ["cookie-first", "cookie-middle", "cookie-last"]
     refused = history.happened(Happening.UNSUPPORTED, "http2")

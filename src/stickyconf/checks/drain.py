@@ -194,7 +194,7 @@ def terminating_target_has_weight_zero(history: History) -> Ruling:
 
 
 def _off_zero(own: list[Event], acted: float) -> str:
-    """Say what a target showed instead of weight 0, which it has to reach and to keep; "" where it did."""
+    """Say what a target showed instead of weight 0, which it has to reach and to keep; "" if it did."""
     since_zero = list(dropwhile(lambda event: event.detail.get("weight") != "0", own)) or own
     wrong = [event for event in since_zero if event.detail.get("weight") != "0"]
     if wrong:

@@ -5,8 +5,8 @@
       |----------------|-------------|----- steady drain ----| the last moment at which preStop certainly holds
 
 ``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier. ``held_until`` is recorded
-before the pod is released, or is acted + hold where nobody released it. Between the two the pod was certainly serving;
-less where it was seen to end before that.
+before the pod is released, or is acted + hold if nobody released it. Between the two the pod was certainly serving;
+less if it was seen to end before that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AGREEING_NEWCOMERS = 5
 """New sessions in a row that must avoid the pod before the change counts as arrived on every worker."""
 
 LATEST_SETTLING = 0.6
-"""The share of the hold within which the gateway must have settled, where the plan names no time for it."""
+"""The share of the hold within which the gateway must have settled, if the plan names no time for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Evidence:
 
 
 def contradictions(history: History) -> list[str]:
-    """Return where the client's view and the pods' own logs disagree. Any makes the history ours to explain.
+    """Return where the client's view and the pods' own logs disagree. Any means that the suite or its setting failed.
 
     Every answer that names a pod must stand in that pod's log under the same request id.
     """
@@ -42,7 +42,7 @@ def contradictions(history: History) -> list[str]:
 
 
 def unknown_outcomes(exchanges: Iterable[Exchange]) -> list[Finding]:
-    """Return one doubt for the exchanges of which nobody can say what came of them."""
+    """Return one doubt for the exchanges whose outcome is not known."""
     doubtful = [exchange for exchange in exchanges if isinstance(exchange.outcome, Unknown)]
     if not doubtful:
         return []
@@ -79,16 +79,16 @@ def incomplete(history: History, arms: Sequence[str]) -> list[Finding]:
 
 
 def control_did_not_spread(history: History, control: str) -> list[Finding]:
-    """Return a doubt where no session could have been seen to move: one pod only, or a control that did not spread."""
+    """Return a doubt if no session could have been seen to move: one pod only, or a control that did not spread."""
     if len(history.setup.pods) < 2:
-        return [Finding("at least 2 ready pods", f"{len(history.setup.pods)}: nothing could have strayed")]
+        return [Finding("at least 2 ready pods", f"{len(history.setup.pods)}: no session could have left its pod")]
     cookieless = [exchange for exchange in history.arm(control) if not exchange.carried(history.setup.cookie)]
     reached = pods_reached(cookieless)
     if len(reached) < 2:
         return [
             Finding(
                 f"cookieless control requests on at least 2 of {len(history.setup.pods)} pods",
-                f"{len(cookieless)} control requests reached {len(reached)}: nothing could have strayed",
+                f"{len(cookieless)} control requests reached {len(reached)}: no session could have left its pod",
             )
         ]
     return []

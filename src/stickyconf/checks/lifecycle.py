@@ -1,4 +1,4 @@
-"""What becomes of sessions whose pod is removed, killed, or dead while its endpoint is still listed."""
+"""Sessions whose pod is removed, killed, or dead while its endpoint is still listed."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def dead_process_is_survived(history: History) -> Ruling:
 
 
 def _begin(history: History) -> tuple[Event | None, Evidence]:
-    """Return the deletion that was asked for; None, with the doubt, where none was."""
+    """Return the deletion that was asked for; None, with the doubt, if none was."""
     deletions = history.happened(Happening.DELETED)
     if not deletions:
         return None, Evidence(doubts=[Finding("a pod to be deleted", "none was")])

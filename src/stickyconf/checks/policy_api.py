@@ -131,7 +131,7 @@ def _answer(history: History, case: str) -> Event | None:
 
 
 def _stored(history: History, case: str, evidence: Evidence) -> dict[str, Any] | None:
-    """Return the stored spec of a case that must be admitted; None, with a finding, where it was not."""
+    """Return the stored spec of a case that must be admitted; None, with a finding, if it was not."""
     answer = _answer(history, case)
     if answer is None:
         evidence.doubts.append(Finding(f"the policy {case} to be submitted", "it was not"))

@@ -1,4 +1,4 @@
-"""Cookies that the gateway never issued: what it makes of them, and where it does not let them lead."""
+"""Cookies that the gateway never issued: it replaces them, survives them, and does not follow them elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WELL_FORMED, MALFORMED, OVERSIZE, LURED = "well-formed", "malformed", "oversize"
 def forged_value_is_replaced(history: History) -> Ruling:
     """A request whose cookie the gateway never issued is served by a ready pod, with a new cookie, and that one pins.
 
-    Exposure: in the same run real cookies pinned, where they could have strayed.
+    Exposure: in the same run real cookies pinned, and without them requests spread.
     """
     sessions = history.sessions("forged")
     evidence = Evidence(

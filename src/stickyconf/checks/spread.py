@@ -116,7 +116,7 @@ def annotation_switches_stickiness_on(history: History, design: Spread) -> Rulin
 
 
 def _annotated_between(history: History) -> list[Finding]:
-    """Return a doubt where the annotation was not what lay between the two visits."""
+    """Return a doubt if the annotation was not set between the two visits."""
     moments = [event.when for event in history.happened(Happening.ANNOTATED)]
     last = max((exchange.received for exchange in history.arm("before")), default=0.0)
     first = min((exchange.sent for exchange in history.arm("after")), default=last)
@@ -133,7 +133,7 @@ def _arm(history: History, arm: str) -> Evidence:
 
 
 def _openings(history: History, arm: str) -> list[Exchange]:
-    """Return what opened an arm's sessions: their first request, where it was without the cookie."""
+    """Return what opened an arm's sessions: their first request, if it was without the cookie."""
     first = [exchanges[0] for exchanges in history.sessions(arm).values()]
     return [exchange for exchange in first if not exchange.carried(history.setup.cookie)]
 
@@ -152,7 +152,7 @@ def _unsticky(history: History, arm: str, design: Spread) -> Evidence:
         return evidence
     clients = served_sessions(history, arm).values()
     stayed = [exchanges for exchanges in clients if len(pods_reached(exchanges)) == 1]
-    # Where traffic spreads by chance each later request falls on the same pod with probability 1/k; where it is dealt
+    # If traffic spreads by chance, each later request falls on the same pod with probability 1/k; if it is dealt
     # in turn, those that the turn brings elsewhere never do.
     telling, needed = len(dealt_elsewhere(history, arm)), design.samples(pods)
     if telling < needed:

@@ -36,7 +36,7 @@ _NO_MUTANTS = f"{_PACKAGE}.matrix"  # runs them, and holds none
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One fault or difference: the function that makes it, where such were seen, and who must object.
+    """One fault or difference: the function that makes it, where it was seen, and which requirements must object.
 
     ``source`` is a public report of such a fault, or the rule that it breaks. ``failure_mode`` is its number in
     docs/failure-modes.md, if it comes from there. ``options`` are more options of ``python -m embedded_cluster up``.

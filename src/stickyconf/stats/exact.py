@@ -57,7 +57,7 @@ class ShareTest:
 def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> ShareTest:
     """Test that sessions were placed by ``weights`` (pod -> weight, at least two above 0).
 
-    Raises ValueError where a pod was counted that has no weight, so that no placement goes unjudged.
+    Raises ValueError if a pod was counted that has no weight, so that no placement goes unjudged.
     """
     strangers = set(counts) - set(weights)
     if strangers:
@@ -103,7 +103,7 @@ def share_power(samples: int, pods: int, deviation: float, alpha: float) -> floa
 
 
 def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
-    """Return the probability that the count of a pod at share ``actual`` falls where the test objects."""
+    """Return the probability that the count of a pod at share ``actual`` makes the test object."""
     if actual < share:
         low = -1
         while float(bdtr(low + 1, samples, share)) <= tail:

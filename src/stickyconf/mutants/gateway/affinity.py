@@ -124,7 +124,7 @@ function envoy_on_request(handle)
 end
 """
 
-# The cookie is decoded, and where it is led(), the request leaves for the address it names and for no other.
+# The cookie is decoded, and if it is led(), the request leaves for the address it names and for no other.
 _DIALS = """
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -183,7 +183,7 @@ def pins_only_get(xds: Xds, kong: Kong) -> Xds:
 
 @mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06",))
 def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
-    """The session cookie counts only where it stands first among the cookies of a request."""
+    """The session cookie counts only if it stands first among the cookies of a request."""
     return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
 
 

@@ -127,7 +127,7 @@ class Member:
 
 
 def members(xds: Xds, cluster: str) -> list[Member]:
-    """Return the targets of a cluster, sorted by address; none where they come from DNS."""
+    """Return the targets of a cluster, sorted by address; none if they come from DNS."""
     found = []
     for assignment in xds.endpoints:
         if assignment["cluster_name"] == cluster:

@@ -12,7 +12,7 @@ from stickyconf.model import Catalogue, Level
 
 
 class Cell(StrEnum):
-    """What one requirement made of one fault. One that only observes has MEASURED, or SHOWN where it saw it."""
+    """How a requirement judged a fault. One that only observes has MEASURED, or SHOWN if a measure shows it."""
 
     KILLED = "killed"
     SHOWN = "shown by a measure"
@@ -37,7 +37,7 @@ CAUGHT = (Cell.KILLED, Cell.SHOWN)
 
 
 def cells(report: Mapping[str, Any], measured_by: Mapping[str, str] | None = None) -> dict[str, Cell]:
-    """Return requirement -> what it made of the fault, from a run's conformance.yaml as data.
+    """Return requirement -> how it judged the fault, from a run's conformance.yaml as data.
 
     ``measured_by`` is requirement -> what one of its measures has to say for the fault to be shown.
     """
@@ -58,7 +58,7 @@ class Trial:
     """One suite run with one deliberate fault, or one benign variant, in the cluster.
 
     ``caught_by`` must object (for a benign variant: nothing may, and it is empty). ``asked`` were selected. ``fired``
-    tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line where
+    tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line if
     the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
     fault's own Lua, "" if nothing.
     """
@@ -78,7 +78,7 @@ class Trial:
     said: str = ""
 
     def cell(self, requirement: str) -> Cell:
-        """Return what a requirement made of it; a run that left no report is an error of all that were asked."""
+        """Return how a requirement judged it; a run that left no report is an error of all that were asked."""
         if self.error and requirement in self.asked:
             return Cell.HARNESS_ERROR
         return self.cells.get(requirement, Cell.NOT_RUN)

@@ -92,7 +92,7 @@ def _histories(mutant: Mutant, places: Places) -> frozenset[str]:
 
 
 class _Collected:
-    """A pytest plugin that takes down which requirement is proved where."""
+    """A pytest plugin that notes which recordings the cases of each requirement read."""
 
     def __init__(self) -> None:
         self.places: dict[str, frozenset[str]] = {}

@@ -130,7 +130,7 @@ def _width() -> int:
 async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path, trials: dict[int, Trial]) -> None:
     """Make all runs, ``jobs`` at a time, and put what came of each into ``trials``, by its number.
 
-    What a run left is kept below ``evidence`` where something is wrong.
+    What a run left is kept below ``evidence`` if something is wrong.
     """
     room = asyncio.Semaphore(jobs)
 
@@ -183,7 +183,7 @@ async def _run(plan: Plan, out: Path) -> Trial:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a run that goes on, as Ctrl-C would; kill it where it does not listen."""
+    """End a run that goes on, as Ctrl-C would; kill it if that does not end it."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGINT)
