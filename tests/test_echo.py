@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,10 @@ from typing import IO, Any
 import pytest
 
 from embedded_cluster.node.servicelinks import variables_of
+from tests.ports import free_port
+from tests.waiting import PATIENCE
 
 ECHO = Path(__file__).parents[1] / "manifests" / "echo" / "echo.py"
-SECONDS = 10
 
 
 class Pod:
@@ -33,9 +33,7 @@ class Pod:
         **environment: str,
     ) -> None:
         self._command, self._stderr = command, stderr
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._environment = {**os.environ, "POD_NAME": "echo-a", "POD_IP": "127.0.0.1", "ECHO_LISTEN": str(self.port)}
         self._environment |= environment
         self.process = self.start()
@@ -55,7 +53,7 @@ class Pod:
         pytest.fail(f"the log ended without {event}")
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
     def ask(self, path: str, method: str = "GET") -> int:
         connection = self.connect()
@@ -71,7 +69,7 @@ def pod() -> Iterator[Pod]:
     pod = Pod(ECHO_LOG_CONNECTIONS="1")
     yield pod
     pod.process.kill()
-    pod.process.wait(SECONDS)
+    pod.process.wait(PATIENCE)
 
 
 def test_every_connection_is_recorded_before_what_is_asked_on_it(pod: Pod) -> None:
@@ -90,7 +88,7 @@ def test_connections_are_not_recorded_where_nobody_asked_for_it() -> None:
         assert json.loads(pod.process.stdout.readline())["event"] == "request"
     finally:
         pod.process.kill()
-        pod.process.wait(SECONDS)
+        pod.process.wait(PATIENCE)
 
 
 def test_the_variables_of_a_service_called_echo_do_not_disturb_it() -> None:
@@ -106,7 +104,7 @@ def test_the_variables_of_a_service_called_echo_do_not_disturb_it() -> None:
         assert pod.ask("/") == 200
     finally:
         pod.process.kill()
-        pod.process.wait(SECONDS)
+        pod.process.wait(PATIENCE)
 
 
 def test_no_variable_that_it_reads_can_be_one_of_a_service() -> None:
@@ -133,7 +131,7 @@ def test_a_dead_server_neither_listens_nor_has_a_connection_left(pod: Pod) -> No
 
 
 def test_the_pre_stop_hook_outlives_the_server(pod: Pod) -> None:
-    hook = pod.start("hold", str(SECONDS))
+    hook = pod.start("hold", str(PATIENCE))
     pod.wait_for("held")
 
     pod.ask("/-/die", "POST")
@@ -142,15 +140,15 @@ def test_the_pre_stop_hook_outlives_the_server(pod: Pod) -> None:
     assert hook.poll() is None
     pod.process.terminate()
     pod.wait_for("sigterm")
-    assert hook.wait(SECONDS) == 0
-    assert pod.process.wait(SECONDS) == 0
+    assert hook.wait(PATIENCE) == 0
+    assert pod.process.wait(PATIENCE) == 0
 
 
 def test_a_released_hook_returns(pod: Pod) -> None:
-    hook = pod.start("hold", str(SECONDS * 3))
+    hook = pod.start("hold", str(PATIENCE * 3))
     pod.wait_for("held")
     assert pod.ask("/-/release", "POST") == 200
-    assert hook.wait(SECONDS) == 0
+    assert hook.wait(PATIENCE) == 0
 
 
 def test_it_runs_on_the_oldest_python_that_an_image_may_have() -> None:
@@ -158,12 +156,12 @@ def test_it_runs_on_the_oldest_python_that_an_image_may_have() -> None:
     if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
         pytest.skip("there is no python3.9 that works, the oldest that --echo-image takes")
     pod = Pod(command=(python, str(ECHO)))
-    hook = pod.start("hold", str(SECONDS))
+    hook = pod.start("hold", str(PATIENCE))
     pod.wait_for("held")
     assert pod.ask("/?status=404&bytes=100") == 404
     pod.process.terminate()
-    assert hook.wait(SECONDS) == 0
-    assert pod.process.wait(SECONDS) == 0
+    assert hook.wait(PATIENCE) == 0
+    assert pod.process.wait(PATIENCE) == 0
 
 
 def test_it_writes_nothing(tmp_path: Path) -> None:
@@ -186,6 +184,6 @@ def test_it_writes_nothing(tmp_path: Path) -> None:
         assert pod.ask("/") == 200
         assert pod.ask("/-/release", "POST") == 200
         pod.process.terminate()
-        assert pod.process.wait(SECONDS) == 0
+        assert pod.process.wait(PATIENCE) == 0
     assert opened.read_bytes() == b""
     assert [path.name for path in copy.parent.iterdir()] == ["echo.py"]

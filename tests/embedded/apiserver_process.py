@@ -7,8 +7,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +19,11 @@ import trustme
 import yaml
 
 import embedded_cluster
+from tests.waiting import PATIENCE
 
 CRDS = Path(embedded_cluster.__file__).parent / "crds"
-STARTED = 10.0  # seconds the server may take to say that it is ready
 
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-
-
-def eventually(what: str, condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Return the first truth that *condition* gives; fail when it gives none in time."""
-    deadline = time.monotonic() + seconds
-    while not (held := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
-    return held
 
 
 @dataclass
@@ -56,7 +46,7 @@ class ApiServer:
             headers = {"Authorization": f"Bearer {self.token}"}
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=10)
             self._client = httpx.Client(
-                base_url=self.url, headers=headers, verify=context, limits=limits, trust_env=False
+                base_url=self.url, headers=headers, verify=context, limits=limits, timeout=PATIENCE, trust_env=False
             )
         return self._client
 
@@ -84,7 +74,7 @@ class ApiServer:
             capture_output=True,
             text=True,
             env=environment,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
         assert (done.returncode != 0) is fails, f"kubectl {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -117,7 +107,7 @@ def running_apiserver(*extra: str) -> Iterator[ApiServer]:
                 server._client.close()
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=PATIENCE)
         assert "Traceback" not in errors, errors
 
 
@@ -137,7 +127,7 @@ def ready_url(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(STARTED), "the API server does not say that it is ready"
+        assert selector.select(PATIENCE), "the API server does not say that it is ready"
     line = process.stdout.readline()
     assert line.startswith("ready https://"), f"{line!r}: {process.stderr.read() if process.stderr else ''}"
     return line.split()[1]

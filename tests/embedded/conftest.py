@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,17 +16,9 @@ import pytest
 from lightkube import ApiError, Client, KubeConfig
 
 from embedded_cluster.client import EndpointSlice, Namespace, Object, Pod
+from tests.waiting import PATIENCE, eventually
 
 UP = [sys.executable, "-m", "embedded_cluster", "up"]
-
-
-def eventually(what: str, look: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """The first true value of *look*; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.01)
-    return found
 
 
 def children(pid: int) -> set[int]:
@@ -61,7 +52,7 @@ class Cluster:
         """Path of the kubeconfig."""
         return str(self.said["kubeconfig"])
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 15) -> str:
+    def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = PATIENCE) -> str:
         """What kubectl prints; it has to succeed."""
         done = subprocess.run(
             ["kubectl", *arguments],  # noqa: S607 - the one that people have
@@ -76,6 +67,11 @@ class Cluster:
         return done.stdout
 
 
+def client_of(said: dict[str, Any]) -> Client:
+    """A client for the cluster that said this of itself."""
+    return Client(KubeConfig.from_file(said["kubeconfig"]), timeout=PATIENCE, trust_env=False)
+
+
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[Cluster]:
     """A cluster started with these options; it is stopped in the end, or with the test run."""
@@ -88,10 +84,10 @@ def running(*options: str) -> Iterator[Cluster]:
         line = process.stdout.readline()
         assert line, f"the cluster did not come up: status {process.wait()}"
         said = json.loads(line)
-        yield Cluster(process, said, Client(KubeConfig.from_file(said["kubeconfig"]), trust_env=False))
+        yield Cluster(process, said, client_of(said))
     finally:
         process.stdin.close()
-        process.wait(timeout=15)
+        process.wait(timeout=PATIENCE)
         process.stdout.close()
 
 
@@ -158,7 +154,7 @@ class Space:
             Pod,
             name,
             metadata=metadata or {},
-            spec={"terminationGracePeriodSeconds": 2, "containers": [container], **spec},
+            spec={"terminationGracePeriodSeconds": 60, "containers": [container], **spec},
         )
 
     def status(self, name: str) -> Object:

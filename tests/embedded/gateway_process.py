@@ -2,13 +2,11 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,22 +15,10 @@ from typing import Any
 
 import httpx
 
+from tests.ports import free_port
+from tests.waiting import PATIENCE, eventually
+
 COOKIE = "session_id"
-
-
-def eventually(what: str, condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Return the first truth that *condition* gives; fail when it gives none in time."""
-    deadline = time.monotonic() + seconds
-    while not (held := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
-    return held
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -50,7 +36,7 @@ class _Echo(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/slow"):
             self.server.entered.set()  # type: ignore[attr-defined]
-            self.server.release.wait(10)  # type: ignore[attr-defined]
+            self.server.release.wait(PATIENCE)  # type: ignore[attr-defined]
         body = json.dumps(
             {"pod": self.server.name, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}  # type: ignore[attr-defined]
         ).encode()
@@ -99,7 +85,7 @@ class Gateway:
     proxy: str
     admin: httpx.Client
     status: str
-    _client: httpx.Client = field(default_factory=httpx.Client)
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE, trust_env=False))
 
     def push(self, config: dict[str, Any], **query: int) -> httpx.Response:
         return self.admin.post("/config", json=config, params={"check_hash": 1, "flatten_errors": 1, **query})
@@ -149,7 +135,7 @@ def start(**environment: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
 def running_gateway(**environment: str) -> Iterator[Gateway]:
     """A gateway that answers, with no configuration yet."""
     process, environ = start(**environment)
-    admin = httpx.Client(base_url=f"http://{environ['KONG_ADMIN_LISTEN'].split(',')[0]}", timeout=20)
+    admin = httpx.Client(base_url=f"http://{environ['KONG_ADMIN_LISTEN'].split(',')[0]}", timeout=PATIENCE)
     status = f"http://{environ['KONG_STATUS_LISTEN']}"
     try:
         eventually("the Admin API answers", lambda: answers(f"{status}/status") or process.poll() is not None)
@@ -157,14 +143,14 @@ def running_gateway(**environment: str) -> Iterator[Gateway]:
     finally:
         admin.close()
         process.terminate()
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=PATIENCE)
         print(said)  # pytest shows it when the test fails
 
 
 def answers(url: str) -> bool:
     """Does anything answer there?"""
     try:
-        httpx.get(url)
+        httpx.get(url, timeout=PATIENCE, trust_env=False)
     except httpx.TransportError:
         return False
     return True

@@ -22,6 +22,7 @@ from tests.embedded.apiserver_process import (
     running_apiserver,
     write_credentials,
 )
+from tests.waiting import PATIENCE
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -60,7 +61,9 @@ def deployment(name: str, **spec: Any) -> dict[str, Any]:
 def test_requests_without_the_token_are_refused(server: ApiServer) -> None:
     """Whoever may create pods may run processes on this machine, so loopback alone is not enough."""
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": server.token}):
-        answer = httpx.get(f"{server.url}{PODS}", headers=headers, verify=_trust(server), trust_env=False)
+        answer = httpx.get(
+            f"{server.url}{PODS}", headers=headers, verify=_trust(server), timeout=PATIENCE, trust_env=False
+        )
         assert answer.status_code == 401
         assert answer.json()["kind"] == "Status"
         assert answer.json()["reason"] == "Unauthorized"
@@ -68,7 +71,7 @@ def test_requests_without_the_token_are_refused(server: ApiServer) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/version"])
 def test_health_and_version_need_no_token(server: ApiServer, path: str) -> None:
-    assert httpx.get(f"{server.url}{path}", verify=_trust(server), trust_env=False).status_code == 200
+    assert httpx.get(f"{server.url}{path}", verify=_trust(server), timeout=PATIENCE, trust_env=False).status_code == 200
 
 
 def _trust(server: ApiServer) -> ssl.SSLContext:
@@ -79,7 +82,9 @@ def test_address_that_cannot_be_bound_is_said_in_one_line(tmp_path: Path) -> Non
     write_credentials(tmp_path, "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(command(tmp_path, port=port), capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command(tmp_path, port=port), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
@@ -90,7 +95,7 @@ def test_address_that_cannot_be_bound_is_said_in_one_line(tmp_path: Path) -> Non
 def test_unusable_credentials_are_said_in_one_line(tmp_path: Path, broken: str) -> None:
     write_credentials(tmp_path, "127.0.0.1")
     (tmp_path / broken).write_text("")
-    done = subprocess.run(command(tmp_path), capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(command(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert broken in done.stderr
@@ -105,12 +110,12 @@ def test_signal_ends_the_server_and_its_watches(tmp_path: Path, signum: signal.S
         trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
         headers = {"Authorization": f"Bearer {token}"}
         with (
-            httpx.Client(base_url=url, headers=headers, verify=trust, trust_env=False) as client,
+            httpx.Client(base_url=url, headers=headers, verify=trust, timeout=PATIENCE, trust_env=False) as client,
             client.stream("GET", f"{PODS}?watch=1") as watch,
         ):
             process.send_signal(signum)
             assert list(watch.iter_lines()) == []
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert errors == ""
 

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from embedded_cluster.apiserver.server import ApiServer as ApiServerApp
 from embedded_cluster.apiserver.store import HISTORY, Store
-from tests.embedded.apiserver_process import ApiServer, eventually, running_apiserver
+from tests.embedded.apiserver_process import ApiServer, running_apiserver
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def path(server: ApiServer, request: pytest.FixtureRequest) -> str:
 @contextmanager
 def watching(server: ApiServer, path: str, query: str = "", **headers: str) -> Iterator[Iterator[dict[str, Any]]]:
     """The events of a watch as they come; the watch has begun when this is entered."""
-    with server.client.stream("GET", f"{path}?watch=1&{query}", headers=headers, timeout=10) as answer:
+    with server.client.stream("GET", f"{path}?watch=1&{query}", headers=headers) as answer:
         assert answer.status_code == 200
         yield (json.loads(line) for line in answer.iter_lines())
 
@@ -131,7 +132,7 @@ def test_watch_ends_after_its_timeout_with_a_bookmark_that_continues_it(server: 
     begun = time.monotonic()
     with watching(server, path, "timeoutSeconds=1&allowWatchBookmarks=true") as events:
         received = list(events)
-    assert 0.9 < time.monotonic() - begun < 5
+    assert time.monotonic() - begun > 0.9
     assert [event["type"] for event in received] == ["ADDED", "BOOKMARK"]
     bookmark = received[-1]["object"]
     assert bookmark["kind"] == "ConfigMap"
@@ -180,7 +181,7 @@ def test_many_watchers_all_see_every_change_in_order(server: ApiServer, path: st
         for name in names:
             create(server, path, name)
         for watcher in watchers:
-            assert watcher.result(timeout=20) == names
+            assert watcher.result(timeout=PATIENCE) == names
 
 
 def test_closed_watch_leaves_nothing_behind() -> None:

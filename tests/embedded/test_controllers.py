@@ -1,6 +1,6 @@
 """The controllers keep what is in step with what was asked for, seen through the API of a running cluster."""
 
-import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +19,26 @@ from embedded_cluster.client import (
 from embedded_cluster.controllers.replicaset import victims
 from embedded_cluster.controllers.rollout import Bounds, Generation, size_of_new, sizes_of_old, template_hash
 from embedded_cluster.objects import is_active, is_ready, selects
-from tests.embedded.conftest import Space, endpoints, eventually, seen
+from tests.embedded.conftest import Space, endpoints, seen
+from tests.waiting import PATIENCE, eventually
 
 SLEEP = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
+HELD = {"preStop": {"exec": {"command": ["sh", "-c", "until test -e go; do sleep 0.05; done"]}}}
+"""A pod that is on its way out until :func:`release` lets it end."""
 NEVER_READY = {"exec": {"command": ["false"]}, "periodSeconds": 60}
 
 
+def release(space: Space, pod: Object) -> None:
+    """Let a held pod end."""
+    (Path(space.cluster.said["dir"]) / "pods" / pod["metadata"]["uid"] / "go").touch()
+
+
 def template(**container: Any) -> Object:
-    """A pod template labelled app=echo."""
+    """A pod template labelled app=echo; no machine is so busy that its grace period ends by itself."""
     main = {"name": "main", "image": "test", "command": SLEEP, **container}
     return {
         "metadata": {"labels": {"app": "echo"}},
-        "spec": {"terminationGracePeriodSeconds": 5, "containers": [main]},
+        "spec": {"terminationGracePeriodSeconds": 600, "containers": [main]},
     }
 
 
@@ -68,13 +76,13 @@ class TestDeployment:
         """rollout status, wait, scale, restart, history and undo do what they do on a real cluster."""
         deployment(space, 2)
         assert "successfully rolled out" in kubectl("rollout", "status", "deploy/echo")
-        kubectl("wait", "--for=condition=Available", "deploy/echo", "--timeout=5s")
+        kubectl("wait", "--for=condition=Available", "deploy/echo", f"--timeout={PATIENCE:g}s")
         kubectl("scale", "deploy/echo", "--replicas=3")
-        kubectl("rollout", "status", "deploy/echo", "--timeout=5s")
+        kubectl("rollout", "status", "deploy/echo", f"--timeout={PATIENCE:g}s")
         assert len(pods(space)) == 3
         before = {pod["metadata"]["name"] for pod in pods(space)}
         kubectl("rollout", "restart", "deploy/echo")
-        kubectl("rollout", "status", "deploy/echo", "--timeout=10s")
+        kubectl("rollout", "status", "deploy/echo", f"--timeout={PATIENCE:g}s")
         settled(space, 3)
         assert before.isdisjoint(pod["metadata"]["name"] for pod in pods(space))
         assert "2 " in kubectl("rollout", "history", "deploy/echo")
@@ -154,7 +162,7 @@ class TestDeployment:
 class TestReplicaSet:
     def test_a_deleted_pod_is_replaced_at_once(self, space):
         """A pod that terminates does not count, however long it takes."""
-        deployment(space, 1, lifecycle={"preStop": {"sleep": {"seconds": 5}}})
+        deployment(space, 1, lifecycle=HELD)
         settled(space, 1)
         [pod] = pods(space)
         space.client.delete(Pod, pod["metadata"]["name"], namespace=space.name)
@@ -164,6 +172,8 @@ class TestReplicaSet:
 
         eventually("a replacement", replaced)
         assert space.get(Pod, pod["metadata"]["name"]) is not None, "the old one is still on its way out"
+        release(space, pod)
+        eventually("the old one has gone", lambda: space.get(Pod, pod["metadata"]["name"]) is None)
 
     def test_scaling_down_takes_the_cheapest_pod(self, space):
         """controller.kubernetes.io/pod-deletion-cost names the victim."""
@@ -283,8 +293,8 @@ class TestEndpointSlices:
             "web",
             SLEEP,
             metadata={"labels": {"app": "web"}},
-            container={"readinessProbe": NEVER_READY, "lifecycle": {"preStop": {"sleep": {"seconds": 2}}}},
-            terminationGracePeriodSeconds=5,
+            container={"readinessProbe": NEVER_READY, "lifecycle": HELD},
+            terminationGracePeriodSeconds=600,
         )
         eventually("TFF", seen(space, {"web": "TFF"}))
         eventually("running", lambda: space.status("web")["phase"] == "Running")
@@ -292,6 +302,8 @@ class TestEndpointSlices:
         eventually("TFT", seen(space, {"web": "TFT"}))
         [found] = space.list(EndpointSlice)
         assert found["metadata"]["labels"]["service.kubernetes.io/headless"] == ""
+        [pod] = space.list(Pod)
+        release(space, pod)
 
     def test_a_service_without_pods_has_an_empty_slice(self, space):
         """Clients wait for the slice, not for its absence; it goes with the Service."""
@@ -308,16 +320,20 @@ class TestNamespaces:
         space.client.create(Namespace.from_dict({"metadata": {"name": name}}))
         inner = Space(space.cluster, name)
         inner.create(ConfigMap, "settings", data={})
-        deployment(inner, 2, lifecycle={"preStop": {"sleep": {"seconds": 1}}})
+        deployment(inner, 2, lifecycle=HELD)
         settled(inner, 2)
-        began = time.monotonic()
         space.client.delete(Namespace, name)
 
         def gone() -> bool:
             return name not in [each["metadata"]["name"] for each in space.client.list(Namespace)]
 
+        eventually("terminating", lambda: not pods(inner))
+        first, second = inner.list(Pod)
+        release(inner, first)
+        eventually("the first has ended", lambda: len(inner.list(Pod)) == 1)
+        assert not gone(), "the second pod is still on its way out"
+        release(inner, second)
         eventually("gone", gone)
-        assert time.monotonic() - began > 1
         assert not inner.list(Pod) + inner.list(ConfigMap) + inner.list(ReplicaSet)
 
 
@@ -331,11 +347,13 @@ class TestGarbageCollection:
 
     def test_foreground_deletion_takes_the_dependents_first(self, space):
         """The Deployment stays until its pods are gone."""
-        deployment(space, 1, lifecycle={"preStop": {"sleep": {"seconds": 1}}})
+        deployment(space, 1, lifecycle=HELD)
         settled(space, 1)
+        [pod] = pods(space)
         space.client.delete(Deployment, "echo", namespace=space.name, cascade=CascadeType.FOREGROUND)
         eventually("terminating", lambda: not pods(space))
         assert space.get(Deployment, "echo") is not None
+        release(space, pod)
         eventually("gone", lambda: space.get(Deployment, "echo") is None)
         assert not space.list(ReplicaSet) + space.list(Pod)
 

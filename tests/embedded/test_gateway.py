@@ -17,6 +17,7 @@ from tests.embedded.gateway_process import (
     session_of,
     sticky,
 )
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,11 @@ def gateway() -> Iterator[Gateway]:
 def test_gateway_is_ready_once_a_configuration_is_in_force(pods: list[Pod]) -> None:
     """Before the first one it answers 503 to the probe, all zeros as hash, and 404 to every request."""
     with running_gateway() as gateway:
-        assert httpx.get(f"{gateway.status}/status/ready").status_code == 503
+        assert httpx.get(f"{gateway.status}/status/ready", timeout=PATIENCE).status_code == 503
         assert gateway.admin.get("/status").json()["configuration_hash"] == "0" * 32
         assert gateway.get().json() == {"message": "no Route matched with those values"}
         assert gateway.push(sticky(pods)).status_code == 201
-        assert httpx.get(f"{gateway.status}/status/ready").status_code == 200
+        assert httpx.get(f"{gateway.status}/status/ready", timeout=PATIENCE).status_code == 200
         assert gateway.get().status_code == 200
 
 
@@ -133,7 +134,7 @@ def test_configuration_changes_fail_no_request(gateway: Gateway, pods: list[Pod]
     stop, wrong = threading.Event(), []
 
     def visit() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=PATIENCE) as client:
             while not stop.is_set():
                 answer = client.get(gateway.proxy, headers={"Cookie": f"{COOKIE}={cookie}"})
                 if answer.status_code != 200 or answer.json()["pod"] != "pod-0":
@@ -185,12 +186,12 @@ def test_http2_and_websockets_are_sticky_too(gateway: Gateway, pods: list[Pod]) 
     """HTTP/2 by prior knowledge, and the 101 of an upgrade, follow and set the cookie."""
     gateway.push(sticky(pods))
     sessions = gateway.open_sessions(pods)
-    with httpx.Client(http1=False, http2=True) as client:
+    with httpx.Client(http1=False, http2=True, timeout=PATIENCE) as client:
         for pod, cookie in sessions.items():
             answer = client.get(gateway.proxy, headers={"Cookie": f"{COOKIE}={cookie}"})
             assert (answer.http_version, answer.json()["pod"]) == ("HTTP/2", pod)
     host, port = gateway.proxy.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as sock:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         head = sock.recv(4096)
         assert head.startswith(b"HTTP/1.1 101 ")

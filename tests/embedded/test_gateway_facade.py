@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.embedded.gateway_process import Gateway, free_port, running_gateway
+from tests.embedded.gateway_process import Gateway, running_gateway
+from tests.ports import free_port
+from tests.waiting import PATIENCE
 
 CONSUMER = {"username": "ann", "tags": ["k8s-kind:KongConsumer"]}
 CONFIG = {
@@ -34,9 +36,10 @@ def test_the_admin_api_speaks_tls_where_it_is_told_to() -> None:
     with running_gateway(EMBEDDED_DATA_PLANE="python", KONG_ADMIN_LISTEN=listen) as gateway:
         root = gateway.admin.get("/").json()
         assert [each["ssl"] for each in root["configuration"]["admin_listeners"]] == [False, True]
-        assert httpx.get(f"https://127.0.0.1:{secure}/", verify=False).json()["node_id"] == root["node_id"]  # noqa: S501
+        told = httpx.get(f"https://127.0.0.1:{secure}/", verify=False, timeout=PATIENCE)  # noqa: S501 - its own
+        assert told.json()["node_id"] == root["node_id"]
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.get(f"https://127.0.0.1:{secure}/", verify=ssl.create_default_context())
+            httpx.get(f"https://127.0.0.1:{secure}/", verify=ssl.create_default_context(), timeout=PATIENCE)
 
 
 def test_replicas_say_the_same_of_their_proxy(gateway: Gateway) -> None:

@@ -43,7 +43,7 @@ def test_never_sets_the_cookie(gateway):
 def test_ignores_the_cookie_sometimes(gateway, pods):
     """About one request in twenty goes astray, is marked, and leaves the client its cookie; the others do not."""
     sessions = gateway.open_sessions(pods)
-    requests, astray, marked = 1500, 0, 0
+    requests, astray, marked = 900, 0, 0
     for number in range(requests):
         pod, cookie = list(sessions.items())[number % len(sessions)]
         answer = gateway.get(cookie=f"{cookie}; theme=dark")
@@ -54,9 +54,9 @@ def test_ignores_the_cookie_sometimes(gateway, pods):
         assert "theme=dark" in answer.json()["headers"]["cookie"]
         astray += leaked
         marked += fired
-    # 5 % and 7.5 % of 1500, six standard deviations to either side.
-    assert 25 <= astray <= 125
-    assert 51 <= marked <= 174
+    # 5 % and 7.5 % of 900, six standard deviations to either side.
+    assert 6 <= astray <= 84
+    assert 21 <= marked <= 114
 
 
 def test_sets_a_wrong_path(gateway):
@@ -97,4 +97,4 @@ def test_every_fault_says_what_it_is():
         assert mutant.source
         assert mutant.caught_by or mutant.measured_by
         assert {*mutant.caught_by, *mutant.measured_by} <= known
-        assert load_hook(mutant.hook.partition("=")[2]) is mutant.commit
+        assert load_hook(mutant.hook.partition("=")[2]) is mutant

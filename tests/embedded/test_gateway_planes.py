@@ -10,6 +10,7 @@ from embedded_cluster.environment import MisconfiguredError
 from embedded_cluster.gateway.__main__ import Settings
 from embedded_cluster.gateway.planes import PLANES
 from tests.embedded.gateway_process import COOKIE, Gateway, Pod, running_gateway, running_pods, session_of, sticky
+from tests.waiting import PATIENCE
 
 NAMES = {"envoy": "Envoy", "haproxy": "HAProxy", "python": "Python proxy"}
 
@@ -91,11 +92,13 @@ def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gatewa
     pods[0].entered.clear()
     pods[0].release.clear()
     cookie, answered = gateway.open_sessions(pods)["pod-0"], []
-    with httpx.Client() as kept:
+    with httpx.Client(timeout=PATIENCE) as kept:
         assert kept.get(gateway.proxy).status_code == 200
         fields = {"Cookie": f"{COOKIE}={cookie}"}
         visitor = threading.Thread(
-            target=lambda: answered.append(httpx.get(f"{gateway.proxy}/slow", headers=fields, timeout=10).status_code)
+            target=lambda: answered.append(
+                httpx.get(f"{gateway.proxy}/slow", headers=fields, timeout=PATIENCE).status_code
+            )
         )
         visitor.start()
         assert pods[0].entered.wait(5)

@@ -13,7 +13,8 @@ import pytest
 
 from embedded_cluster.environment import MisconfiguredError
 from embedded_cluster.gateway.__main__ import Settings
-from tests.embedded.gateway_process import Pod, eventually, running_gateway, running_pods, start, sticky
+from tests.embedded.gateway_process import Pod, running_gateway, running_pods, start, sticky
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def test_sigterm_lets_requests_in_flight_complete(pods: list[Pod]) -> None:
         envoy, answered = gateway.envoy(), []
         visitor = threading.Thread(target=lambda: answered.append(gateway.get("/slow").status_code))
         visitor.start()
-        assert pods[0].entered.wait(5)
+        assert pods[0].entered.wait(PATIENCE)
         gateway.process.send_signal(signal.SIGTERM)
         eventually("the proxy accepts nothing new", lambda: _refuses(gateway.proxy))
         pods[0].release.set()
         visitor.join()
         assert answered == [200]
-        assert gateway.process.wait(5) == 0
+        assert gateway.process.wait(PATIENCE) == 0
         assert not _alive(envoy)
 
 
@@ -44,7 +45,7 @@ def test_kill_leaves_no_envoy_behind(tmp_path: Path) -> None:
     with running_gateway(TMPDIR=str(tmp_path)) as gateway:
         envoy = gateway.envoy()
         gateway.process.kill()
-        gateway.process.wait(5)
+        gateway.process.wait(PATIENCE)
         eventually("Envoy is gone", lambda: not _alive(envoy))
 
 
@@ -52,7 +53,7 @@ def test_gateway_does_not_outlive_its_envoy() -> None:
     """When Envoy ends by itself the gateway ends too, with status 1, so that it is started anew."""
     with running_gateway() as gateway:
         os.kill(gateway.envoy(), signal.SIGKILL)
-        assert gateway.process.wait(5) == 1
+        assert gateway.process.wait(PATIENCE) == 1
 
 
 @pytest.mark.parametrize("listen", ["PROXY", "ADMIN", "STATUS"])
@@ -85,7 +86,9 @@ def test_a_platform_without_envoy_gets_one_clear_line() -> None:
     """The wheel exists for some platforms only."""
     hidden = "import sys; sys.modules['envoy'] = None; import embedded_cluster.gateway.__main__ as gateway"
     hidden += "; sys.exit(gateway.main())"
-    ended = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, timeout=10, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert ended.returncode == 2
     assert ended.stderr.startswith("gateway: no Envoy for ")
     assert ended.stderr.count("\n") == 1
@@ -93,7 +96,7 @@ def test_a_platform_without_envoy_gets_one_clear_line() -> None:
 
 def _refused(**environment: str) -> str:
     process, _ = start(**environment)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2, said
     (line,) = [line for line in said.splitlines() if line.startswith("gateway: ")]
     assert "Traceback" not in said

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.embedded.apiserver_process import CRDS, ApiServer, eventually, needs_kubectl, running_apiserver
+from tests.embedded.apiserver_process import CRDS, ApiServer, needs_kubectl, running_apiserver
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = needs_kubectl
 
@@ -174,14 +175,14 @@ def test_scale_and_rollout_status(server: ApiServer, workload: str) -> None:
     )
     status = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}
     waiting = subprocess.Popen(
-        ["kubectl", "rollout", "status", "-n", workload, "deployment/echo", "--timeout=20s"],  # noqa: S607
+        ["kubectl", "rollout", "status", "-n", workload, "deployment/echo", f"--timeout={PATIENCE:g}s"],  # noqa: S607
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "KUBECONFIG": str(server.kubeconfig), "HOME": str(server.directory)},
     )
     patch = json.dumps({"status": status})
     server.kubectl("patch", "-n", workload, "deployment/echo", "--subresource=status", "--type=merge", "-p", patch)
-    output, _ = waiting.communicate(timeout=20)
+    output, _ = waiting.communicate(timeout=PATIENCE)
     assert 'deployment "echo" successfully rolled out' in output
     row = server.kubectl("get", "-n", workload, "deployment/echo", "-o", "wide").splitlines()
     assert row[0].split()[:8] == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
@@ -324,7 +325,7 @@ def test_pods_are_shown_as_on_any_cluster(server: ApiServer, namespace: str) -> 
 def test_delete_waits_until_the_pod_is_gone(server: ApiServer, namespace: str) -> None:
     run_pod(server, namespace, "slow")
     deleting = subprocess.Popen(
-        ["kubectl", "delete", "pod", "slow", "-n", namespace, "--timeout=20s"],  # noqa: S607
+        ["kubectl", "delete", "pod", "slow", "-n", namespace, f"--timeout={PATIENCE:g}s"],  # noqa: S607
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "KUBECONFIG": str(server.kubeconfig), "HOME": str(server.directory)},
@@ -333,7 +334,7 @@ def test_delete_waits_until_the_pod_is_gone(server: ApiServer, namespace: str) -
     eventually("deletion begins", lambda: "deletionTimestamp" in server.request("GET", path)["metadata"])
     assert deleting.poll() is None
     server.request("DELETE", f"{path}?gracePeriodSeconds=0")  # the node's last word
-    output, _ = deleting.communicate(timeout=20)
+    output, _ = deleting.communicate(timeout=PATIENCE)
     assert output.startswith('pod "slow" deleted')
     assert deleting.returncode == 0
 
@@ -351,7 +352,7 @@ def test_wait_sees_conditions_and_deletion(server: ApiServer, namespace: str) ->
         "wait", "-n", namespace, "--for=jsonpath={.status.phase}=Running", "pod/waited"
     )
     server.kubectl("delete", "-n", namespace, "pod", "waited", "--grace-period=0", "--force")
-    server.kubectl("wait", "-n", namespace, "--for=delete", "pod/waited", "--timeout=5s")
+    server.kubectl("wait", "-n", namespace, "--for=delete", "pod/waited", f"--timeout={PATIENCE:g}s")
 
 
 def test_watch_prints_a_row_per_change(server: ApiServer, workload: str, tmp_path: Path) -> None:
@@ -368,7 +369,7 @@ def test_watch_prints_a_row_per_change(server: ApiServer, workload: str, tmp_pat
             eventually("the second row", lambda: "0/5" in printed.read_text())
         finally:
             watching.terminate()
-            watching.wait(timeout=10)
+            watching.wait(timeout=PATIENCE)
     assert printed.read_text().count("NAME") == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.apiserver_process import eventually
+from tests.waiting import PATIENCE, eventually
 
 _CHILD_ASKS = "from embedded_cluster.lifeline import die_with_parent; die_with_parent()"
 _PARENT_TIES = "import os; from embedded_cluster.lifeline import die_with_parent_of as tie"
@@ -30,17 +30,17 @@ def _parent_with(start_child: str) -> subprocess.Popen[str]:
     "start_child",
     [
         pytest.param(
-            f"child = subprocess.Popen([sys.executable, '-c', '{_CHILD_ASKS}; print(); import time; time.sleep(60)'],"
+            f"child = subprocess.Popen([sys.executable, '-c', '{_CHILD_ASKS}; print(); import time; time.sleep(600)'],"
             "stdout=subprocess.PIPE); child.stdout.readline()",
             id="the child asks",
         ),
         pytest.param(
-            f"{_PARENT_TIES}; child = subprocess.Popen(['sleep', '60'], preexec_fn=tie(os.getpid()))",
+            f"{_PARENT_TIES}; child = subprocess.Popen(['sleep', '600'], preexec_fn=tie(os.getpid()))",
             id="the parent ties a program that knows nothing of it",
         ),
         pytest.param(
             f"{_PARENT_TIES}; child = subprocess.Popen([sys.executable, '-c', '{_CHILD_ASKS}; import time;"
-            " time.sleep(60)'], preexec_fn=tie(os.getpid()))",
+            " time.sleep(600)'], preexec_fn=tie(os.getpid()))",
             id="both",
         ),
     ],
@@ -64,6 +64,8 @@ def test_child_of_a_parent_that_is_gone_already_ends_at_once() -> None:
         "die_with_parent(signal.SIGKILL, parent=parent)\n"
         "print('still here', flush=True)"
     )
-    done = subprocess.run([sys.executable, "-c", asks_late], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", asks_late], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.stdout == ""
     assert done.stderr == ""

@@ -13,6 +13,7 @@ import pytest
 
 from tests.embedded.conftest import running
 from tests.embedded.gateway_process import running_gateway
+from tests.waiting import PATIENCE
 
 KIC = """#!/bin/sh
 [ "$1" = version ] && echo '{"release": "v3.5.99", "repo": "", "commit": ""}' && exit
@@ -24,7 +25,7 @@ exit 3
 def up(*options: str) -> subprocess.CompletedProcess[str]:
     """``up`` that is expected to fail."""
     command = [sys.executable, "-m", "embedded_cluster", "up", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def program(file: Path, text: str) -> Path:
@@ -82,5 +83,5 @@ def test_a_gateway_run_by_hand_is_configured() -> None:
         admin = str(gateway.admin.base_url).rstrip("/")
         with running("--admin-url", admin, "--proxy-url", gateway.proxy) as cluster:
             assert cluster.said["admin_url"] == admin
-            assert httpx.get(f"{admin}/status").json()["configuration_hash"] != "0" * 32
+            assert httpx.get(f"{admin}/status", timeout=PATIENCE).json()["configuration_hash"] != "0" * 32
             assert "kong-gateway-" not in cluster.kubectl("-n", "kong", "get", "pods", "-o", "name")

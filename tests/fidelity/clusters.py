@@ -5,8 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,11 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.waiting import PATIENCE
+
 ASSETS, KIC = os.environ.get("STICKYCONF_ASSETS"), os.environ.get("STICKYCONF_KIC")
 NAMESPACE = "fidelity"
 Object = dict[str, Any]
-
-
-def eventually(what: str, look: Callable[[], Any], seconds: float = 90.0) -> Any:
-    """The first true value of *look*; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 @dataclass
@@ -74,10 +66,10 @@ def running(*options: str) -> Iterator[Cluster]:
             headers={"Authorization": f"Bearer {token}"},
             verify=False,  # noqa: S501 - the cluster is this test's own
             trust_env=False,
-            timeout=30,
+            timeout=PATIENCE,
         ) as api:
             yield Cluster(said, api)
     finally:
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
         process.stdout.close()

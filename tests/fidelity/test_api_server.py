@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fidelity.clusters import ASSETS, Cluster, Object, eventually, running
+from tests.fidelity.clusters import ASSETS, Cluster, Object, running
 from tests.fidelity.probes import CORE, GATEWAY_API, JSON, POLICIES, TABLE, probes
 from tests.fidelity.test_controller import differences
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not ASSETS, reason="STICKYCONF_ASSETS names no directory with etcd and kube-apiserver")
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.fidelity import written
-from tests.fidelity.clusters import ASSETS, KIC, NAMESPACE, Cluster, Object, eventually, running
+from tests.fidelity.clusters import ASSETS, KIC, NAMESPACE, Cluster, Object, running
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not KIC, reason="STICKYCONF_KIC names no KIC binary to compare the stand-in with")
 

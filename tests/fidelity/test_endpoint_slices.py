@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fidelity.clusters import ASSETS, NAMESPACE, Cluster, eventually, running
+from tests.fidelity.clusters import ASSETS, NAMESPACE, Cluster, running
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     not (ASSETS and (Path(ASSETS) / "kube-controller-manager").exists()),

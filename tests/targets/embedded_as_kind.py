@@ -27,6 +27,7 @@ from stickyconf.targets.kind.published import sources
 from stickyconf.targets.kind.settings import KindSettings
 from stickyconf.targets.kubernetes import KubernetesCluster
 from tests.targets import stand_in
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def embedded_cluster(_settings: Any, _tools: Any, run: str, root: Path, _waiter:
             yield Cluster(run, kubeconfig)
     finally:
         process.stdin.close()
-        process.wait(timeout=15)
+        process.wait(timeout=PATIENCE)
         process.stdout.close()
         shutil.rmtree(root / ".pytest-kind" / run, ignore_errors=True)
         with contextlib.suppress(OSError):  # another run's is there, too

@@ -6,7 +6,7 @@ from pathlib import Path
 from stickyconf.targets.kind.preflight import Tools
 
 _KIND = """\
-#!{python}
+#!{python} -IS
 import os, pathlib, sys, uuid
 state, words = pathlib.Path({state!r}), sys.argv[1:]
 options = dict(zip(words, words[1:])) | dict(word.split("=", 1) for word in words if "=" in word)
@@ -37,7 +37,7 @@ match words[:2]:
 """
 
 _DOCKER = """\
-#!{python}
+#!{python} -IS
 import json, pathlib, sys
 state, words = pathlib.Path({state!r}), sys.argv[1:]
 match words:
@@ -70,7 +70,7 @@ current-context: kind-x
 def tools(state: Path) -> Tools:
     """Write the programs; ``state`` is the directory where their world is."""
     (state / "clusters").mkdir(parents=True)
-    for name, text in (("kind", _KIND), ("docker", _DOCKER), ("kubectl", "#!{python}\n")):
+    for name, text in (("kind", _KIND), ("docker", _DOCKER), ("kubectl", "#!{python} -IS\n")):
         program = state / name
         program.write_text(text.format(python=sys.executable, state=str(state), kubeconfig=_KUBECONFIG))
         program.chmod(0o755)

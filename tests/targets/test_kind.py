@@ -20,10 +20,10 @@ from stickyconf.targets.kind.preflight import Tools
 from stickyconf.targets.kind.record import Claim
 from stickyconf.targets.kind.settings import KindSettings, settings
 from stickyconf.wait import Budgets, Waiter
-from tests.embedded.apiserver_process import eventually
 from tests.targets import fakes
+from tests.waiting import PATIENCE, eventually
 
-WAITER = Waiter(Budgets.of({"node": 30}))
+WAITER = Waiter(Budgets.of({"node": PATIENCE}))
 ROOT = Path(__file__).parents[2]
 
 
@@ -153,8 +153,10 @@ def test_kind_fails(root, tools):
 
 def test_too_slow(root, tools):
     """The budget stops kind and all it started, and the cluster is removed."""
-    tools.kind.write_text(tools.kind.read_text().replace('(state / "network").touch()', "__import__('time').sleep(60)"))
-    hurried = Waiter(Budgets.of({"node": 3}))
+    tools.kind.write_text(
+        tools.kind.read_text().replace('(state / "network").touch()', "__import__('time').sleep(600)")
+    )
+    hurried = Waiter(Budgets.of({"node": 1}))
     with pytest.raises(NoTarget, match=r"--budget node=SECONDS"), kind_cluster(asked(), tools, "r", root, hurried):
         pass
     assert not (root / ".pytest-kind").exists()
@@ -172,7 +174,7 @@ def test_licence_is_not_inherited(root, tools, monkeypatch):
 
 def _work(root: Path, tools: Tools, barrier: Any) -> None:
     with kind_cluster(asked(), tools, "one", root, WAITER):
-        barrier.wait(30)  # every worker has the cluster at the same time
+        barrier.wait(PATIENCE)  # every worker has the cluster at the same time
 
 
 def test_one_cluster_for_all_workers(root, tools, monkeypatch):
@@ -184,7 +186,7 @@ def test_one_cluster_for_all_workers(root, tools, monkeypatch):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(PATIENCE)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     said = [line.split()[0] for line in commands(tools)]
     assert said.count("create") == 1
@@ -228,7 +230,7 @@ def _begin(root: Path, tools: Tools, options: dict[str, str]) -> None:
 def test_killed_while_kind_was_at_work(root, tools, options, deaf):
     """kind ends with the run; what it has made by then is found by the run's id, whatever its name, and removed."""
     started = tools.kind.parent / "started"
-    pause = f"pathlib.Path({str(started)!r}).touch()\n        __import__('time').sleep(60)"
+    pause = f"pathlib.Path({str(started)!r}).touch()\n        __import__('time').sleep(600)"
     if deaf:
         pause = f"__import__('signal').signal(15, __import__('signal').SIG_IGN)\n        {pause}"
     text = tools.kind.read_text()
@@ -242,8 +244,8 @@ def test_killed_while_kind_was_at_work(root, tools, options, deaf):
     assert running(tools)
     assert run.pid
     os.kill(run.pid, signal.SIGKILL)
-    run.join(10)
-    eventually("kind has ended", lambda: not running(tools), seconds=30)
+    run.join(PATIENCE)
+    eventually("kind has ended", lambda: not running(tools))
     name = options.get("cluster_name", "stickyconf-dead")
     assert remove_left_over("dead", tools, root) == [name]
     assert clusters(tools) == {"stickyconf-other"}

@@ -1,7 +1,6 @@
 """``pytest --target kind`` as a user runs it: what it refuses, and a whole run with a stand-in for the kind cluster."""
 
 import json
-import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -24,8 +23,7 @@ def path(tmp_path: Path) -> str:
 
 
 def test_without_docker(tmp_path):
-    """One line, soon, and no report; the machine may be a busy one."""
-    began = time.monotonic()
+    """One line, before anything is begun, and no report."""
     result = run_suite(tmp_path / "out", "--target", "kind", path=str(tmp_path))
     assert result.status == 4
     said = [line for line in result.output.splitlines() if line]
@@ -33,7 +31,6 @@ def test_without_docker(tmp_path):
         "ERROR: --target kind needs docker, and there is none on PATH: install Docker "
         "(https://docs.docker.com/get-docker/); --target embedded needs none of it"
     ]
-    assert time.monotonic() - began < 30
     assert not (tmp_path / "out").exists()
 
 

@@ -16,6 +16,7 @@ from stickyconf.ports import HarnessError, Request
 from stickyconf.targets.kubeconfig.installation import _proxy
 from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS, port_forwarded
 from stickyconf.targets.traffic import HttpTraffic
+from tests.waiting import PATIENCE
 
 PORT = (8000).to_bytes(2, "little")
 
@@ -74,7 +75,7 @@ def test_requests_reach_the_pod(loop):
     async def play():
         async with served(http) as server, port_forwarded(server, "kong-1", "kong", 8000) as url:
             for _ in range(2):
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                     answers = [(await client.get(url)).text for _ in range(2)]
                     assert answers == ["ok", "ok"]
             return server.opened
@@ -133,7 +134,7 @@ def test_refusal_closes_the_connection(loop, pod):
         async with (
             served(lambda _: (1, b"connection refused")) as server,
             port_forwarded(server, pod, "kong", 8000) as url,
-            httpx.AsyncClient(trust_env=False, timeout=10) as client,
+            httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client,
         ):
             await client.get(url)
 
@@ -150,7 +151,7 @@ def test_connections_end_with_it(loop):
                 reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
                 writer.write(b"GET / HTTP/1.1\r\n\r\n")
                 await reader.readuntil(b"ok")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 return await reader.read()
 
     assert loop.run(play()) == b""

@@ -1,9 +1,8 @@
-"""What is missing for a kind cluster is said in one line, within five seconds, and nothing has been started."""
+"""What is missing for a kind cluster is said in one line, soon, and nothing has been started."""
 
 import os
 import socket
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.targets.kind import preflight as checks
 from stickyconf.targets.kind.preflight import preflight
 from stickyconf.targets.kind.settings import settings
+from tests.waiting import PATIENCE
 
 INFORMATION = '{"ServerVersion": "28.0", "DockerRootDir": "%s"}'
 
@@ -29,6 +29,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program(directory / "docker", f"echo '{INFORMATION % tmp_path}'")
     program(directory / "kind", "echo kind v0.30.0 go1.24 linux/amd64")
     program(directory / "kubectl", "")
+    monkeypatch.setattr(checks, "SECONDS", PATIENCE)
     monkeypatch.setattr(checks, "FREE_BYTES", 1)
     monkeypatch.setattr(checks, "INOTIFY_LIMITS", tmp_path / "inotify")
     return directory
@@ -40,10 +41,8 @@ def program(path: Path, script: str) -> None:
 
 
 def refused(**options: Any) -> str:
-    began = time.monotonic()
     with pytest.raises(NoTarget) as caught:
         preflight(settings(Namespace(**options), environ={}))
-    assert time.monotonic() - began < 5
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -82,10 +81,16 @@ def test_docker_is_down_but_its_client_is_content(programs):
     assert "Docker does not answer (permission denied)" in refused()
 
 
-def test_docker_hangs(programs):
-    """It is not waited for beyond the limit."""
-    program(programs / "docker", "exec /bin/sleep 60")
-    assert "Docker does not answer (no answer within 4.5 s)" in refused()
+def test_docker_hangs(programs, monkeypatch):
+    """It is not waited for beyond the limit, which all commands share."""
+    program(programs / "docker", "exec /bin/sleep 600")
+    monkeypatch.setattr(checks, "SECONDS", 0.2)
+    assert "Docker does not answer (no answer within 0.2 s)" in refused()
+
+
+def test_limit_is_what_a_user_waits_for():
+    """All that is asked before a cluster is begun takes less than five seconds, or is given up."""
+    assert checks.SECONDS < 5
 
 
 def test_kind_is_too_old(programs):

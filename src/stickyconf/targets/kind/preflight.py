@@ -46,9 +46,9 @@ class Tools:
 class Asking:
     """Runs commands that together may take SECONDS."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self) -> None:
         """Start the clock."""
-        self._until = time.monotonic() + seconds
+        self._until = time.monotonic() + SECONDS
 
     def __call__(self, *command: str | Path) -> tuple[int, str, str]:
         """Return exit status, standard output and error output; status -1 where time was up."""
