@@ -1,6 +1,7 @@
 """Settings of the suite's own tests."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,37 @@ settings.register_profile(
 )
 settings.register_profile("search", settings.get_profile("stickyconf"), derandomize=False, max_examples=2000)
 settings.load_profile("stickyconf")
+
+# A run of the suite that a test starts is no worker of pytest-xdist, though the test runs in one.
+for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+    del os.environ[name]
+
+SLOW = ("tests/whole/", "tests/mutants_matrix/", "tests/targets/test_kind_run.py", "tests/targets/test_install.py")
+"""What takes longest, and so begins first if tests run side by side."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the mark also if pytest-xdist is not there."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that one worker of pytest-xdist runs")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores with ``-n auto``: what a test waits for leaves a core to another."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first; what is in one file, or shares a cluster, stays on one worker."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item.nodeid.partition("::")[0])))
+
+
+def _group(file: str) -> str:
+    return "tests/targets/contract" if file.startswith("tests/targets/contract/") else file
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,41 @@
 """Runs the suite as a user would: a process of its own, judged by what it prints and leaves behind."""
 
+import atexit
+import functools
+import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = dict(os.environ)
+"""As it is while no test changes it."""
+HURRIED = (
+    "cluster",
+    "proxy",
+    "rollout",
+    "admission",
+    "programmed",
+    "traffic",
+    "drained",
+    "pod_logs",
+    "cleanup",
+    "command",
+)
+"""Budgets that a busy machine uses up; what a test says of a budget comes later on the command line, and counts."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
+LONGEST = 600.0
+"""Seconds that a run may take on a machine that is busy."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +55,84 @@ class Result:
 
 def command(out: Path, *arguments: str) -> list[str]:
     """Return the command line of a run that writes below ``out``."""
-    return [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--out", str(out), *arguments]
+    return [sys.executable, "-m", "pytest", *_arguments(out, *arguments)]
 
 
-def run_suite(out: Path, *arguments: str, path: str | None = None) -> Result:
-    """Run the suite to its end. ``path`` replaces PATH, to take tools away."""
-    environment = os.environ | ({"PATH": path} if path is not None else {})
+def run_suite(out: Path, *arguments: str, path: str | None = None, environment: Mapping[str, str] = EMPTY) -> Result:
+    """Run the suite to its end. ``path`` replaces PATH, to take tools away; ``environment`` is added to this one's."""
+    environ = {**os.environ, **({"PATH": path} if path is not None else {}), **environment}
+    run = _forked if _of_python(environ) == _of_python(ENVIRONMENT) else _anew
+    status, printed = run(_arguments(out, *arguments), environ)
+    report = out / "latest" / "conformance.yaml"
+    read = yaml.safe_load(report.read_text()) if report.exists() else None
+    return Result(status, printed, read, out / "latest")
+
+
+def _arguments(out: Path, *arguments: str) -> list[str]:
+    budgets = [word for name in HURRIED for word in ("--budget", f"{name}={LONGEST / 2:g}")]
+    return ["-c", "pyproject.toml", "--out", str(out), *budgets, *arguments]
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """What Python itself reads, once, when it starts."""
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+
+
+def _anew(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run in a new interpreter; exit status and output."""
     done = subprocess.run(
-        command(out, *arguments),
+        [sys.executable, "-m", "pytest", *arguments],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=LONGEST,
         check=False,
     )
-    report = out / "latest" / "conformance.yaml"
-    read = yaml.safe_load(report.read_text()) if report.exists() else None
-    return Result(done.returncode, done.stdout, read, out / "latest")
+    return done.returncode, done.stdout
+
+
+def _forked(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run in a process that has the libraries loaded already; exit status (negative for a signal) and output."""
+    process = _forking()
+    assert process.stdin
+    assert process.stdout
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
+        request = {
+            "arguments": arguments,
+            "environment": environment,
+            "directory": str(ROOT),
+            "output": printed.name,
+        }
+        process.stdin.write(f"{json.dumps(request)}\n")
+        process.stdin.flush()
+        watchdog = threading.Timer(LONGEST, os.kill, (int(process.stdout.readline()), signal.SIGKILL))
+        watchdog.start()
+        try:
+            status = int(process.stdout.readline())
+        finally:
+            watchdog.cancel()
+        return status, printed.read()
+
+
+@functools.cache
+def _forking() -> "subprocess.Popen[str]":
+    """The process that has the libraries loaded (see tests/whole/forking.py); it ends with this one."""
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("forking.py"))],
+        cwd=ROOT,
+        env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},  # a process with threads should not fork
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin
+    process.stdin.close()
+    process.wait()

@@ -12,14 +12,15 @@ import yaml
 
 from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.targets.permissions import recorded, refused, rules, unused
-from tests.whole.runs import ROOT, command, run_suite
+from tests.waiting import PATIENCE
+from tests.whole.runs import LONGEST, ROOT, command, run_suite
 
 KUBECTL = shutil.which("kubectl")
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl, which looks at what the suite left")
 
 LABEL = "stickyconf/run"
-PATIENCE = ("--hold", "120", "--budget", "traffic=240", "--budget", "rollout=240")
-"""For a machine that has much to do; where it has not, nothing takes longer by it."""
+UNHURRIED = ("--hold", "120")
+"""For a machine that has much to do; if it has not, nothing takes longer by it."""
 
 DECOYS = {  # names and labels that a careless pattern would catch
     "sticky-drain-1": {},
@@ -51,7 +52,9 @@ def whole(arguments, tmp_path_factory):
     """A run with policies, pods deleted, a Deployment scaled, drain support switched, and pages."""
     chosen = ("API-01", "DRN-08", "DRN-12", "DOC-01")
     selection = [word for requirement in chosen for word in ("--requirement", requirement)]
-    return run_suite(tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", *PATIENCE, *selection)
+    return run_suite(
+        tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", "--drains", "1", *UNHURRIED, *selection
+    )
 
 
 def kubectl(cluster, *words, stdin=None):
@@ -60,7 +63,7 @@ def kubectl(cluster, *words, stdin=None):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     return done.stdout
@@ -133,12 +136,12 @@ def killed(arguments, cluster, out):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline and process.poll() is None:
         if "Running" in kubectl(cluster, "get", "pods", "--all-namespaces", "-l", "app=echo", "--no-headers"):
             break
     os.kill(process.pid, signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL, "the run had ended before it was killed"
+    assert process.wait(PATIENCE) == -signal.SIGKILL, "the run had ended before it was killed"
     [directory] = [one for one in out.iterdir() if one.is_dir()]
     return directory.name.rpartition("-")[2]
 

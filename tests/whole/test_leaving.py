@@ -10,18 +10,17 @@ import psutil
 import pytest
 import yaml
 
-from tests.whole.runs import ROOT, command, run_suite
-
-GONE_SECONDS = 10
+from tests.waiting import PATIENCE
+from tests.whole.runs import LONGEST, ROOT, command, run_suite
 
 
 def started(out: Path) -> tuple[subprocess.Popen, list[psutil.Process]]:
     """Start a run and return it with every process it has once the gateway serves."""
     process = subprocess.Popen(
-        command(out, "--requirement", "DRN-01"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(out, "--requirement", "CKE-01"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     root = psutil.Process(process.pid)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         family = root.children(recursive=True)
         if sum("echo.py" in " ".join(_command(one)) for one in family) >= 3:
@@ -40,35 +39,29 @@ def _command(process: psutil.Process) -> list[str]:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
 def test_nothing_survives(how, tmp_path):
-    """After Ctrl-C, kill -9 or kill of pytest no process of the run is alive 10 s later."""
+    """After Ctrl-C, kill -9 or kill of pytest every process of the run ends."""
     process, family = started(tmp_path)
     assert any("envoy" in one.name() for one in family)
     os.kill(process.pid, how)
-    process.wait(60)
-    _, alive = psutil.wait_procs(family, timeout=GONE_SECONDS)
+    process.wait(PATIENCE)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
     assert not alive
 
 
 def test_two_runs_at_once(tmp_path):
-    """Two runs on one machine share neither ports, addresses nor directories."""
-    selection = ("--requirement", "AFF-01", "--requirement", "CKE-01")
+    """Two runs on one machine share neither ports, addresses nor directories; each can be judged again without one."""
+    selection = ("--requirement", "CKE-01", "--requirement", "CKE-03")
     other = subprocess.Popen(
         command(tmp_path / "a", *selection), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     result = run_suite(tmp_path / "b", *selection)
-    output, _ = other.communicate(timeout=120)
+    output, _ = other.communicate(timeout=LONGEST)
     assert result.status == 0, result.output
     assert other.returncode == 0, output
-
-
-def test_histories_are_judged_again(tmp_path):
-    """The verdicts of a run can be had again from its histories, without a cluster."""
-    first = run_suite(tmp_path / "first", "--requirement", "AFF-01", "--requirement", "AFF-05")
-    again = run_suite(
-        tmp_path / "again", "--requirement", "AFF-01", "--requirement", "AFF-05", "--rejudge", str(first.directory)
-    )
-    assert first.status == again.status == 0, first.output + again.output
-    assert first.status_of("AFF-01") == again.status_of("AFF-01") == "CONFORMS"
+    assert result.status_of("CKE-01") == "CONFORMS"
+    again = run_suite(tmp_path / "again", *selection, "--rejudge", str(result.directory))
+    assert again.status == 0, again.output
+    assert again.status_of("CKE-01") == "CONFORMS"
 
 
 def test_pages_need_kubectl(tmp_path):
@@ -91,7 +84,7 @@ def test_interrupted_run_reports_what_was_judged(tmp_path):
         assert piece, said
         said += piece
     os.kill(process.pid, signal.SIGINT)
-    said += process.communicate(timeout=120)[0]
+    said += process.communicate(timeout=LONGEST)[0]
     report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
     judged = {row["id"]: row["status"] for row in report["requirements"]}
     assert process.returncode == 2, said

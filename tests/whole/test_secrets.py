@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.whole.runs import ROOT, Result, command
+from tests.whole.runs import ROOT, Result, run_suite
 
 # Where each is planted, and what it is. Letters only: no encoding and no wrapping keeps one from being found.
 IN_ENVIRONMENT = "PlantedInTheEnvironmentQzvx"
@@ -112,23 +112,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
     (directory / "planter.py").write_text(PLANTER.format(planted=PLANTED, in_gateway=IN_GATEWAY), encoding="utf-8")
     out = directory / "out"
     arguments = ["-p", "planter", "--junitxml", str(out / "theirs.xml")]
-    done = subprocess.run(
-        command(out, *arguments, "suites/test_policy_api.py", "suites/test_cookie.py"),
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}",
-            "DEPLOY_TOKEN": IN_ENVIRONMENT,
-            "GITHUB_STEP_SUMMARY": str(out / "summary.md"),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, None, out)
+    environment = {
+        "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}",
+        "DEPLOY_TOKEN": IN_ENVIRONMENT,
+        "GITHUB_STEP_SUMMARY": str(out / "summary.md"),
+    }
+    suites = ("suites/test_policy_api.py", "suites/test_cookie.py")
+    return replace(run_suite(out, *arguments, *suites, environment=environment), directory=out)
 
 
 def test_the_run_did_what_would_have_told(run: Result) -> None:
