@@ -3,7 +3,7 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
-from stickyconf.scenarios import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
+from stickyconf.scenarios.visits import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
 # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
 # No round of requests (7, 31, 121; 12 + 2 x 10) is a multiple of 3: dealt in turn to 3 pods, every client would

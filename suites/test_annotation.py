@@ -2,7 +2,8 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import Topology, attach_the_policy_under_traffic
+from stickyconf.scenarios import Topology
+from stickyconf.scenarios.attachment import attach_the_policy_under_traffic
 
 history = recorded(
     "annotation",

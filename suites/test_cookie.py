@@ -2,14 +2,9 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import (
-    Policy,
-    Topology,
-    ask_for_every_status,
-    let_the_application_set_cookies,
-    use_a_library_jar,
-    visit,
-)
+from stickyconf.scenarios import Policy, Topology
+from stickyconf.scenarios.cookies import ask_for_every_status, let_the_application_set_cookies, use_a_library_jar
+from stickyconf.scenarios.visits import visit
 
 history = recorded(
     "cookie",

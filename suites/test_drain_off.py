@@ -2,7 +2,8 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import Topology, drain_one_pod
+from stickyconf.scenarios import Topology
+from stickyconf.scenarios.drain import drain_one_pod
 
 history = recorded("drain-off", drain_one_pod(by="delete"), topology=Topology(hold=True, drain=False))
 

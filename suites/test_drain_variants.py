@@ -2,7 +2,9 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import Topology, drain_under_a_rush, lose_the_process_of_a_draining_pod
+from stickyconf.scenarios import Topology
+from stickyconf.scenarios.drain import drain_under_a_rush
+from stickyconf.scenarios.lifecycle import lose_the_process_of_a_draining_pod
 
 # Enough that a pod which still gets its share, of three pods and its own successor, stays unseen once in a million.
 SESSIONS = checks.ready_terminating_pod_gets_no_new_session.samples()

@@ -1,11 +1,22 @@
-"""Pods that are removed or killed, and the sessions that live on."""
+"""Pods that are added, removed or killed, and the sessions that live on."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import remove_one_pod
+from stickyconf.scenarios.lifecycle import remove_one_pod, scale_up
 
+PODS_AFTER = 6
+scaled_up = recorded(
+    "scale-up",
+    scale_up(pods=PODS_AFTER, sessions=checks.scale_up_moves_nobody.samples(PODS_AFTER)),
+)
 removed = recorded("pod-removed", remove_one_pod())
 killed = recorded("pod-killed", remove_one_pod(grace=0))
+
+
+@requirement("LIF-01")
+def test_scale_up_moves_nobody(scaled_up, judge):
+    """When three pods become six no session moves, and each of the new pods gets new sessions."""
+    judge(checks.scale_up_moves_nobody, scaled_up)
 
 
 @requirement("LIF-02")

@@ -2,8 +2,8 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import Policy, Topology, follow_page
-from stickyconf.scenarios.walkthrough import Step
+from stickyconf.scenarios import Policy, Topology
+from stickyconf.scenarios.walkthrough import Step, follow_page
 
 WAIT_FOR_PODS = "kubectl rollout status -n kong deployment echo --timeout=60s"
 

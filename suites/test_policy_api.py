@@ -3,7 +3,8 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.policy_api import HOW_TO, LEFT_OUT_PATH
-from stickyconf.scenarios import Policy, Topology, submit_policies
+from stickyconf.scenarios import Policy, Topology
+from stickyconf.scenarios.policies import submit_policies
 
 ALGORITHMS = ("round-robin", "least-connections", "consistent-hashing", "latency", "sticky-sessions")
 OTHER_ALGORITHMS = tuple(name for name in ALGORITHMS if name != "sticky-sessions")

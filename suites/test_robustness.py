@@ -3,14 +3,10 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.rotation import FRESH_CONNECTIONS
-from stickyconf.scenarios import (
-    Topology,
-    drain_under_a_rush,
-    forge_unknown_values,
-    lure_to_a_neighbour,
-    send_malformed_values,
-    visit,
-)
+from stickyconf.scenarios import Topology
+from stickyconf.scenarios.drain import drain_under_a_rush
+from stickyconf.scenarios.forgery import forge_unknown_values, lure_to_a_neighbour, send_malformed_values
+from stickyconf.scenarios.visits import visit
 
 forgery = recorded(
     "forgery",

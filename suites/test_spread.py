@@ -2,7 +2,8 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.scenarios import arrive_at_once, place_beside_load, visit
+from stickyconf.scenarios.rush import arrive_at_once, place_beside_load
+from stickyconf.scenarios.visits import visit
 
 # Enough to reach every pod, and to see with 99.9% a pod that gets a quarter of its share.
 SESSIONS = max(checks.every_ready_pod_is_reached.samples(), checks.placement_follows_the_weights.samples())

@@ -15,8 +15,9 @@ from lightkube.types import PatchType
 
 from embedded_cluster.client import Pod
 from stickyconf.ports import NAMESPACE, WorkloadBroken
-from stickyconf.scenarios import Manifests, pods, try_workload
+from stickyconf.scenarios import Manifests, pods
 from stickyconf.scenarios.pods import ready_pods, words_of
+from stickyconf.scenarios.trial import try_workload
 from stickyconf.targets.embedded.installation import embedded_cluster
 from stickyconf.targets.installation import Installation
 from stickyconf.targets.kubernetes import KubernetesCluster

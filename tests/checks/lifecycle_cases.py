@@ -1,9 +1,10 @@
-"""Histories for the checks of sessions that lose their pod. The victim is echo-b."""
+"""Histories for the checks of sessions beside pods that are added, or that lose theirs. The victim is echo-b."""
 
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
 from tests.checks.drain_moments import moving
 from tests.histories.conforming import ACTED, SUCCESSOR, VICTIM
+from tests.histories.drawn import scaled_up
 from tests.histories.edits import (
     answered,
     arranged,
@@ -11,6 +12,7 @@ from tests.histories.edits import (
     by_gateway,
     edited,
     every,
+    nth,
     only,
     plus,
     reaches,
@@ -24,9 +26,10 @@ from tests.histories.edits import (
     without,
     without_cookie,
 )
-from tests.histories.ends import BOUND, DIED, LAST, bereft
+from tests.histories.ends import BOUND, DIED, LAST, bereft, grown
 from tests.histories.tape import GATEWAY
 
+GROWN = grown()
 REMOVED, KILLED, DEAD = bereft(of="removed"), bereft(of="killed"), bereft(of="dead")
 
 
@@ -126,6 +129,44 @@ SOON = between(DIED, DIED + BOUND)
 KILLED_CASES, DEAD_CASES = recovering(KILLED, ACTED), recovering(DEAD, DIED)
 
 CASES = {
+    "scale_up_moves_nobody": Cases(
+        spoken=grown,
+        drawn=scaled_up,
+        accepts={"six pods of three": GROWN},
+        rejects={
+            "a session that moves to a new pod": (
+                edited(GROWN, nth("resident", -1), reaches("echo-d")),
+                "to stay there",
+            ),
+            "a session that moves to an old pod": (
+                edited(GROWN, nth("resident", -1), reaches("echo-a")),
+                "to stay there",
+            ),
+            "a request that fails meanwhile": (edited(GROWN, nth("resident", -2), refused), "to be served"),
+            "a new pod without a session": (
+                edited(GROWN, every("newcomer", where=lambda e: e.pod == "echo-e"), reaches("echo-d")),
+                "echo-e, which was added, to get some of 120 new sessions / none",
+            ),
+        },
+        doubts={
+            "nobody scaled": (without(GROWN, Happening.SCALED), "pods to be added / none were ready"),
+            "no pod was added": (grown(added=()), "pods to be added / none were ready"),
+            "pods that were never ready": (without(GROWN, Happening.PODS_READY), "pods to be added / none were ready"),
+            "a change that never arrived": (unconverged(GROWN), "to arrive on every gateway replica"),
+            "too few new sessions": (grown(newcomers=60), "new sessions after 3 pods were added / 60"),
+            "a pod that held no session": (
+                only(
+                    GROWN, every(where=lambda e: GROWN.sessions()[e.session][0].pod != "echo-c" or e.arm != "resident")
+                ),
+                "a session on echo-c before",
+            ),
+            "no visit afterwards": (
+                only(GROWN, every(where=lambda e: e.arm != "resident" or e.sent < ACTED)),
+                "to be visited after a new pod had opened one",
+            ),
+            "an unknown outcome": (edited(GROWN, nth("resident", -1), unknown), "known outcome"),
+        },
+    ),
     "removed_pod_moves_only_its_own_sessions": Cases(
         spoken=bereft,
         accepts={

@@ -8,6 +8,7 @@ from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
 from stickyconf.model import Happening, History
 from tests.histories import Dialect, Tape, annotation, drain, drain_page, edits, spread, sticky_page
 from tests.histories.conforming import RELEASED, SHOWN, VICTIM
+from tests.histories.ends import grown
 from tests.histories.pages import served
 from tests.histories.rush import rush
 
@@ -38,6 +39,12 @@ def crowd(counts: Counts) -> History:
 
 def beside_load(counts: Counts) -> History:
     return rush(in_order([0, *shuffled(counts)]), newcomers=sum(counts), arrivals=0)
+
+
+def scaled_up(counts: Counts) -> History:
+    """The first pod is the one that was added."""
+    order = in_order([0, 1, 0, 1, *shuffled(counts)])
+    return grown(order, before=("echo-b", "echo-c"), added=("echo-a",), newcomers=sum(counts))
 
 
 def without_policy(counts: Counts) -> History:

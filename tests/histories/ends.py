@@ -1,7 +1,8 @@
-"""Pods that end in other ways than a plain drain, as a conforming gateway would have been seen to take it."""
+"""Pods that end in other ways than a plain drain, or are added, as a conforming gateway would be seen to take it."""
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from stickyconf.model import Happening, History
@@ -17,7 +18,8 @@ from tests.histories.conforming import (
     VICTIM,
     every_pod_gets,
 )
-from tests.histories.tape import GATEWAY, Dialect, Tape
+from tests.histories.edits import arranged
+from tests.histories.tape import GATEWAY, PODS, UPSTREAM, Dialect, Tape
 
 BOUND = 1.0  # the settle bound of a recovery, in seconds
 DIED, LAST = 2.6, 6.0  # when a draining pod's process died; the last visits
@@ -42,6 +44,33 @@ def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: i
     tape.event(Happening.POD_GONE, VICTIM, GONE)
     tape.event(Happening.TARGET_REMOVED, VICTIM, REMOVED, gateway=GATEWAY)
     return tape.history()
+
+
+def grown(
+    dialect: Dialect | None = None,
+    *,
+    before: tuple[str, ...] = PODS,
+    added: tuple[str, ...] = ("echo-d", "echo-e", "echo-f"),
+    newcomers: int = 120,
+) -> History:
+    """Pods are added beside sessions on every one; then so many new sessions are opened."""
+    tape = Tape(dialect=dialect)
+    tape.rotation = list(before)
+    clients = every_pod_gets(tape, "resident", 2, 0.1)
+    for turn in range(5):
+        for number, client in enumerate(clients):
+            tape.visit(client, 0.5 + turn * 0.15 + number * 0.01)
+    tape.event(Happening.SCALED, "Deployment/echo", ACTED, replicas=str(len(before) + len(added)))
+    tape.rotation = [*added, *before]
+    ready = json.dumps(sorted(tape.rotation))
+    tape.event(Happening.PODS_READY, "Deployment/echo", ACTED + 0.5, pods=ready)
+    tape.event(Happening.CONVERGED, UPSTREAM, ACTED + 0.6, sticky="true")
+    tape.plan |= {"newcomer.sessions": newcomers, "newcomer.requests": 1}
+    for number in range(newcomers):
+        tape.visit(tape.open("newcomer"), ACTED + 0.7 + number * 0.01, keeps=False)
+    for number, client in enumerate(clients):
+        tape.visit(client, ACTED + 1.0 + newcomers * 0.01 + number * 0.01)
+    return arranged(tape.history(), pods=before)
 
 
 def bereft(dialect: Dialect | None = None, *, of: Literal["removed", "killed", "dead"] = "removed") -> History:

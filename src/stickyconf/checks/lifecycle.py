@@ -1,18 +1,64 @@
-"""Sessions whose pod is removed, killed, or dead while its endpoint is still listed."""
+"""Sessions beside pods that are added, and those whose pod is removed, killed, or dead while still listed."""
 
 from __future__ import annotations
 
+import json
 from math import inf
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import residents
-from stickyconf.checks.evidence import Evidence, strays, unconverged, unknown_outcomes
+from stickyconf.checks.evidence import Evidence, pods_reached, strays, unconverged, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
-from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
+from stickyconf.stats import Reach
 
 MOST_FAILURES = 3
 """Requests of one session that may fail while the endpoint of its dead pod is listed: those under way when it dies, and
 one that finds out. Nothing but the gateway itself can end an error loop there."""
+
+
+@check("LIF-01", arms=("resident", "newcomer"), design=Reach(alpha=1e-8))
+def scale_up_moves_nobody(history: History, design: Reach) -> Ruling:
+    """Pods are added: no session moves, and every new pod gets some of the new sessions.
+
+    Exposure: every pod held a session before, each was visited after a new pod had opened one, and so many new
+    sessions were opened that chance alone misses a pod at most as often as this check's alpha allows.
+    """
+    evidence = Evidence(doubts=unconverged(history))
+    scaled, ready = history.happened(Happening.SCALED), history.happened(Happening.PODS_READY)
+    pods = set(json.loads(ready[-1].detail["pods"])) if ready else set()
+    added = pods - set(history.setup.pods)
+    if not scaled or not added:
+        evidence.doubts.append(Finding("pods to be added", "none were ready"))
+        return evidence.ruling()
+    opened = [exchange for exchange in history.arm("newcomer") if exchange.sent > ready[-1].when]
+    _judge_added_pods(added, opened, design.samples(len(pods)), evidence)
+    sessions = residents(history)
+    visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
+    evidence.violations += strays(sessions)
+    evidence.doubts += [*without_a_session(history, scaled[0].when), *unknown_outcomes([*visits, *opened])]
+    first = min((exchange.received for exchange in opened if exchange.pod in added), default=inf)
+    unvisited = [session for session, exchanges in sessions.items() if exchanges[-1].sent < first]
+    if unvisited:
+        found = f"{len(unvisited)} were not, among them {unvisited[0]}"
+        evidence.doubts.append(Finding("every session to be visited after a new pod had opened one", found))
+    evidence.measures += [Measure("pods added", len(added)), Measure("sessions that stayed", len(sessions))]
+    return evidence.ruling()
+
+
+def _judge_added_pods(added: set[str], opened: list[Exchange], needed: int, evidence: Evidence) -> None:
+    """Look for new sessions on each added pod; one without any is a violation if ``needed`` sessions were opened."""
+    reached = pods_reached(opened)
+    missed = [
+        Finding(f"{pod}, which was added, to get some of {reached.total()} new sessions", "none")
+        for pod in sorted(added - reached.keys())
+    ]
+    if reached.total() < needed:
+        expected = f"at least {needed} new sessions after {len(added)} pods were added"
+        evidence.doubts += [Finding(expected, f"{reached.total()}"), *missed]
+    else:
+        evidence.violations += missed
+    evidence.measures.append(Measure("new sessions on the added pods", sum(reached[pod] for pod in added)))
 
 
 @check("LIF-02", arms=("resident",))

@@ -1,4 +1,4 @@
-"""A pod is taken from sessions that live on: removed, killed, or dead while its endpoint is still listed.
+"""Pods are added beside sessions that live on, or one is taken: removed, killed, or dead while still listed.
 
 residents   --x--x--x--x--x--x--x--x--x--x--x--   opened before, on every pod, visiting steadily
 the pod     ready | act                           removed or killed: gone from cluster and gateway
@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 
 from stickyconf.model import Happening
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.visits import visit
 from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import WaitFailed
 
@@ -20,6 +21,23 @@ RECOVERY_SYNCS = 5
 """The settle bound of a recovery, in sync periods of the controller: how long sessions of a dead pod may still fail."""
 
 VISITS_BEFORE = 3
+
+
+def scale_up(*, pods: int, sessions: int) -> Scenario:
+    """Scale to so many pods under traffic; once the gateway has them, open ``sessions`` new sessions."""
+
+    async def play(stage: Stage) -> None:
+        stage.observers.watch_cluster()
+        stage.observers.poll_targets(stage.gateways)
+        async with residing(stage) as residents:
+            await residents.visited(times=VISITS_BEFORE)
+            await scale(stage, pods)
+            await stage.refresh_pods(pods)
+            await stage.converge(sticky=True)
+            await visit("newcomer", sessions=sessions, requests=1, cookies="discard")(stage)
+            await residents.visited(times=VISITS_AFTER)
+
+    return play
 
 
 def remove_one_pod(*, grace: int | None = None) -> Scenario:

@@ -7,8 +7,9 @@ import pytest
 
 from stickyconf.model import Happening
 from stickyconf.ports import POD, Target
-from stickyconf.scenarios import Manifests, Policy, Stage, Topology, visit
+from stickyconf.scenarios import Manifests, Policy, Stage, Topology
 from stickyconf.scenarios.ending import scale
+from stickyconf.scenarios.visits import visit
 from stickyconf.scenarios.workload import ECHO_PORT, NEIGHBOUR, upstream_name
 from stickyconf.targets.traffic import HttpTraffic
 

@@ -27,6 +27,14 @@ function choose(handle, own)
 end
 """
 
+# Three pods are what cases begin with.
+_DEALS_ANEW = """
+function choose(handle, own)
+  if not own or #READY <= 3 then return own end
+  return READY[digest(own) % #READY + 1]
+end
+"""
+
 # A worker of four serves a quarter of the connections. This one has not heard of any draining.
 _STALE_WORKER = """
 function choose(handle, own)
@@ -106,6 +114,12 @@ def cuts_requests_in_flight(xds: Xds, kong: Kong) -> Xds:
 def reshuffles_sessions_during_a_drain(xds: Xds, kong: Kong) -> Xds:
     """While a pod drains, the sessions of all the others move on by one pod."""
     return choose_cookie(xds, "reshuffles_sessions_during_a_drain", _RESHUFFLES)
+
+
+@mutant(at="gateway", source="IN#4475", caught_by=("LIF-01",), failure_mode=4)
+def deals_sessions_anew_when_pods_are_added(xds: Xds, kong: Kong) -> Xds:
+    """When there are more pods than before, a hash of its cookie says where a session goes, as a hash ring does."""
+    return choose_cookie(xds, "deals_sessions_anew_when_pods_are_added", _DEALS_ANEW)
 
 
 @mutant(at="gateway", source="IN#3335", caught_by=("ROB-09",), failure_mode=26)
