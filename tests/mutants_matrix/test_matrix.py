@@ -175,7 +175,7 @@ def test_a_real_run_finds_a_real_fault(tmp_path: Path) -> None:
         [sys.executable, "-m", "stickyconf.mutants.matrix", "--compact", "--only", MUTANT.id, "--out", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
 
