@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -189,13 +190,16 @@ def running_controller(api: ApiServer, service: str, **environment: str) -> Iter
         **environment,
     }
     command = [sys.executable, "-m", "embedded_cluster.ingress"]
-    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
-    try:
-        yield f"http://{health}"
-    finally:
-        process.terminate()
-        _, said = process.communicate(timeout=PATIENCE)
-        print(said)  # pytest shows it when the test fails
+    with tempfile.TemporaryFile("w+") as log:  # nobody reads meanwhile, and it would stop at a pipe that is full
+        process = subprocess.Popen(command, env=environ, stderr=log, text=True)
+        try:
+            yield f"http://{health}"
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE)
+            log.seek(0)
+            said = log.read()
+            print(said)  # pytest shows it when the test fails
     assert process.returncode == 0
     assert "Traceback" not in said
 
