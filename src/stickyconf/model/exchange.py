@@ -39,9 +39,17 @@ class Unknown:
 Outcome = Answered | Refused | Unknown
 
 
-@lru_cache(maxsize=10_000)  # a session sends the same cookies again and again
+# A session sends the same cookies again and again.
+
+
+@lru_cache(maxsize=10_000)
 def _pairs(cookie_fields: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(pair.strip(" \t") for field in cookie_fields for pair in field.split(";"))
+
+
+@lru_cache(maxsize=10_000)
+def _names(cookie_fields: tuple[str, ...], cookie: str) -> bool:
+    return any(pair.startswith(f"{cookie}=") for pair in _pairs(cookie_fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Exchange:
         """Whether a cookie of that name went with the request; with exactly that value where one is given."""
         if value is not None:
             return f"{cookie}={value}" in self.cookie_pairs
-        return any(pair.startswith(f"{cookie}=") for pair in self.cookie_pairs)
+        return _names(self.cookie_fields, cookie)
 
     def told(self) -> str:
         """Say the exchange in a few words for a message."""

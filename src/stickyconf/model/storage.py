@@ -58,11 +58,11 @@ _Exchange = msgspec.defstruct(
 )
 _FIELDS = tuple(field.name for field in fields(Exchange))
 _values = attrgetter(*_FIELDS)
-_OUTCOME, _COOKIES = _FIELDS.index("outcome"), _FIELDS.index("cookie_fields")
+_OUTCOME = _FIELDS.index("outcome")
 _SHARED = tuple(
     place
     for place, name in enumerate(_FIELDS)
-    if _hints[name] is str and name != "request_id"  # of which no two are the same
+    if name == "cookie_fields" or (_hints[name] is str and name != "request_id")  # no two of those are the same
 )
 
 
@@ -237,14 +237,13 @@ def _exchange(path: Path, number: int, row: Any, kept: _Kept) -> Exchange:
     values = list(_values(row))
     for place in _SHARED:
         values[place] = kept[values[place]]
-    values[_COOKIES] = kept[values[_COOKIES]]
     stored = values[_OUTCOME]
     if stored.answered is not None:
         answer = stored.answered
         headers = tuple(map(kept.__getitem__, answer.headers))
         values[_OUTCOME] = Answered(answer.status, headers, kept[answer.pod])
-    else:
+    elif stored.refused is not None or stored.unknown is not None:
         values[_OUTCOME] = stored.refused or stored.unknown
-    if values[_OUTCOME] is None:
+    else:
         raise HistoryFileError(f"{path}:{number}: damaged: an exchange without an outcome; record it again")
     return Exchange(*values)
