@@ -91,13 +91,13 @@ def judge_shares(history: History, counts: Counter[str], design: Share, evidence
 @check("SPR-04", arms=("before",), design=Spread(alpha=1e-7))
 def without_policy_traffic_is_unsticky(history: History, design: Spread) -> Ruling:
     """Without the policy no cookie of its name is set, and the requests of one client spread over the pods."""
-    return _unsticky(history, "before", design).ruling()
+    return unsticky_traffic(history, "before", design).ruling()
 
 
 @check("API-09", arms=("before", "after"), design=Spread(alpha=1e-7))
 def annotation_switches_stickiness_on(history: History, design: Spread) -> Ruling:
     """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed."""
-    evidence, after = _unsticky(history, "before", design), _arm(history, "after")
+    evidence, after = unsticky_traffic(history, "before", design), _arm(history, "after")
     sessions = history.sessions("after")
     evidence.violations += strays(sessions)
     for session, exchanges in sessions.items():
@@ -138,7 +138,7 @@ def _openings(history: History, arm: str) -> list[Exchange]:
     return [exchange for exchange in first if not exchange.carried(history.setup.cookie)]
 
 
-def _unsticky(history: History, arm: str, design: Spread) -> Evidence:
+def unsticky_traffic(history: History, arm: str, design: Spread) -> Evidence:
     """Look whether an arm shows no trace of stickiness: no cookie of the name, and clients that do not stay."""
     evidence = _arm(history, arm)
     for exchange in history.arm(arm):
