@@ -10,8 +10,11 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from stickyconf.model.catalogue import load_catalogue
+from stickyconf.releases.asking import GITHUB, NoAnswer
 from stickyconf.reporting import diff
 from stickyconf.reporting.readback import ReportError
+from stickyconf.shipped import project
+from stickyconf.site import issues, past
 from stickyconf.site.allure import Allure, ReportToolError
 from stickyconf.site.build import KILLS, build
 from stickyconf.site.publish import Refused, publish
@@ -20,7 +23,7 @@ from stickyconf.site.serve import address, server
 from stickyconf.site.wording import size
 
 OUT = Path("reports/out")
-PINNED = Path("reports/allure")
+PINNED = project() / "reports" / "allure"
 BAD_INPUT = 2
 LAST_PORT = 65535
 
@@ -31,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == ["diff"]:
         options = _diff_options(given[1:])
         return diff.main(options.older, options.newer)
+    if given[:1] in (["past"], ["issues"]):
+        return _published(given)
     options = _options(given[1:] if given[:1] == ["build"] else given)
     try:
         return _publish(options) if options.publish else _build(options)
@@ -39,10 +44,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
+def _published(given: Sequence[str]) -> int:
+    """Fetch the runs of the published site, or settle the issues of regressions."""
+    parser = argparse.ArgumentParser(prog=f"python -m stickyconf.report {given[0]}")
+    if given[0] == "past":
+        parser.add_argument("url", help="where the site is published")
+        parser.add_argument("folder", type=Path, help="where the reports of its runs go")
+    else:
+        parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="as for the site")
+        parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="where the issues are")
+        parser.add_argument("--github", default=GITHUB, metavar="URL", help="GitHub's API")
+    options = parser.parse_args(given[1:])
+    try:
+        if given[0] == "past":
+            print(f"fetched: {past.fetch(options.url, options.folder)} runs")
+        else:
+            found = issues.findings(find_runs(options.runs))
+            told = issues.settle(found, options.repository, options.github)
+            print("\n".join(told or ["no issue to open or to close"]))
+    except (ReportError, NoAnswer, OSError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
 def _build(options: argparse.Namespace) -> int:
     began = time.monotonic()
     runs = find_runs(options.runs or [OUT])
-    catalogue = load_catalogue(Path("requirements.toml"))
+    catalogue = load_catalogue(project() / "requirements.toml")
     allure = None if options.without_allure else Allure.installed(PINNED, Path(sys.prefix))
     kills = next((place for place in [*options.runs, OUT] if (place / KILLS).is_file()), None)
     serving = server(options.site, options.port) if options.serve else None  # before the work: the port may be taken

@@ -19,6 +19,7 @@ from stickyconf.plugin.run import RUN, ConformanceRun
 from stickyconf.plugin.selection import Selection
 from stickyconf.reporting.allure_results import write_redacted
 from stickyconf.reporting.faults import Faults
+from stickyconf.shipped import working_folder
 from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.wait import Budgets, UnknownBudget, Waiter
 
@@ -66,7 +67,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     try:
         if option.target == "kind":
-            sys.stdout.write("".join(f"{line}\n" for line in kind_installation.clean(option, config.rootpath)))
+            sys.stdout.write("".join(f"{line}\n" for line in kind_installation.clean(option, working_folder())))
             return 0
         options.TARGETS[option.target].check(option)
         budgets = Budgets.of(dict(Budgets.parse(text) for text in option.budget))

@@ -14,6 +14,7 @@ import pytest
 
 import stickyconf
 from stickyconf.checks import alphas
+from stickyconf.command import Command
 from stickyconf.known_violations import about
 from stickyconf.model import Catalogue, History
 from stickyconf.model.known import KnownViolation
@@ -31,6 +32,7 @@ from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
 from stickyconf.reporting.redaction import redact
 from stickyconf.scenarios.recording import Recording, fixture_title, recordings_of
+from stickyconf.shipped import is_installed, working_folder
 from stickyconf.targets.kubeconfig import options as kubeconfig_options
 
 
@@ -74,7 +76,7 @@ class ConformanceRun:
         self.config, self.catalogue, self.settings, self.selection = config, catalogue, settings, selection
         self.faults = faults
         option = config.option
-        self.checkout = Checkout.of(config.rootpath)
+        self.checkout = Checkout() if is_installed() else Checkout.of(config.rootpath)
         self.started = datetime.now(UTC)
         self._clock = time.monotonic()
         self.cases: list[CaseResult] = []
@@ -89,7 +91,7 @@ class ConformanceRun:
         self.publication: Publication | None = None
         self.progress = Progress()
         if not option.collectonly:
-            out = option.out or config.rootpath / "reports" / "out"
+            out = option.out or working_folder() / "reports" / "out"
             try:
                 self.directory = RunDirectory.create(out, self.started)
             except OSError as error:
@@ -175,7 +177,7 @@ class ConformanceRun:
             strict=settings.strict,
             filtered=self.selection.filtered,
             rejudged=str(option.rejudge or ""),
-            command="pytest " + shlex.join(str(argument) for argument in self.config.invocation_params.args),
+            command=_command(self.config),
             seed=settings.seed,
             requests=sum(self._requests.values()),
             budgets=dict(settings.budgets.seconds),
@@ -235,3 +237,11 @@ class ConformanceRun:
         if self.left and self.config.option.target == "kubeconfig":
             command = kubeconfig_options.cleanup_command(self.config.option, self.id_suffix)
             terminalreporter.write_line(f"remove it with: {command}")
+
+
+def _command(config: pytest.Config) -> str:
+    """Return the command that made the run, as a shell takes it."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, Command):
+            return shlex.join(["stickyconf", "run", *plugin.given])
+    return "pytest " + shlex.join(str(argument) for argument in config.invocation_params.args)

@@ -29,14 +29,13 @@ def main(arguments: Sequence[str] | None = None, today: date | None = None) -> i
             case "matrix":
                 _matrix(known, options, today or datetime.now(UTC).date())
             case "image":
+                if options.version not in known.kubernetes.releases:
+                    print(f"Kubernetes {options.version} is not in {options.file}: not pinned", file=sys.stderr)
                 print(known.node_image(options.version))
             case "kind":
                 print(f"v{known.newest_kind}")
             case "check" | "update":
                 _news(known, options)
-    except KeyError:
-        print(f"releases: {options.file} has no Kubernetes {options.version}; see: releases list", file=sys.stderr)
-        return NOT_TO_BE_HAD
     except (BadReleases, NoAnswer) as error:
         print(f"releases: {error}", file=sys.stderr)
         return NOT_TO_BE_HAD

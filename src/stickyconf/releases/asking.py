@@ -26,7 +26,15 @@ _LIMITED = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.FORBIDDEN)
 
 
 class NoAnswer(Exception):
-    """A server does not answer, or not with what was asked for; the message is one line that says what to do."""
+    """A server does not answer, or not with what was asked for; the message is one line that says what to do.
+
+    ``status``: the HTTP status if it was an answer of its own, else 0.
+    """
+
+    def __init__(self, why: str, status: int = 0) -> None:
+        """Take the line."""
+        super().__init__(why)
+        self.status = status
 
 
 class _Later(Exception):
@@ -164,7 +172,7 @@ class Asking:
         if response.is_server_error:
             raise _Later(f"the server answers {response.status_code}")
         if response.status_code != httpx.codes.OK:
-            raise NoAnswer(f"{url}: the server answers {response.status_code}")
+            raise NoAnswer(f"{url}: the server answers {response.status_code}", response.status_code)
         return response
 
 

@@ -148,8 +148,9 @@ class Known(_Part, frozen=True):
         return sorted_versions(release.kind for release in self.kubernetes.releases.values())[-1]
 
     def node_image(self, version: str) -> str:
-        """Return the node image of a Kubernetes version, with its digest; KeyError if it is not known."""
-        return f"{self.kubernetes.image}:v{version}@{self.kubernetes.releases[version].image}"
+        """Return the node image of a Kubernetes version, with its digest if it is known."""
+        release = self.kubernetes.releases.get(version)
+        return f"{self.kubernetes.image}:v{version}" + (f"@{release.image}" if release else "")
 
 
 def load(path: Path) -> Known:

@@ -15,6 +15,7 @@ from pathlib import Path
 from stickyconf.model import Catalogue
 from stickyconf.site.allure import Allure
 from stickyconf.site.pages import Contents, Pages
+from stickyconf.site.past import write_index
 from stickyconf.site.results import Results
 from stickyconf.site.runs import Edition, StoredRun, editions
 
@@ -52,6 +53,7 @@ def build(
         made = Path(temporary) / "site"
         made.mkdir()
         contents = _files(runs, made)
+        write_index(made, (run.id for run in runs))
         if allure:
             contents = replace(contents, cases=_allure(allure, columns, made, Path(temporary)))
         if kills and (kills / KILLS).is_file():

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from pytest_kind import KindCluster
 
+from stickyconf.shipped import project
 from stickyconf.targets.installation import NoTarget
 from stickyconf.targets.kind.faults import not_made
 from stickyconf.targets.kind.kongmanifest import NODE_PORT
@@ -146,7 +147,7 @@ class _Lifecycle:
 
     def _configuration(self) -> dict[str, Any]:
         configuration: dict[str, Any] = yaml.safe_load(
-            (self._root / "manifests" / "kind.yaml").read_text(encoding="utf-8")
+            (project() / "manifests" / "kind.yaml").read_text(encoding="utf-8")
         )
         if self._settings.proxy_port:
             [mapping] = configuration["nodes"][0]["extraPortMappings"]
