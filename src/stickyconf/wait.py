@@ -26,7 +26,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API and on fresh connections"),
     "drain_converged": (10, "every gateway replica shows a terminating pod at weight 0, or without it"),
-    "traffic": (60, "clients have sent what a moment of an experiment needs"),
+    "traffic": (120, "clients have sent what a moment of an experiment needs"),
     "drained": (90, "a terminating pod is gone from the cluster and from every gateway replica"),
     "pod_logs": (10, "every answered request is found in the log of the pod that served it"),
     "cleanup": (60, "what a case made is deleted again"),

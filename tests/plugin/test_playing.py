@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,7 @@ def play(there: Installation, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     with LoopThread() as loop:
 
         @contextmanager
-        def playing(recordings: Iterable[Recording], *, jobs: int = 4) -> Iterator[Player]:
+        def playing(recordings: Iterable[Recording], *, jobs: int = 4, ramp: float = 0.0) -> Iterator[Player]:
             target = Target(
                 name="test",
                 implementation="none",
@@ -73,7 +74,9 @@ def play(there: Installation, tmp_path: Path) -> Iterator[Callable[..., Any]]:
                 proxy_url="",
                 kubeconfig="",
             )
-            shared = Production(target, Budgets.of(), Manifests(MANIFESTS), tmp_path, "x1", 7, jobs, lambda *_: None)
+            shared = Production(
+                target, Budgets.of(), Manifests(MANIFESTS), tmp_path, "x1", 7, jobs, lambda *_: None, ramp=ramp
+            )
             with Player(loop, recordings, shared) as player:
                 yield player
 
@@ -118,6 +121,22 @@ def test_at_most_so_many_are_played_at_once(play: Any, there: Installation) -> N
         for one in given:
             player.history(one.name)
     assert _most_at_once(there.log) == 2
+
+
+def test_while_the_loop_is_late_nothing_more_is_begun(play: Any, there: Installation) -> None:
+    """A scenario that keeps the loop busy is not joined by others; when it has ended they begin."""
+
+    async def hog(_stage: Stage) -> None:
+        there.log.append("hog begins")
+        for _ in range(6):
+            time.sleep(0.3)  # noqa: ASYNC251 - it blocks the loop, as too much work does
+            await asyncio.sleep(0)
+        there.log.append("hog ends")
+
+    given = [Recording("hog", (hog,), Topology(replicas=0, policy=None)), recording(there, "other")]
+    with play(given, ramp=0.2) as player:
+        player.history("other")
+    assert there.log == ["hog begins", "hog ends", "other begins", "other ends"]
 
 
 def test_one_job_plays_in_turn(play: Any, there: Installation) -> None:

@@ -5,13 +5,43 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
+from stickyconf.wait import Beat
+
 T = TypeVar("T")
+
+PULSE_SECONDS = 0.05
+LATE_SECONDS = 0.15
+"""An event loop that is later than this has enough to do already."""
 
 LOOK_SECONDS = 0.25
 """How often the caller of a long wait is given the chance to show progress."""
+
+
+class Pulse:
+    """How late the event loop was during the last ``seconds``; with 0 seconds it is never late."""
+
+    def __init__(self, seconds: float) -> None:
+        """Set how long the loop is looked at before anything is said of it."""
+        self._late: deque[float] = deque(maxlen=round(seconds / PULSE_SECONDS))
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        beat = Beat(PULSE_SECONDS, self._late.append)
+        while True:
+            await beat.tick()
+
+    def forget(self) -> None:
+        """Look anew from now on."""
+        self._late.clear()
+
+    @property
+    def calm(self) -> bool:
+        """Whether the loop was looked at for long enough and was never later than LATE_SECONDS."""
+        return len(self._late) == self._late.maxlen and max(self._late, default=0.0) <= LATE_SECONDS
 
 
 class LoopThread:

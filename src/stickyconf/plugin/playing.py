@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from stickyconf.model import History
 from stickyconf.model.storage import read_history, write_history
-from stickyconf.plugin.loop import LoopThread
+from stickyconf.plugin.loop import PULSE_SECONDS, LoopThread, Pulse
 from stickyconf.ports import (
     NAMESPACE,
     Cluster,
@@ -60,7 +60,8 @@ class ApplyLog:
 class Production:
     """What all recordings of a run share.
 
-    ``jobs``: so many are played at the same time at the most. ``histories``: the directory they are written to.
+    ``jobs``: so many are played at the same time at the most. The next one begins when the event loop has kept its time
+    for ``ramp`` seconds: on a busy machine fewer are played at once. ``histories``: the directory they are written to.
     ``suffix``: what makes this run's namespaces its own. ``marks_upstreams``: a deliberate fault is in force whose mark
     only the Admin API shows, so that it has to be looked for there.
     """
@@ -73,6 +74,7 @@ class Production:
     seed: int
     jobs: int
     applied: Applied
+    ramp: float = 0.4
     marks: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
 
 
@@ -105,6 +107,7 @@ class Player:
         self._loop, self._shared = loop, production
         self.plays = {recording.name: Play(recording) for recording in recordings}
         self._drain: bool | None = None
+        self._pulse = Pulse(production.ramp)
         self._clearing: list[tuple[str, concurrent.futures.Future[None]]] = []
         self._all: asyncio.Task[None] | None = None
 
@@ -182,8 +185,12 @@ class Player:
     async def _play_all(self) -> None:
         with contextlib.suppress(HarnessError, OutOfReach):  # then no recording knows it
             self._drain = await self._shared.target.controller.drain_support()
-        for drain in (True, False):
-            await self._play_with(drain)
+        measuring = asyncio.create_task(self._pulse.run())
+        try:
+            for drain in (True, False):
+                await self._play_with(drain)
+        finally:
+            measuring.cancel()
 
     async def _play_with(self, drain: bool) -> None:
         """Play what needs drain support to be so, and beside it what does not care; with the last, all of that."""
@@ -216,13 +223,18 @@ class Player:
         mine: set[asyncio.Task[None]] = set()
         try:
             while own or running or (all_of_them and others):
-                while len(running) < self._shared.jobs and (own or (others and (all_of_them or mine & running))):
-                    is_own = bool(own)
-                    task = asyncio.create_task(self._play((own or others).pop(0)))
+                due = own or (others if all_of_them or mine & running else [])
+                room = bool(due) and len(running) < self._shared.jobs
+                if room and (self._pulse.calm or not running):
+                    task = asyncio.create_task(self._play(due[0]))
                     running.add(task)
-                    if is_own:
+                    if due is own:
                         mine.add(task)
-                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    del due[0]
+                    self._pulse.forget()
+                else:
+                    patience = PULSE_SECONDS if room else None
+                    _, running = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in running:
                 task.cancel()

@@ -25,6 +25,7 @@ from stickyconf.scenarios.visits import open_sessions, visit
 from stickyconf.stats import reach_sample_size
 
 NEWCOMER_BEAT = 0.03  # seconds between two new sessions
+LANES = 3  # that open them in turn, so that one slow answer does not keep the next session waiting
 VISITS_HELD = 3  # visits of each resident while the settled gateway drains the pod
 # New sessions to open meanwhile: a pod that still got its share, of one pod more, would show but for one in a million.
 MISSED = 1e-6
@@ -47,7 +48,8 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
             candidates = await open_sessions(stage, stay, "in-flight", per_pod=1, most=most) if victim else {}
             stopped = asyncio.Event()
             async with asyncio.TaskGroup() as traffic:
-                traffic.create_task(_newcomers(stage, stopped))
+                for _ in range(LANES):
+                    traffic.create_task(_newcomers(stage, stopped))
                 for client in candidates.get(victim, [])[:1]:
                     traffic.create_task(_stay_in_flight(client, stage.target.tempo.hold))
                 await residents.visited(times=3)
@@ -84,7 +86,7 @@ async def _newcomers(stage: Stage, stopped: asyncio.Event) -> None:
         async with stage.client("newcomer", fresh=True, keeps=False) as client:
             return await client.get(stage.policy.cookie_path)
 
-    await send_steadily(stage.recorder, NEWCOMER_BEAT, stopped, open_one)
+    await send_steadily(stage.recorder, LANES * NEWCOMER_BEAT, stopped, open_one)
 
 
 async def _stay_in_flight(client: Client, seconds: float) -> None:

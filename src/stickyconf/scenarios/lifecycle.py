@@ -17,8 +17,9 @@ from stickyconf.scenarios.visits import visit
 from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import WaitFailed
 
-RECOVERY_SYNCS = 5
-"""The settle bound of a recovery, in sync periods of the controller: how long sessions of a dead pod may still fail."""
+RECOVERY_SYNCS, RECOVERY_SECONDS = 5, 3.0
+"""The settle bound of a recovery: so many sync periods of the controller, but no less than so many seconds, so that a
+busy machine visits within it. That long sessions of a dead pod may still fail."""
 
 VISITS_BEFORE = 3
 
@@ -75,7 +76,7 @@ def lose_the_process_of_a_draining_pod() -> Scenario:
 
 def _observe(stage: Stage) -> float:
     """Watch the cluster and the gateway; return the settle bound in seconds."""
-    bound = RECOVERY_SYNCS * stage.target.tempo.sync
+    bound = max(RECOVERY_SECONDS, RECOVERY_SYNCS * stage.target.tempo.sync)
     stage.recorder.plan |= {"recovery.seconds": bound}
     stage.observers.watch_cluster()
     stage.observers.poll_targets(stage.gateways)

@@ -11,8 +11,8 @@ from stickyconf.targets.installation import KONG_TEMPO, BadOption
 
 GATEWAYS = ("envoy", "haproxy", "python")
 PACES = {
-    "quick": Tempo(sync=0.2, hold=60.0, grace=75.0),
-    "real": Tempo(sync=KONG_TEMPO.sync, hold=60.0, grace=75.0),
+    "quick": Tempo(sync=0.2, hold=120.0, grace=140.0),
+    "real": Tempo(sync=KONG_TEMPO.sync, hold=120.0, grace=140.0),
 }
 
 
