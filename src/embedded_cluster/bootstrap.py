@@ -14,8 +14,8 @@ from embedded_cluster.client import ApiClient, CustomResourceDefinition, Deploym
 from embedded_cluster.environment import load_hook
 from embedded_cluster.informer import Informer, Key, key_of
 from embedded_cluster.objects import condition, is_ready
+from embedded_cluster.overrides import Endpoints, Overrides
 from embedded_cluster.parts import NotComing
-from embedded_cluster.wishes import Endpoints, Wishes
 
 _CONTROLLER, _GATEWAYS = Key("kong", "kong-controller"), Key("kong", "kong-gateway")
 _GATEWAY = Key("kong", "kong")
@@ -36,15 +36,15 @@ async def server_version(client: ApiClient) -> str:
             await asyncio.sleep(_STARTING)
 
 
-async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
+async def install(client: ApiClient, overrides: Overrides, say: Say) -> Endpoints:
     """Create the definitions and the objects of ``crds/`` and ``manifests/``, and wait until all of them work.
 
     Raises :class:`NotComing`.
     """
     definitions, objects = list(_load("crds")), list(_load("manifests"))
-    if change := load_hook(wishes.hooks.get("crds", "")):
+    if change := load_hook(overrides.hooks.get("crds", "")):
         definitions = change(definitions)
-    objects = wishes.fulfil(objects, definitions)
+    objects = overrides.applied_to(objects, definitions)
     namespaces = [obj for obj in objects if obj["kind"] == "Namespace"]
     custom = [obj for obj in objects if obj["apiVersion"].startswith("gateway.networking.k8s.io/")]
     rest = [obj for obj in objects if obj not in namespaces and obj not in custom]
@@ -60,7 +60,7 @@ async def install(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
         await _create(client, rest)
 
     await asyncio.gather(define(), deploy())
-    return await _working(client, wishes, say)
+    return await _working(client, overrides, say)
 
 
 def _load(folder: str) -> Iterator[Object]:
@@ -93,12 +93,12 @@ async def _established(client: ApiClient, names: list[Key], say: Say) -> None:
     await _until([definitions], missing, say)
 
 
-async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
+async def _working(client: ApiClient, overrides: Overrides, say: Say) -> Endpoints:
     deployments, gateways, slices, pods = informers = [
         Informer(client, resource, namespace="kong") for resource in (Deployment, Gateway, EndpointSlice, Pod)
     ]
     crashing: list[tuple[Object, str]] = []
-    awaited = [_CONTROLLER] if wishes.kong else [_CONTROLLER, _GATEWAYS]
+    awaited = [_CONTROLLER] if overrides.kong else [_CONTROLLER, _GATEWAYS]
 
     def missing() -> str:
         crashing.extend(_crashing(pods))
@@ -110,7 +110,7 @@ async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
                 return f"Deployment {key.namespace}/{key.name} to be available"
         if not _is(gateways.get(_GATEWAY), "Programmed"):
             return f"Gateway {_GATEWAY.namespace}/{_GATEWAY.name} to be programmed"
-        if not (wishes.kong or _ready_address(slices)):
+        if not (overrides.kong or _ready_address(slices)):
             return "an EndpointSlice to name a ready gateway"
         return ""
 
@@ -118,12 +118,12 @@ async def _working(client: ApiClient, wishes: Wishes, say: Say) -> Endpoints:
     if crashing:
         pod, container = crashing[0]
         raise NotComing(await _last_words(client, pod, container, "keeps ending"))
-    if wishes.kong:
-        return wishes.kong
+    if overrides.kong:
+        return overrides.kong
     address = _ready_address(slices)
     return Endpoints(
-        proxy_url=f"http://{address}:{wishes.ports['proxy']}",
-        admin_url=f"http://{address}:{wishes.ports['kong-admin']}",
+        proxy_url=f"http://{address}:{overrides.ports['proxy']}",
+        admin_url=f"http://{address}:{overrides.ports['kong-admin']}",
     )
 
 

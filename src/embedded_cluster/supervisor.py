@@ -266,7 +266,7 @@ class Cluster:
         # The client takes longer to import than the parts take to be started, which therefore comes first.
         from embedded_cluster import bootstrap
         from embedded_cluster.client import connect
-        from embedded_cluster.wishes import Endpoints, Wishes
+        from embedded_cluster.overrides import Endpoints, Overrides
 
         options = self._options
         async with connect(files.kubeconfig) as client:
@@ -275,7 +275,7 @@ class Cluster:
             endpoints = Endpoints(proxy_url="", admin_url="")
             if not options.bare:
                 preferred = {"proxy": 8000, "kong-admin": 8001, "kong-admin-tls": 8444, "status": 8100}
-                wishes = Wishes(
+                overrides = Overrides(
                     sync_period=options.sync_period,
                     drain_support=options.drain_support,
                     gateway=options.gateway,
@@ -286,7 +286,7 @@ class Cluster:
                     controller_arguments=options.controller_arguments,
                     kong=Endpoints(options.proxy_url, options.admin_url) if options.admin_url else None,
                 )
-                endpoints = await bootstrap.install(client, wishes, self._progress.wait_for)
+                endpoints = await bootstrap.install(client, overrides, self._progress.wait_for)
                 if not options.admin_url:
                     versions[options.gateway] = PLANES[options.gateway].version()
                 if options.controller:

@@ -16,7 +16,7 @@ Manifest = Mapping[str, Any]
 
 
 class HarnessError(Exception):
-    """Something of ours, or of the ground we stand on, broke: never a statement about the system under test."""
+    """The suite or its environment failed: never a statement about the system under test."""
 
 
 class TargetLost(HarnessError):

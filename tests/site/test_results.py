@@ -57,8 +57,8 @@ def test_what_is_too_much_is_left_out_and_says_so(
 def test_attachments_of_what_went_wrong_are_kept_first() -> None:
     """A violated case keeps a large one when a conforming case loses a small one."""
     attached = {
-        "of a pass": results._Attached(b"x" * 110, dear=False),
-        "of a fail": results._Attached(b"x" * 900, dear=True),
+        "of a pass": results._Attached(b"x" * 110, from_failed_case=False),
+        "of a fail": results._Attached(b"x" * 900, from_failed_case=True),
     }
     assert results._affordable(attached, 950) == {"of a fail"}
     assert results._affordable(attached, 1010) == set(attached)

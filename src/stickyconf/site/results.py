@@ -44,10 +44,10 @@ def report_id(uuid: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Attached:
-    """One content, however many attachments have it. ``dear``: a case that did not pass has it."""
+    """One content, however many attachments have it. ``from_failed_case``: a case that did not pass has it."""
 
     content: bytes
-    dear: bool
+    from_failed_case: bool
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Results:
         return True
 
     def _keep(self, source: Path, record: dict[str, Any], kind: str) -> None:
-        dear = kind == "result" and record.get("status") != "passed"
+        from_failed_case = kind == "result" and record.get("status") != "passed"
         for attachment in _attachments(record):
             file = source / attachment["source"]
             if not file.is_file():
@@ -112,7 +112,9 @@ class Results:
             content = file.read_bytes()
             name = _name(content, file.suffix)
             known = self._attached.get(name)
-            self._attached[name] = _Attached(content, dear or (known is not None and known.dear))
+            self._attached[name] = _Attached(
+                content, from_failed_case or (known is not None and known.from_failed_case)
+            )
             attachment["source"] = name
         self._records.append((kind, record))
 
@@ -127,7 +129,12 @@ def _affordable(attached: Mapping[str, _Attached], most: int) -> set[str]:
     """
 
     def rank(name: str) -> tuple[bool, bool, int, str]:
-        return not attached[name].dear, not name.endswith((".svg", ".html")), len(attached[name].content), name
+        return (
+            not attached[name].from_failed_case,
+            not name.endswith((".svg", ".html")),
+            len(attached[name].content),
+            name,
+        )
 
     ranked = sorted(attached, key=rank)
     sums = accumulate(len(attached[name].content) for name in ranked)

@@ -18,7 +18,7 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Overrides:
     """What is wanted; *hooks* are ``MODULE:FUNCTION`` by ``gateway``, ``controller`` or ``crds``."""
 
     sync_period: float
@@ -36,7 +36,7 @@ class Wishes:
     kong: Endpoints | None = None
     """A gateway that somebody else runs; the cluster then has none of its own."""
 
-    def fulfil(self, objects: Iterable[Object], definitions: Iterable[Object]) -> list[Object]:
+    def applied_to(self, objects: Iterable[Object], definitions: Iterable[Object]) -> list[Object]:
         """*objects* of our manifests as they are to be created; *definitions* say which kinds there are."""
         kinds = {definition["spec"]["names"]["kind"] for definition in definitions}
         chosen = []
