@@ -14,7 +14,7 @@ import pytest
 from stickyconf.model.storage import read_history
 from stickyconf.plugin.loop import LoopThread
 from stickyconf.plugin.playing import Player, Production
-from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Target, Tempo, Traffic
+from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Rejected, Target, Tempo, Traffic
 from stickyconf.scenarios import Manifests, Stage, Topology
 from stickyconf.scenarios.recording import Recording
 from stickyconf.wait import Budgets
@@ -220,6 +220,31 @@ def test_a_namespace_goes_as_soon_as_nobody_reads_its_history(play: Any, there: 
         [(_, deletion)] = player._clearing
         deletion.result(30)
         assert there.namespaces == {"sticky-two-x1"}
+
+
+def test_a_namespace_whose_making_ended_in_an_error_goes_as_well(play: Any, there: Installation) -> None:
+    """Nobody can say whether it is there, so it is deleted."""
+    make = there.create
+
+    async def made_but_not_told(manifest: dict[str, Any]) -> None:
+        await make(manifest)
+        raise HarnessError("the API server's answer never came")
+
+    there.create = made_but_not_told  # type: ignore[method-assign]
+    with play([recording(there, "one")]) as player, pytest.raises(HarnessError, match="never came"):
+        player.history("one")
+    assert there.namespaces == set()
+
+
+def test_a_namespace_that_was_there_before_stays(play: Any, there: Installation) -> None:
+    async def refuse(_manifest: dict[str, Any]) -> None:
+        raise Rejected(409, "AlreadyExists", "it is there")
+
+    there.namespaces.add("sticky-one-x1")
+    there.create = refuse  # type: ignore[method-assign]
+    with play([recording(there, "one")]) as player, pytest.raises(HarnessError, match="it is there"):
+        player.history("one")
+    assert there.namespaces == {"sticky-one-x1"}
 
 
 def test_a_repeated_recording_stands_for_as_many_as_asked() -> None:

@@ -292,8 +292,12 @@ class Player:
             seed=shared.seed,
             drain=self._drain,
         )
-        await target.cluster.create(shared.manifests.namespace(namespace, shared.suffix))
-        play.namespace = namespace
+        play.namespace = namespace  # before it is there: a run that ends in the middle of this may leave it
+        try:
+            await target.cluster.create(shared.manifests.namespace(namespace, shared.suffix))
+        except Rejected:
+            play.namespace = ""  # one of that name is there already, and not ours
+            raise
         async with _ended(stage):
             async with shared.marks(stage):
                 if topology.replicas:
