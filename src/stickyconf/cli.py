@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    own = ["-c", str(project() / "pyproject.toml"), "--rootdir", str(project())]
+    # Imported before pytest looks: nothing in the package asserts, so there is nothing to rewrite.
+    quiet = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+    own = ["-c", str(project() / "pyproject.toml"), "--rootdir", str(project()), *quiet]
     if is_installed():
         own += ["-p", "no:cacheprovider"]  # an installed package is no place to write to
     return int(pytest.main([*own, *given], plugins=[Command(given)]))

@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable
 
+from stickyconf.shipped import is_installed
 from stickyconf.targets import workload
 from stickyconf.targets.contexts import kubeconfig_files, only_context
 from stickyconf.targets.installation import BadOption
@@ -74,7 +75,8 @@ def check(option: Namespace) -> None:
 
 def cleanup_command(option: Namespace, run: str) -> str:
     """Return the command that removes what a run left on the cluster, as a shell takes it."""
-    words = ["pytest", "-c", "pyproject.toml", "--target", "kubeconfig"]
+    words = ["stickyconf", "run"] if is_installed() else ["pytest", "-c", "pyproject.toml"]
+    words += ["--target", "kubeconfig"]
     if option.kubeconfig:
         words += ["--kubeconfig", str(option.kubeconfig)]
     words += ["--context", option.context]
