@@ -1,5 +1,6 @@
 """A known violation in every report: it does not fail the run until its date has passed or it no longer occurs."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from stickyconf.reporting import conformance, junit, terminal
 from stickyconf.reporting.assessment import Result, assess
 from stickyconf.site.runs import StoredRun
 from stickyconf.site.views import counts, wrongs
-from tests.reporting.examples import CATALOGUE, STRAY, clean, violated
+from tests.reporting.examples import CATALOGUE, ROOT, STRAY, clean, violated
 
 KNOWN = KnownViolation("AFF-01", "sessions stray", "https://example.com/issues/1", date(2026, 11, 24), {"kong": "3.11"})
 """The runs are of 23 November 2026: it expires tomorrow."""
@@ -107,3 +108,15 @@ def test_site():
     assert shown["AFF-01"] == "known"
     assert list(shown)[-1] == "AFF-01"
     assert {count.mark.word: count.number for count in counts(stored)}["known"] == 1
+
+
+def test_allure_category():
+    """Allure's configuration tells it from what is not applicable by what the expected failure says."""
+    configuration = (ROOT / "reports" / "allure" / "allurerc.mjs").read_text(encoding="utf-8")
+    rule = re.search(r'name: "Known violation.*?message: /(.*?)/', configuration, re.DOTALL)
+    verdict = Verdict("AFF-01", Status.VIOLATES, (STRAY,), (), ("affinity",))
+    with pytest.raises(pytest.xfail.Exception) as caught:
+        enforce(CATALOGUE["AFF-01"], verdict, strict=False, known=KNOWN)
+    assert rule
+    assert re.search(rule[1], str(caught.value))
+    assert configuration.index("Known violation") < configuration.index("Not applicable here")
