@@ -31,7 +31,7 @@ class NotApplicable(pytest.skip.Exception):  # type: ignore[name-defined, misc] 
 
 
 def requirement(identifier: str) -> pytest.MarkDecorator:
-    """Bind a case to the one requirement it proves or refutes."""
+    """Bind a case to the one requirement it tests."""
     return pytest.mark.requirement(identifier)
 
 
@@ -78,7 +78,7 @@ def _fixture(history: Callable[..., Any], recording: Recording) -> Any:
 
 
 class Judge:
-    """Collects the rulings of one case. A case that asks for none is broken: it would pass for anything."""
+    """Collects the rulings of one case. A case that asks for none is broken: it would always pass."""
 
     def __init__(self, subject: Requirement) -> None:
         """Take the requirement the case is bound to."""
@@ -104,7 +104,7 @@ class Judge:
         self._rulings.append(("", Ruling.not_applicable(reason)))
 
     def verdict(self) -> Verdict:
-        """Merge the rulings; HarnessError where there is none."""
+        """Merge the rulings; HarnessError if there is none."""
         if not self._rulings:
             raise HarnessError(f"{self.subject.id}: the case asked for no judgement, so it proves nothing")
         return Verdict.merge(self.subject.id, self._rulings)

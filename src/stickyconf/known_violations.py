@@ -57,7 +57,7 @@ def about(known: tuple[KnownViolation, ...], implementation: Implementation, sui
     """Return those that are about the implementation under test; ``suite`` is the version of the suite."""
     there = _lower(parts(implementation.versions))
     for part, name in (("kong", GATEWAY), ("kic", CONTROLLER)):
-        if name not in implementation.about:  # a stand-in, whatever version it says it has
+        if name not in implementation.about:  # a stand-in, no matter which version it says it has
             there[part] = UNKNOWN
     if implementation.embedded:
         there[STAND_IN_PART] = suite

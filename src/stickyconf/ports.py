@@ -28,7 +28,7 @@ class LeftBehind(HarnessError):
 
 
 class WorkloadBroken(HarnessError):
-    """The echo pods do not come up, for a reason that the next recording would meet as well."""
+    """The echo pods do not come up, for a reason that the next recording would have as well."""
 
 
 class OutOfReach(Exception):
@@ -36,7 +36,7 @@ class OutOfReach(Exception):
 
 
 class Rejected(Exception):
-    """The API server refused an object for what it says (HTTP 400, 403 or 422), or for there being one (409)."""
+    """The API server refused an object for its content (HTTP 400, 403 or 422), or because it exists already (409)."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         """Keep the Status object's code, reason and message."""
@@ -69,13 +69,13 @@ class Cluster(Protocol):
     """The Kubernetes API."""
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:
-        """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
+        """Create or change an object (server-side apply) and return it as stored; Rejected if refused."""
 
     async def create(self, manifest: Manifest) -> dict[str, Any]:
-        """Create an object that does not exist yet and return it as stored; Rejected (409) where it does."""
+        """Create an object that does not exist yet and return it as stored; Rejected (409) if it does."""
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if there is none."""
 
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[dict[str, Any]]:
         """Return the objects of a namespace (or of all) that a label selector picks."""
@@ -99,9 +99,9 @@ class Cluster(Protocol):
         """Return the last lines of a pod's log."""
 
     async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
-        """Post to a pod through the API server (pods/proxy) and say whether it answered; False where it has gone.
+        """Post to a pod through the API server (pods/proxy) and say whether it answered; False if it has gone.
 
-        HarnessError where the API server does not pass the request on.
+        HarnessError if the API server does not pass the request on.
         """
 
 
@@ -109,16 +109,16 @@ class Gateway(Protocol):
     """The gateway's Admin API, one replica at a time, because replicas are updated one at a time."""
 
     async def replicas(self) -> Sequence[str]:
-        """Return the names of the replicas that run now; OutOfReach where one cannot be looked at."""
+        """Return the names of the replicas that run now; OutOfReach if one cannot be looked at."""
 
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
-        """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
+        """Return an upstream's fields as this replica shows them, or None if it has no such upstream."""
 
     async def upstreams(self, replica: str) -> Sequence[dict[str, Any]]:
         """Return the fields of all upstreams as this replica shows them."""
 
     async def targets(self, replica: str, name: str) -> dict[str, int]:
-        """Return target address ("ip:port") -> weight; empty where there is no such upstream."""
+        """Return target address ("ip:port") -> weight; empty if there is no such upstream."""
 
     async def configuration(self, replica: str) -> dict[str, Any]:
         """Return the whole configuration in force, for diagnostics."""
@@ -131,9 +131,9 @@ class Controller(Protocol):
         """Say whether drain support is on now."""
 
     async def set_drain_support(self, on: bool) -> None:
-        """Switch drain support, restarting the controller where it takes that, and return when it works again.
+        """Switch drain support, restarting the controller if needed, and return when it works again.
 
-        OutOfReach where it may not be switched.
+        OutOfReach if it may not be switched.
         """
 
 
@@ -156,7 +156,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of a request: its outcome, the TCP connection it used ("" where none was made), and the protocol.
+    """What came of a request: its outcome, the TCP connection it used ("" if none was made), and the protocol.
 
     ``sent`` and ``received`` are readings of time.monotonic(), in seconds.
     """
@@ -186,8 +186,8 @@ class Traffic(Protocol):
 class Tempo:
     """How fast the system under test is meant to be, in seconds.
 
-    ``sync``: the controller's push period. ``hold``: how long preStop keeps a deleted pod serving where nobody releases
-    it (many sync periods). ``grace``: the pod's termination grace period, longer than ``hold``.
+    ``sync``: the controller's push period. ``hold``: how long preStop keeps a deleted pod serving if it is not
+    released (many sync periods). ``grace``: the pod's termination grace period, longer than ``hold``.
     """
 
     sync: float

@@ -29,7 +29,7 @@ LAST_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked; return the exit status: 0, 1 where ``diff`` finds a regression, 2 with one line why not."""
+    """Do what is asked; return the exit status: 0, 1 if ``diff`` finds a regression, 2 with one line why not."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["diff"]:
         options = _diff_options(given[1:])

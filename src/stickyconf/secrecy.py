@@ -1,4 +1,4 @@
-"""Values known to be secret, wherever they turn up: those of this process's environment, and what is handed over here.
+"""Values known to be secret, hidden in every text: those of this process's environment, and what is handed over here.
 
 Patterns find a credential by the name beside it (``reporting.redaction``). A value that is known is found without one:
 in a traceback, in a pod's log, in the middle of a command's output.
@@ -17,13 +17,13 @@ from urllib.parse import quote
 
 REDACTED = "[redacted]"
 SHORTEST = 8
-"""Shorter values are no secrets worth the name, and would be found everywhere."""
+"""Shorter values are too common to be secrets, and would be found everywhere."""
 
 PART = 20
 """A line or a JSON member of a secret is one itself from this length on: texts are cut, wrapped and quoted in parts."""
 
 PATH_MAX = 255
-"""Longer texts are no paths of files anybody names in a variable."""
+"""Longer texts are not taken for paths of files."""
 
 _NAME = re.compile(
     r".*(?:TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|LICEN[CS]E_DATA|API_?KEY)|(?:.*[_-])?(?:KEY|PASS|AUTH|AUTHORIZATION)",

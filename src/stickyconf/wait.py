@@ -73,7 +73,7 @@ class Budgets:
 
     @staticmethod
     def parse(text: str) -> tuple[str, float]:
-        """Read NAME=SECONDS; UnknownBudget with one clear line where it is not that."""
+        """Read NAME=SECONDS; UnknownBudget with one clear line if it is not that."""
         name, equals, value = text.partition("=")
         try:
             if equals:

@@ -192,7 +192,7 @@ def test_residents_are_told_apart_by_the_pod_that_opened_them() -> None:
 @pytest.mark.parametrize(
     ("history", "reason"),
     [
-        (without(ON, Happening.DELETED), "nobody asked for it"),
+        (without(ON, Happening.DELETED), "it was not asked for"),
         (without(ON, Happening.TERMINATING), "none did"),
         (plus(ON, Happening.TERMINATING, "echo-c", 2.5), "echo-b, echo-c did"),
     ],

@@ -178,7 +178,7 @@ def test_an_image_that_cannot_be_pulled(tmp_path, monkeypatch):
         in message
     )
     assert (
-        "docker save kong/kong-gateway:3.11.0.14 -o DIR/image.tar where there is one, then --preload-images DIR"
+        "docker save kong/kong-gateway:3.11.0.14 -o DIR/image.tar on a machine that has it, then --preload-images DIR"
         in message
     )
     assert said in message

@@ -55,7 +55,7 @@ def test_anybody_may_answer_at_an_address_that_was_given(loop):
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(STRANGER, r"HTTP 200 of somebody else \(nginx\)"), (b"", "last seen: nothing|no answer")],
+    [(STRANGER, r"HTTP 200 of another server \(nginx\)"), (b"", "last seen: nothing|no answer")],
     ids=["a stranger", "silence"],
 )
 def test_it_does_not_answer(loop, answer, said):

@@ -54,7 +54,7 @@ def test_proxy_that_nobody_answers(tmp_path):
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         result = run_suite(tmp_path, "--proxy-url", url)
     assert result.status == 4
-    assert f"--proxy-url {url}: nobody answers there" in result.output
+    assert f"--proxy-url {url}: nothing answers there" in result.output
     assert "Traceback" not in result.output
 
 

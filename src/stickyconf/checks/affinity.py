@@ -22,7 +22,7 @@ from stickyconf.stats import OneInMany, Reach
 
 CONTROL = "control"
 PINNED_SESSIONS, PINNED_REQUESTS = 31, 20
-"""What the case of AFF-01 plans, and its check insists on. 31 is no multiple of 3: see ``tested_too_little``."""
+"""What the case of AFF-01 plans, and its check requires. 31 is no multiple of 3: see ``tested_too_little``."""
 
 RARE_STRAYS = tuple(OneInMany(planned=PINNED_SESSIONS * (PINNED_REQUESTS - 1), one_in=rate) for rate in (20, 43))
 
@@ -34,7 +34,7 @@ def one_pod_per_session(history: History) -> Ruling:
     """Every answered request of a session reaches the pod that opened it.
 
     Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests, and enough of
-    them with the cookie that a gateway which pins nobody would have been seen.
+    them with the cookie that a gateway without sticky sessions would have been seen.
     """
     return _affinity(history, "pinned").ruling()
 
@@ -150,7 +150,7 @@ def cookie_pins_wherever_it_stands(history: History) -> Ruling:
 
 
 def _stands(exchange: Exchange, arm: str, cookie: str) -> bool:
-    """Whether the cookie stands among others where the arm's name says."""
+    """Whether the cookie stands among others at the place that the arm's name says."""
     own = [pair.startswith(f"{cookie}=") for pair in exchange.cookie_pairs]
     if len(own) < 2 or own.count(True) != 1:
         return False

@@ -74,7 +74,7 @@ def is_a_session_cookie(history: History) -> Ruling:
 
 @check("CKE-04", arms=EVERY_ARM)
 def value_survives_a_jar(history: History) -> Ruling:
-    """The value is non-empty, of characters RFC 6265 allows, and comes back unchanged from a jar of another make."""
+    """The value is non-empty, of characters RFC 6265 allows, and comes back unchanged from another cookie jar."""
     evidence = _every_cookie(
         history,
         "a non-empty value of cookie-octets (RFC 6265, section 4.1.1)",
@@ -95,7 +95,7 @@ def value_survives_a_jar(history: History) -> Ruling:
             continue
         sent = "; ".join(exchanges[1].cookie_fields) or "nothing"
         told = Finding(f"a jar to send back {name}={value}", f"it sent {sent}", (exchanges[0].seq, exchanges[1].seq))
-        # A jar keeps a Secure cookie from plain HTTP (section 5.4): that it stayed away says nothing of its value.
+        # A jar keeps a Secure cookie from plain HTTP (section 5.4): that it was not sent says nothing about its value.
         withheld = issued[0].attribute("secure") is not None and not exchanges[1].carried(name)
         (doubts if withheld else evidence.violations).append(told)
     if not history.arm("library-jar"):
@@ -108,7 +108,7 @@ def value_survives_a_jar(history: History) -> Ruling:
 def cookie_names_the_pod_that_served(history: History) -> Ruling:
     """The request after the one that got the cookie, carrying it, reaches the same pod.
 
-    Exposure: the cookies came from at least 2 pods, and so many were followed that ones which name any pod would show.
+    Exposure: the cookies came from at least 2 pods, and so many were followed that ones that name any pod would show.
     """
     evidence, openers, followed = Evidence(doubts=_doubts(history, "visitor")), [], 0
     for session, exchanges in history.sessions("visitor").items():
@@ -221,7 +221,7 @@ def attributes_observed(history: History) -> Ruling:
 
 @check("CKE-11", arms=EVERY_ARM)
 def value_format_observed(history: History) -> Ruling:
-    """Record what the value looks like, whose it is, and whether it discloses a pod's address."""
+    """Record what the value looks like, what it identifies, and whether it discloses a pod's address."""
     pairs = [
         (issued.value, exchange.pod)
         for exchange in history.exchanges
@@ -313,6 +313,6 @@ def _every_cookie(history: History, expected: str, fault: Callable[[SetCookie], 
 
 
 def _observed(count: int, *measures: Measure) -> Ruling:
-    """Rule on an observation: it conforms once something was observed, for it demands nothing more."""
+    """Rule on an observation: it conforms once something was observed, because it asks for nothing more."""
     doubts = [] if count else [Finding("something to observe", "nothing was there")]
     return Ruling.of((), doubts, measures)

@@ -1,4 +1,4 @@
-"""How a check is declared: a pure function from a history to a ruling, with a decorator that says what it stands on."""
+"""How a check is declared: a pure function from a history to a ruling, with a decorator that says what it needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Check:
     """One check: the function, the requirements that it can prove or refute, and what it reads.
 
     ``arms`` are the arms whose exchanges it reads; none, if it reads events only. ``designs`` say how it decides
-    what chance could decide otherwise; the first is handed to the function, if that has a parameter ``design``.
+    what depends on chance; the first is handed to the function, if that has a parameter ``design``.
     """
 
     function: Callable[..., Ruling]

@@ -97,7 +97,7 @@ def moved_sessions_move_once(history: History) -> Ruling:
 
 @check("DRN-05", "DRN-12", arms=TRAFFIC)
 def no_request_fails(history: History) -> Ruling:
-    """No request fails throughout; one whose outcome nobody knows is a doubt.
+    """No request fails throughout; one whose outcome is not known is a doubt.
 
     Exposure: pinned and new requests were sent from before the deletion until the pod was gone from cluster and
     gateway, never longer than LONGEST_GAP apart.

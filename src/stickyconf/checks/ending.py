@@ -5,7 +5,7 @@
       |----------------|-------------|----- steady drain ----| the last moment at which preStop certainly holds
 
 ``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier. ``held_until`` is recorded
-before the pod is released, or is acted + hold if nobody released it. Between the two the pod was certainly serving;
+before the pod is released, or is acted + hold if it was not released. Between the two the pod was certainly serving;
 less if it was seen to end before that.
 """
 
@@ -45,7 +45,7 @@ class Ending:
 
 
 def begin(history: History, drain: bool | None = None) -> tuple[Ending | None, Evidence]:
-    """Read the pod's end. A history recorded with drain support the other way says nothing: None, with the doubt."""
+    """Read the pod's end. A history recorded with drain support the other way is no evidence: None, with the doubt."""
     if drain is not None and history.setup.drain is not drain:
         wanted, was = ("on", "off") if drain else ("off", "on")
         return None, Evidence(doubts=[Finding(f"drain support {wanted}", f"it was {was}")])
@@ -60,7 +60,7 @@ def read_ending(history: History) -> Ending | Finding:
     acts = [*history.happened(Happening.DELETED), *history.happened(Happening.SCALED)]
     ending = history.happened(Happening.TERMINATING)
     if not acts:
-        return Finding("a pod to be ended", "nobody asked for it")
+        return Finding("a pod to be ended", "it was not asked for")
     if len({event.subject for event in ending}) != 1:
         return Finding("one pod to terminate", f"{', '.join(event.subject for event in ending) or 'none'} did")
     pod, acted, hold = ending[0].subject, acts[0].when, history.setup.tempo["hold"]

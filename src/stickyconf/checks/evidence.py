@@ -95,7 +95,7 @@ def control_did_not_spread(history: History, control: str) -> list[Finding]:
 
 
 def tested_too_little(history: History, arms: Sequence[str]) -> list[Finding]:
-    """Return a doubt for each arm in which a gateway that pins nobody could have passed for one that does.
+    """Return a doubt for each arm in which a gateway without sticky sessions could have passed.
 
     A request tests the cookie when it carries it, and when a gateway that deals requests to its pods in turn would
     have dealt this one to another pod than the session's last: a multiple of the pods' number of clients in lockstep

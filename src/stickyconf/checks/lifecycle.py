@@ -14,7 +14,7 @@ from stickyconf.stats import Reach
 
 MOST_FAILURES = 3
 """Requests of one session that may fail while the endpoint of its dead pod is listed: those under way when it dies, and
-one that finds out. Nothing but the gateway itself can end an error loop there."""
+one that detects it. Nothing but the gateway itself can end an error loop there."""
 
 
 @check("LIF-01", arms=("resident", "newcomer"), design=Reach(alpha=1e-8))

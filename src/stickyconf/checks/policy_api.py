@@ -16,7 +16,7 @@ LEFT_OUT_PATH = "cookie-path-left-out"
 
 @check("API-01")
 def how_to_policy_is_admitted(history: History) -> Ruling:
-    """The how-to's policy is admitted, and what it says is stored; defaults for what it leaves open may stand beside.
+    """The how-to's policy is admitted, and what it says is stored; defaults may be added for what it leaves open.
 
     Exposure: the same API server refused another policy.
     """

@@ -65,7 +65,7 @@ def simultaneous_first_requests_are_served(history: History) -> Ruling:
     """Of first requests sent at the same time each is served and gets a cookie, and each cookie pins from then on.
 
     Exposure: AT_ONCE of them were under way at one moment, more than one pod served them, and so many requests
-    followed that a gateway which pins nobody would have been seen.
+    followed that a gateway without sticky sessions would have been seen.
     """
     sessions = history.sessions("arrival")
     evidence = Evidence(

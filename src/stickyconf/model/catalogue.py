@@ -20,7 +20,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page, a repository or a standard that requirements stand on."""
+    """A page, a repository or a standard that requirements come from."""
 
     title: str
     url: str
@@ -35,7 +35,7 @@ class Requirement:
     """One row of the catalogue.
 
     ``source`` has the short names of sources, separated by spaces; ``see`` says where in them to look, or what else
-    is known, "" where nothing is. ``since`` names the releases it applies from. ``profiles`` has at least one name;
+    is known, "" if nothing is. ``since`` names the releases it applies from. ``profiles`` has at least one name;
     ``exposure`` says what must be shown possible first.
     """
 
@@ -57,14 +57,14 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every requirement by id, the families' names, and the pages the sources stand for."""
+    """Every requirement by id, the families' names, and the pages that the short names of sources mean."""
 
     requirements: dict[str, Requirement]
     families: dict[str, str]
     sources: dict[str, Source]
 
     def __getitem__(self, identifier: str) -> Requirement:
-        """Return the requirement of this id; KeyError where there is none."""
+        """Return the requirement of this id; KeyError if there is none."""
         return self.requirements[identifier]
 
     def __contains__(self, identifier: object) -> bool:
@@ -81,15 +81,15 @@ class Catalogue:
         return tuple(dict.fromkeys(profile for requirement in self for profile in requirement.profiles))
 
     def source_links(self, requirement: Requirement) -> dict[str, Source]:
-        """Return the pages a requirement stands on, as {short name: source}."""
+        """Return the pages a requirement comes from, as {short name: source}."""
         return {name: self.sources[name] for name in requirement.source.split()}
 
 
 def load_catalogue(path: Path) -> Catalogue:
     """Read requirements.toml.
 
-    Raises ValueError naming the row where an id stands twice, a level, family or source is unknown, or a field is
-    missing; OSError where the file cannot be read.
+    Raises ValueError, naming the row, if an id stands twice, a level, family or source is unknown, or a field is
+    missing; OSError if the file cannot be read.
     """
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     try:

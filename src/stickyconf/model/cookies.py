@@ -1,4 +1,4 @@
-"""Set-Cookie as a user agent reads it (RFC 6265, section 5.2), losing nothing on the way."""
+"""Set-Cookie as a user agent reads it (RFC 6265, section 5.2), and nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SetCookie:
     attributes: tuple[tuple[str, str], ...]
 
     def attribute(self, name: str) -> str | None:
-        """Return the last value of an attribute, its name compared without case, or None where it is absent."""
+        """Return the last value of an attribute, its name compared without case, or None if it is absent."""
         for spelt, value in reversed(self.attributes):
             if spelt.lower() == name.lower():
                 return value
@@ -45,7 +45,7 @@ class SetCookie:
 
 
 def parse_set_cookie(field: str) -> SetCookie | None:
-    """Read one Set-Cookie field value; None where a user agent would ignore it (no "=", or no name)."""
+    """Read one Set-Cookie field value; None if a user agent would ignore it (no "=", or no name)."""
     pair, *rest = field.split(";")
     name, equals, value = pair.partition("=")
     name = name.strip(_WHITE_SPACE)

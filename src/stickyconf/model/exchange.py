@@ -17,7 +17,7 @@ class Answered:
     pod: str | None
 
     def set_cookies(self, name: str | None = None) -> tuple[SetCookie, ...]:
-        """Return the readable Set-Cookie fields in order; only those of one cookie name where one is given."""
+        """Return the readable Set-Cookie fields in order; only those of one cookie name if one is given."""
         read = (parse_set_cookie(value) for key, value in self.headers if key.lower() == "set-cookie")
         return tuple(cookie for cookie in read if cookie and (name is None or cookie.name == name))
 
@@ -31,7 +31,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can say whether the request was served: a client-side time-out. Doubt, not failure."""
+    """It is not known whether the request was served: a client-side time-out. Doubt, not failure."""
 
     reason: str
 
@@ -79,7 +79,7 @@ class Exchange:
 
     @property
     def answer(self) -> Answered | None:
-        """The response, or None where there was none."""
+        """The response, or None if there was none."""
         return self.outcome if isinstance(self.outcome, Answered) else None
 
     @property
@@ -105,7 +105,7 @@ class Exchange:
         return _pairs(self.cookie_fields)
 
     def carried(self, cookie: str, value: str | None = None) -> bool:
-        """Whether a cookie of that name went with the request; with exactly that value where one is given."""
+        """Whether a cookie of that name went with the request; with exactly that value if one is given."""
         if value is not None:
             return f"{cookie}={value}" in self.cookie_pairs
         return _names(self.cookie_fields, cookie)

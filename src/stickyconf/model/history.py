@@ -36,7 +36,7 @@ class Happening(StrEnum):
     HELD = "held"  # preStop began to hold it
     SIGTERM = "sigterm"
     DIED = "died"  # it stopped listening and cut its connections, as a process that is killed
-    CONNECTED = "connected"  # somebody connected to it; detail: peer. Kept by pods that are told to only
+    CONNECTED = "connected"  # a connection to it was opened; detail: peer. Kept by pods that are told to only
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields
     MARKED = (
@@ -44,7 +44,7 @@ class Happening(StrEnum):
     )
     TARGET = "target"  # subject: pod; detail: weight, address
     TARGET_REMOVED = "target-removed"
-    # What waiting came to.
+    # How waiting ended.
     CONVERGED = "converged"
     UNCONVERGED = "unconverged"  # detail: budget, last (what was seen last)
     # What cannot be looked at here.
@@ -136,7 +136,7 @@ class History:
         return request_id in self._by_log.get(pod, ())
 
     def happened(self, what: Happening, subject: str | None = None) -> tuple[Event, ...]:
-        """Return the events of one kind; only those of one subject where one is given."""
+        """Return the events of one kind; only those of one subject if one is given."""
         return tuple(event for event in self.events if event.what is what and subject in (None, event.subject))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Violations that are known: what a team has decided to live with for a while, and until when."""
+"""Violations that are known: what a team accepts for a while, and until when."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from stickyconf.model.verdict import Status, Verdict
 
 
 class CaseOutcome(StrEnum):
-    """How a case ended. A harness error is ours and says nothing about the system under test."""
+    """How a case ended. A harness error is a failure of the suite or its environment, not of Kong."""
 
     JUDGED = "judged"
     HARNESS_ERROR = "harness-error"
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def day(self) -> date:
-        """The day the run began, UTC: the one that known violations are accepted on, or not."""
+        """The day the run began, UTC: known violations are accepted, or not, as of that day."""
         return datetime.fromisoformat(self.started).astimezone(UTC).date()
 
     def accepted(self) -> dict[str, KnownViolation]:

@@ -1,9 +1,9 @@
 """Histories on disk: JSON Lines, one header, one line a fact, and a last line that proves the file is whole.
 
 That line has the number of facts and the SHA-256 of every line before it. A history is evidence: one that was cut,
-changed or spoilt is refused, and never judged as if it had been seen like that.
+changed or damaged is refused, and never judged as if it had been recorded like that.
 
-Both directions go line by line, so that a file is never in memory as a whole, and a text that comes again from line to
+Both directions go line by line, so that a file is never in memory as a whole, and a text that is repeated from line to
 line (the name of a session, a header field, a cookie) is kept once.
 """
 
@@ -81,7 +81,7 @@ _encoder, _decoder = msgspec.json.Encoder(), msgspec.json.Decoder(_Row)
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from going through what is read again and again: none of it refers to itself.
+    """Keep the garbage collector from scanning what is read again and again: none of it refers to itself.
 
     It took two thirds of the time.
     """

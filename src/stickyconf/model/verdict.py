@@ -16,7 +16,7 @@ class Status(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
-# The gravest wins when rulings are merged; what does not apply gives way to everything that was judged.
+# The gravest wins when rulings are merged; a requirement that does not apply ranks below everything that was judged.
 _GRAVITY = {Status.NOT_APPLICABLE: 0, Status.CONFORMS: 1, Status.INCONCLUSIVE: 2, Status.VIOLATES: 3}
 
 
@@ -97,7 +97,7 @@ class Verdict:
         return cls(requirement, status, findings, measures, tuple(dict.fromkeys(history for history, _ in pairs)))
 
     def told(self, limit: int = 3) -> str:
-        """Say the verdict in lines a person can act on: requirement, expected, actual, place."""
+        """Say the verdict in lines that tell a person what to do: requirement, expected, actual, place."""
         lines = [f"{self.requirement}: {self.status}"]
         for finding in self.findings[:limit]:
             cited = ", ".join(f"#{seq}" for seq in finding.exchanges[:6])

@@ -61,7 +61,7 @@ function envoy_on_response(handle)
 end
 """
 
-# TOKENS: what stands for each member's value in those that clients see. A value nobody issued stays as it came.
+# TOKENS: what stands for each member's value in those that clients see. A value that was never issued stays as it came.
 _TRANSLATES = """
 local ALPHABET, by_token = "0123456789abcdef", {}
 for _, member in ipairs(MEMBERS) do by_token[TOKENS[member.value]] = member.value end
@@ -234,7 +234,7 @@ _load: list[subprocess.Popen[bytes]] = []
 
 @benign(at="gateway", source="RF")
 def keeps_the_machine_busy(xds: Xds, kong: Kong) -> Xds:
-    """Every processor is loaded by somebody else, too."""
+    """Every processor is busy with other work, too."""
     while len(_load) < (os.cpu_count() or 1):
         busy = [sys.executable, "-c", "while True: pass"]
         _load.append(subprocess.Popen(busy, preexec_fn=die_with_parent_of(os.getpid())))

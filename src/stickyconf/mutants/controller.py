@@ -76,7 +76,7 @@ _seen: dict[str, set[str]] = {}  # upstream -> addresses it ever had, of this pr
 
 @mutant(at="controller", source="TR#13208", caught_by=("DRN-04", "DRN-05"), failure_mode=10)
 def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
-    """A pod that has gone stays in the pool at weight 0 for good, and requests to it are tried nowhere else."""
+    """A pod that has gone stays in the pool at weight 0 forever, and requests to it are tried nowhere else."""
     gone: set[str] = set()
     for upstream in config["upstreams"]:
         now = {target["target"] for target in upstream["targets"]}

@@ -96,7 +96,7 @@ def mutant(
 ) -> Callable[[Callable[..., Any]], Mutant]:
     """Declare a function as a deliberate fault. See :class:`Mutant`; ``marks`` follows from ``at`` if not given.
 
-    Raises ValueError if nobody is said to catch it.
+    Raises ValueError if no requirement is said to catch it.
     """
 
     def declare(function: Callable[..., Any]) -> Mutant:

@@ -55,7 +55,7 @@ def admits_several_inputs(definitions: list[Definition]) -> list[Definition]:
 
 @mutant(at="api-server", source="CRD", caught_by=("API-07",))
 def admits_any_algorithm(definitions: list[Definition]) -> list[Definition]:
-    """An algorithm that nobody knows is admitted by itself, so that the error does not list those there are."""
+    """An unknown algorithm is admitted by itself, so that the error does not list those there are."""
     del _spec(definitions, "admits_any_algorithm")["algorithm"]["enum"]
     return definitions
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 PULSE_SECONDS = 0.05
 LATE_SECONDS = 0.15
-"""An event loop that is later than this has enough to do already."""
+"""An event loop that is later than this, in seconds, has enough to do already."""
 
 LOOK_SECONDS = 0.25
 """How often the caller of a long wait is given the chance to show progress."""
@@ -25,7 +25,7 @@ class Pulse:
     """How late the event loop was during the last ``seconds``; with 0 seconds it is never late."""
 
     def __init__(self, seconds: float) -> None:
-        """Set how long the loop is looked at before anything is said of it."""
+        """Set how long the loop is looked at before it can be called calm."""
         self._late: deque[float] = deque(maxlen=round(seconds / PULSE_SECONDS))
 
     async def run(self) -> None:

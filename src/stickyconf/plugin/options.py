@@ -185,6 +185,6 @@ def _reachable(name: str, url: str) -> None:
     try:
         httpx.get(url, timeout=5, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):  # Kong's own is self-signed; who reads there deals with that
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):  # Kong's own is self-signed; targets/admin.py handles that
             return
-        raise pytest.UsageError(f"{option} {url}: nobody answers there ({error}); is the address right?") from error
+        raise pytest.UsageError(f"{option} {url}: nothing answers there ({error}); is the address right?") from error

@@ -60,7 +60,7 @@ class Outcomes:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keep the case's result; show verdicts as the lines they are, without a traceback of ours."""
+        """Keep the case's result; show verdicts as the lines they are, without our traceback."""
         report = yield
         self._run.progress.clear()
         error = call.excinfo.value if call.excinfo else None
@@ -97,7 +97,7 @@ class Outcomes:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Clear the stages whose histories nobody reads any more."""
+        """Clear the stages whose histories are not read any more."""
         self._run.judged(item)
 
 

@@ -40,10 +40,10 @@ Applied = Callable[[str, Manifest], None]
 
 
 class ApplyLog:
-    """A cluster that tells somebody of each object before it applies it."""
+    """A cluster that reports each object before it applies it."""
 
     def __init__(self, cluster: Cluster, note: Callable[[Manifest], None]) -> None:
-        """Take the cluster, and whom to tell."""
+        """Take the cluster, and what to tell."""
         self._cluster, self._note = cluster, note
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:

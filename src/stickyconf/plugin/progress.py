@@ -45,7 +45,7 @@ class Capture(Protocol):
 
 
 class Progress:
-    """Told again and again what is waited for; shows it once in a while.
+    """Is told again and again what is waited for; shows it once in a while.
 
     ``live`` says in one line how far work is that goes on side by side, "" if there is none.
     """

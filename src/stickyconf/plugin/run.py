@@ -40,7 +40,7 @@ class Source(Protocol):
     """Where histories come from: recordings that are played, or an earlier run."""
 
     def clear(self, name: str) -> None:
-        """Remove what was made on the cluster for a history that nobody reads any more."""
+        """Remove what was made on the cluster for a history that is not read any more."""
 
     def explain(self, names: Iterable[str], directory: Path) -> list[Path]:
         """Collect diagnostics about recordings of a case that failed and return the files."""

@@ -78,7 +78,7 @@ class Selection:
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn which recordings are needed, now that nobody deselects cases any more."""
+        """Learn which recordings are needed, now that no more cases are deselected."""
         self.readers = Counter(recording for item in session.items for recording in recordings_of(item))
         names: dict[str, Recording] = {}
         for recording in self.readers:
@@ -89,7 +89,7 @@ class Selection:
         gc.freeze()
 
     def read_by(self, case: pytest.Item) -> list[Recording]:
-        """Note that a case has been judged; return the recordings that nobody reads any more."""
+        """Note that a case has been judged; return the recordings that no case reads any more."""
         recordings = recordings_of(case)
         self.readers.subtract(recordings)
         return [recording for recording in recordings if self.readers[recording] <= 0]

@@ -1,4 +1,4 @@
-"""Asks registries and repositories over their public APIs, with patience for outages and rate limits."""
+"""Asks registries and repositories over their public APIs, and waits out outages and rate limits."""
 
 from __future__ import annotations
 

@@ -81,13 +81,13 @@ def label(requirement: Requirement, catalogue: Catalogue) -> None:
 
 
 def link_known(known: KnownViolation) -> None:
-    """Link a case to where its known violation is dealt with."""
+    """Link a case to the issue in which its known violation is handled."""
     _case.link(known.link, name=f"known violation: {known.reason}")
     _case.tag("known violation")
 
 
 def name_implementation(implementation: Implementation, mutant: str = "") -> None:
-    """Say who was under test, as a label to group by and as a parameter, and which deliberate fault was in force.
+    """Say who was under test, as a label to group by and as a parameter, and which deliberate fault was active.
 
     The parameters keep the results of two implementations, of two versions, and of one with a fault in it, from being
     taken for retries of one.
@@ -122,7 +122,7 @@ def attach_timeline(history: str, picture: str) -> None:
 def attach_history(path: Path) -> None:
     """Attach a recorded history: its story as steps with their times, and the file itself unless it is too large.
 
-    Raises HistoryFileError where the file is no whole history.
+    Raises HistoryFileError if the file is no whole history.
     """
     title, steps, body = _told(path, path.stat().st_mtime_ns)
     with allure.step(title):
@@ -133,7 +133,7 @@ def attach_history(path: Path) -> None:
 
 
 def attach_file(path: Path) -> None:
-    """Attach a file of diagnostics: redacted, and cut off at the start where it is too large."""
+    """Attach a file of diagnostics: redacted, and cut off at the start if it is too large."""
     text = path.read_text(encoding="utf-8", errors="replace")
     name = "/".join(path.parts[-2:])
     _attach(text, name, _TYPES.get(path.suffix, allure.attachment_type.TEXT))

@@ -1,4 +1,4 @@
-"""What a run comes to: each requirement's standing, each profile's result. Every report is written from this."""
+"""The result of a run: each requirement's standing, each profile's result. Every report is written from this."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
 
 class Result(StrEnum):
-    """What a profile, or a whole run, comes to."""
+    """The result of a profile, or of a whole run."""
 
     CONFORMANT = "conformant"
     PARTIAL = "partial"
@@ -58,7 +58,7 @@ class Assessed:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Counter-examples and doubts, none where no case gave a verdict."""
+        """Counter-examples and doubts, none if no case gave a verdict."""
         return self.verdict.findings if self.verdict else ()
 
     @property
@@ -81,7 +81,7 @@ class Profile:
     rows: tuple[Assessed, ...]
 
     def of(self, standing: Standing, *levels: Level) -> tuple[Assessed, ...]:
-        """Return the requirements of this standing; only those of some levels where any is named."""
+        """Return the requirements of this standing; only those of some levels if any is named."""
         return tuple(
             row for row in self.rows if row.standing is standing and (not levels or row.requirement.level in levels)
         )
@@ -107,7 +107,7 @@ class Assessment:
 
 
 def assess(run: Run, catalogue: Catalogue) -> Assessment:
-    """Take a run's results and say what they come to.
+    """Take a run's results and work out what they mean for each profile and the run.
 
     A profile is not conformant when a requirement that binds it is violated, conformant when each of them conforms, and
     partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold, nor has any

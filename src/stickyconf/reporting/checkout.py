@@ -12,9 +12,9 @@ LIMIT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A state of the source. ``commit`` is the full hash, "" where it is not known.
+    """A state of the source. ``commit`` is the full hash, "" if it is not known.
 
-    ``dirty``: files are changed, or there are new ones that git does not ignore; None where that is not known.
+    ``dirty``: files are changed, or there are new ones that git does not ignore; None if that is not known.
     """
 
     commit: str = ""
@@ -31,12 +31,12 @@ class Checkout:
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """Return what git says, without the last line's end; None where it cannot say."""
+    """Return what git says, without the last line's end; None if it cannot say."""
     git = shutil.which("git")
     if git is None:
         return None
     try:
-        # Without locks: a run must not be in the way of whoever works in the checkout.
+        # Without locks: a run must not disturb people who work in the checkout.
         done = subprocess.run(
             [git, "--no-optional-locks", "-C", str(directory), *arguments],
             capture_output=True,

@@ -87,7 +87,7 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
 def write(run: Run, catalogue: Catalogue, directory: Path) -> Path:
     """Write conformance.yaml and conformance.md into a directory and return the first one's path.
 
-    Raises HarnessError, and writes nothing, where the report would break its own schema.
+    Raises HarnessError, and writes nothing, if the report would break its own schema.
     """
     report = build(run, catalogue)
     _validate(report)
@@ -110,7 +110,7 @@ def schema() -> dict[str, Any]:
 
 
 def complaint(report: dict[str, Any]) -> str:
-    """Return where a report breaks the schema and how, in one line; "" where it keeps it."""
+    """Return where a report breaks the schema and how, in one line; "" if it keeps it."""
     import jsonschema  # 0.1 s that only a run that reports should pay
 
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(report))

@@ -1,7 +1,7 @@
 """What changed between two runs: two conformance reports in, what is newly wrong, newly right and moved out.
 
 A regression is a MUST or SHOULD that is violated and was not, or a MUST that conformed and is no longer shown to
-hold although the newer run tried. What the newer run left out on purpose is said, and is none.
+hold although the newer run tried. What the newer run left out on purpose is named, and is no regression.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A requirement whose status changed. ``why`` is the newer run's first finding or reason, "" where it has none."""
+    """A requirement whose status changed. ``why`` is the newer run's first finding or reason, "" if it has none."""
 
     id: str
     level: str
@@ -111,7 +111,7 @@ def text(found: Difference) -> str:
 def main(older: Path, newer: Path, out: TextIO | None = None, err: TextIO | None = None) -> int:
     """Compare two runs, each given as its folder or its conformance.yaml; print the difference to ``out``.
 
-    Returns the exit status: 1 where the newer run is a regression, 0 where it is none, 2 for input that is no report,
+    Returns the exit status: 1 if the newer run is a regression, 0 if it is none, 2 for input that is no report,
     with one line on ``err`` that says which and why.
     """
     try:

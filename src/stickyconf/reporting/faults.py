@@ -27,7 +27,7 @@ class Faults:
         """Keep what the block raises from reaching its caller, and note that ``what`` is missing, why, and where."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not take a verdict's or an error's place
+        except Exception as error:  # noqa: BLE001 - no crash of a report may hide a verdict or an error
             frame = traceback.extract_tb(error.__traceback__)[-1]
             said = " ".join(f"{type(error).__name__}: {error}".split())
             line = f"{what} is missing from the reports: {said} ({Path(frame.filename).name}:{frame.lineno})"

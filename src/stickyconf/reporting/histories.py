@@ -17,7 +17,7 @@ REMEMBERED = 10_000
 
 
 def redacted(history: History) -> History:
-    """Return a history without credentials, before it is written and judged: both see the same, now and ever after.
+    """Return a history without credentials, before it is written and judged, so that both are the same.
 
     Cookies stay as they were, but for a value that is known to be secret; equal ones stay equal. What was JSON is
     still the JSON of the same object.

@@ -1,4 +1,4 @@
-"""Who was under test, said the same way everywhere, so that no reader takes a stand-in for Kong."""
+"""Who was under test, said the same way everywhere, so that no reader mistakes a stand-in for Kong."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Implementation:
 
     @property
     def controller(self) -> str:
-        """The controller in a few words: a stand-in, KIC with its version, or "" if nobody knows.
+        """The controller in a few words: a stand-in, KIC with its version, or "" if it is not known.
 
-        Histories of before it was recorded name a real one as ``kic``, and none besides.
+        Histories of before it was recorded name a real one as ``kic``, and no other.
         """
         if said := self.versions.get(CONTROLLER_PART):
             return said

@@ -1,4 +1,4 @@
-"""JUnit XML, for those whose CI shows nothing else: one testcase a case, with its requirement, level and verdict."""
+"""JUnit XML, for CI systems that show nothing else: one testcase a case, with its requirement, level and verdict."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write(run: Run, catalogue: Catalogue, path: Path) -> None:
 
 
 def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Catalogue) -> str:
-    """Add a testcase and return what became of it: failure, error, skipped, or "" where it passed."""
+    """Add a testcase and return what became of it: failure, error, skipped, or "" if it passed."""
     subject = catalogue[case.requirement]
     module, _, function = case.node.partition("::")
     made = ElementTree.SubElement(

@@ -22,7 +22,7 @@ class RunDirectory:
     def create(cls, out: Path, started: datetime) -> RunDirectory:
         """Make ``out``/<UTC time>-<suffix>/ with its parts; two runs of the same second get two directories.
 
-        Raises OSError where it cannot be made.
+        Raises OSError if it cannot be made.
         """
         suffix = secrets.token_hex(3)
         made = cls(out.absolute() / f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{suffix}", suffix)
@@ -64,7 +64,7 @@ class RunDirectory:
     def publish_latest(self) -> None:
         """Point ``latest`` beside this directory at it, at once and never at something half made.
 
-        The link is relative, so that the reports can be moved. Raises OSError where ``latest`` is no link but a
+        The link is relative, so that the reports can be moved. Raises OSError if ``latest`` is no link but a
         directory.
         """
         beside = self.path.with_name(f".{LATEST}-{self.suffix}")

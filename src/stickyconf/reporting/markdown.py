@@ -231,7 +231,7 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 
 def _text(said: str) -> str:
-    """Return what somebody or something said so that Markdown shows it as it is, in one line."""
+    """Return a quoted text so that Markdown shows it as it is, in one line."""
     escaped = " ".join(said.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for character in "|*_`[]":
         escaped = escaped.replace(character, f"\\{character}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Publication:
-    """The reports of one run. ``mutant`` is the deliberate fault in force, "" where there is none."""
+    """The reports of one run. ``mutant`` is the deliberate fault in force, "" if there is none."""
 
     def __init__(self, directory: RunDirectory, mutant: str, faults: Faults, rejudged: Path | None = None) -> None:
         """Take the directory to write to, and that of the run whose histories are judged again: their manifests."""
@@ -71,7 +71,7 @@ class Publication:
                 allure.attach_file(file)
 
     def finished(self, run: Run, catalogue: Catalogue) -> None:
-        """Write the conformance report, JUnit XML, Allure's environment, and the job summary where one is asked for."""
+        """Write the conformance report, JUnit XML, Allure's environment, and the job summary if one is asked for."""
         path = self._directory.path
         writers: Mapping[str, Callable[[], object]] = {
             "the conformance report": lambda: conformance.write(run, catalogue, path),

@@ -9,7 +9,7 @@ import yaml
 
 from stickyconf.reporting.conformance import API_VERSION, KIND, complaint
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster if PyYAML has libyaml
 
 
 class ReportError(ValueError):
@@ -17,7 +17,7 @@ class ReportError(ValueError):
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read the report of a run: its folder, or its conformance.yaml. Raises ReportError where there is none."""
+    """Read the report of a run: its folder, or its conformance.yaml. Raises ReportError if there is none."""
     file = path / "conformance.yaml" if path.is_dir() else path
     try:
         report = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader

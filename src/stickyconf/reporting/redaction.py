@@ -1,7 +1,7 @@
 """What may not leave the machine: credentials, keys and licences. Everything attached or written passes here.
 
-They are found by the names beside them, and by their values where those are known (``secrecy``). Cookies stay, whatever
-their names: they are the evidence this suite is about. Where a text is ambiguous more is taken out than need be, never
+They are found by the names beside them, and by their values if those are known (``secrecy``). Cookies stay, whatever
+their names: they are the evidence this suite is about. If a text is ambiguous, more is taken out than need be, never
 less.
 """
 
@@ -61,7 +61,7 @@ def remember_credentials(value: Any) -> None:
 
 @cache
 def remember_file(path: Path) -> None:
-    """Do so with a file of YAML documents. Raises OSError where it cannot be read; what is no YAML has no names."""
+    """Do so with a file of YAML documents. Raises OSError if it cannot be read; what is no YAML has no names."""
     try:
         documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
     except yaml.YAMLError:
@@ -71,7 +71,7 @@ def remember_file(path: Path) -> None:
 
 
 def _walked(value: Any, name: str, credential: Callable[[str], str]) -> Any:
-    """Return nested data with every text redacted and every credential replaced by what ``credential`` makes of it."""
+    """Return nested data with every text redacted and every credential replaced by ``credential(it)``."""
     match value:
         case bool() | None:
             return value
@@ -139,7 +139,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _name_of(key: str, mapping: Mapping[Any, Any], above: str) -> str:
-    """Return the name to judge a mapping's value by: its key, or what its surroundings make of it."""
+    """Return the name to judge a mapping's value by: its key, or what follows from the keys around it."""
     if key == "value" and isinstance(mapping.get("name"), str):
         return str(mapping["name"])  # an environment variable
     if key == "key" and above.endswith(_KONG_CREDENTIALS):
@@ -155,7 +155,7 @@ _INSIDE = "contents-of-a-secret"  # judged by its last word, whatever the keys b
 
 
 def _name_before(items: Sequence[Any], place: int) -> str:
-    """Return the name that an item of a list follows, "" where the item before it is none."""
+    """Return the name that an item of a list follows, "" if the item before it is none."""
     before = items[place - 1] if place else None
     if isinstance(before, str) and (_is_secret(before) or before.lower() in _COOKIE_NAMES):
         return before
@@ -169,7 +169,7 @@ def _plain(text: str) -> str:
 
 
 def _without_licences(text: str) -> str:
-    """Take the body out of each ``"license": {...}``: up to the matching brace, or all the rest where there is none."""
+    """Take the body out of each ``"license": {...}``: up to the matching brace, or all the rest if there is none."""
     parts, position = [], 0
     while found := _LICENCE.search(text, position):
         depth, end = 0, found.end()

@@ -52,7 +52,7 @@ def story(history: History) -> list[str]:
 
 
 def cited_table(findings: Iterable[Finding], histories: Sequence[History]) -> str:
-    """Return the exchanges that findings cite as an HTML document with one table; "" where they cite none.
+    """Return the exchanges that findings cite as an HTML document with one table; "" if they cite none.
 
     A row says why it is there: the finding that cites it.
     """

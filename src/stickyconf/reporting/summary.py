@@ -21,7 +21,7 @@ _CUT = "\n\n(cut here: GitHub takes no more than 1 MiB; the rest is in conforman
 
 
 def append(run: Run, catalogue: Catalogue, environ: Mapping[str, str] = os.environ) -> None:
-    """Append a run's verdict to the summary of the job that runs, if any. Raises OSError where it cannot be written."""
+    """Append a run's verdict to the summary of the job that runs, if any. Raises OSError if it cannot be written."""
     name = environ.get(VARIABLE)
     if not name:
         return

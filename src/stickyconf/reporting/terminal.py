@@ -1,4 +1,4 @@
-"""The end of the terminal's output: what was tested, what it comes to, and what is wrong where."""
+"""The end of the terminal's output: what was tested, the result, and what is wrong and where."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTED = (
 
 
 def lines(run: Run, catalogue: Catalogue) -> list[str]:
-    """Return the summary, no line longer than WIDTH columns, nothing told by colour."""
+    """Return the summary, no line longer than WIDTH columns, nothing shown by colour alone."""
     assessment = assess(run, catalogue)
     blocks: list[list[str]] = [
         _wrapped(f"implementation under test: {assessment.implementation.told}", "  "),
@@ -39,7 +39,7 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
 
 
 def bare(run: Run) -> list[str]:
-    """Return a line for each case: what is left to say where the summary itself cannot be made."""
+    """Return a line for each case: what is left to say if the summary itself cannot be made."""
     said = [
         f"{case.requirement} {case.verdict.status if case.verdict else 'HARNESS ERROR'} {case.node}"
         f"{f': {case.error}' if case.error else ''}"

@@ -74,7 +74,7 @@ class Client:
     ) -> Exchange:
         """Send one request, record it and return it. ``cookie_fields`` replace what the jar would send.
 
-        ``patience`` are the seconds after which an answer is expected, where the path asks for a delay.
+        ``patience`` are the seconds after which an answer is expected, if the path asks for a delay.
         """
         plain_path = urlsplit(path).path
         if cookie_fields is None:

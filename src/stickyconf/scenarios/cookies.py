@@ -59,7 +59,7 @@ def use_a_library_jar(*, sessions: int) -> Scenario:
                 path = stage.policy.cookie_path
                 first = await client.get(path)
                 if isinstance(first.outcome, Answered):
-                    # As over TLS: a jar keeps a Secure cookie from plain HTTP, which says nothing of its value.
+                    # As over TLS: a jar keeps a Secure cookie from plain HTTP, which says nothing about its value.
                     sent_back = _through_library_jar(first.outcome, f"https://{stage.host}{path}")
                     await client.send("GET", path, cookie_fields=(sent_back,) if sent_back else ())
 
@@ -81,7 +81,7 @@ class _Response:
 
 
 def _through_library_jar(answer: Answered, url: str) -> str:
-    """Return the Cookie field the library's jar sends after this answer; "" where it sends none."""
+    """Return the Cookie field the library's jar sends after this answer; "" if it sends none."""
     jar = http.cookiejar.CookieJar()
     request = urllib.request.Request(url)  # noqa: S310 - never opened: only its address and headers are used
     jar.extract_cookies(_Response(answer), request)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ async def scale(stage: Stage, replicas: int) -> None:
 async def settled(stage: Stage) -> list[str]:
     """Return the terminating pods once every gateway replica shows them at weight 0, or no longer.
 
-    A gateway that never does is not our failure: what was seen is recorded, and judged after as much time.
+    A gateway that never does is not our failure: what was seen is recorded, and judged after the same time.
     """
 
     async def terminating() -> list[str]:
@@ -57,7 +57,7 @@ async def settled(stage: Stage) -> list[str]:
 
 
 async def gone(stage: Stage, pods: list[str]) -> None:
-    """Return when these pods have left the cluster and every gateway replica; record it where they do not."""
+    """Return when these pods have left the cluster and every gateway replica; record it if they do not."""
 
     async def still_there() -> list[str]:
         left = {event.subject for event in stage.recorder.events(Happening.POD_GONE)}

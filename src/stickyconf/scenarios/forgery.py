@@ -1,4 +1,4 @@
-"""Cookies the gateway never issued: values unknown to it, values that are none, values that name an address."""
+"""Cookies the gateway never issued: unknown values, malformed values, values that name an address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stickyconf.scenarios.workload import ECHO_PORT, NEIGHBOUR
 
 
 def unknown_values(seed: int) -> dict[str, str]:
-    """Return values that look like those of gateways and name nothing, by what they look like."""
+    """Return values that look like those of gateways but name no pod, by what they look like."""
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     return {
         "a word": "forged",
@@ -81,7 +81,7 @@ def spellings(host: str, port: int) -> dict[str, str]:
 def lure_to_a_neighbour() -> Scenario:
     """Put another application beside the workload, and send the workload's route cookies that name its address.
 
-    The gateway can reach it: it has a route of its own, visited before and after. It takes down who connects to it.
+    The gateway can reach it: it has a route of its own, visited before and after. It writes down what connects to it.
     """
 
     async def play(stage: Stage) -> None:
@@ -130,7 +130,7 @@ async def _logged(stage: Stage) -> None:
 
 
 def forge_unknown_values(*, sessions: int, requests: int) -> Scenario:
-    """Let ``sessions`` clients begin with each unknown value, and go on with whatever cookie they are given."""
+    """Let ``sessions`` clients begin with each unknown value, and go on with the cookie that they are given."""
 
     async def play(stage: Stage) -> None:
         values = unknown_values(stage.seed)
@@ -174,5 +174,5 @@ async def _well_formed(stage: Stage) -> None:
 
 
 async def begin_with(client: Client, stage: Stage, value: str) -> None:
-    """Send a session's first request with a cookie that nobody gave it."""
+    """Send a session's first request with a cookie that it was not given."""
     await client.send("GET", stage.policy.cookie_path, cookie_fields=(f"{stage.policy.cookie}={value}",))

@@ -66,7 +66,7 @@ def lose_the_process_of_a_draining_pod() -> Scenario:
             await residents.visited(times=VISITS_BEFORE)
             await delete_pod(stage, any_pod(stage))
             for pod in await settled(stage):
-                await _said(stage, pod, Happening.HELD)  # a hook that finds nobody to hold on to returns at once
+                await _said(stage, pod, Happening.HELD)  # without a process to hold, the hook returns at once
                 await stage.target.cluster.post_to_pod(pod, stage.namespace, ECHO_PORT, "/-/die")
                 await _said(stage, pod, Happening.DIED)
             await residents.visited(times=VISITS_AFTER, since=stage.recorder.now() + bound)
@@ -84,7 +84,7 @@ def _observe(stage: Stage) -> float:
 
 
 async def _said(stage: Stage, pod: str, what: Happening) -> None:
-    """Return when the pod's own log says so; where it never does, the history shows it."""
+    """Return when the pod's own log says so; if it never does, the history shows it."""
 
     async def said() -> bool:
         return bool(stage.recorder.events(what, pod))

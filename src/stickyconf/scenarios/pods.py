@@ -1,4 +1,4 @@
-"""Waiting for echo pods: until they are ready, or until it is clear from their own words that they will not be."""
+"""Waiting for echo pods: until they are ready, or until their status and logs show that they will not be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 20.0
 """How long a pod may say so before it counts as broken, in seconds."""
 
 RESTARTS = 2
-"""A container that has ended and been restarted so often will not come up: it did the same each time."""
+"""A container that has ended and been restarted so often will not come up: it did so each time."""
 
 LOG_LINES = 5
 SHOWN_EVENTS = 3

@@ -62,7 +62,7 @@ class Recorder:
         return exchange
 
     def late(self, seconds: float) -> None:
-        """Take note that something of ours came so many seconds after it was due; only the largest is kept."""
+        """Note that something the suite did came so many seconds after it was due; only the largest is kept."""
         self.lateness = max(self.lateness, seconds)
 
     def event(self, what: Happening, subject: str, when: float | None = None, **detail: str) -> Event:

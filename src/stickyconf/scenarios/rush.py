@@ -11,9 +11,9 @@ from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.visits import open_sessions
 
 LOAD = 12  # requests that the loaded pod has under way all the time
-LOAD_SECONDS = 2.0  # how long the pod takes for each of them: long beside all delays on the way
+LOAD_SECONDS = 2.0  # how long the pod takes for each of them: long compared with all delays on the way
 LANES = 4  # new sessions that are opened at a time: fewer than the load, or they would outweigh it
-HELD_SECONDS = 1.0  # how long a first request takes where all of them are to be under way at once
+HELD_SECONDS = 1.0  # how long a first request takes when all of them are to be under way at once
 
 
 def place_beside_load(*, sessions: int) -> Scenario:

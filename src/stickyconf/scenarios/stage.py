@@ -67,7 +67,7 @@ class Stage:
 
     @property
     def policy(self) -> Policy:
-        """The policy of the case; the default one where the case has none."""
+        """The policy of the case; the default one if the case has none."""
         return self.topology.policy or Policy()
 
     @contextlib.asynccontextmanager
@@ -111,7 +111,7 @@ class Stage:
             raise
 
     async def _apply_policy(self, manifest: Mapping[str, Any]) -> None:
-        """Apply the case's policy. One that is refused is no fault of ours: without it, nothing converges."""
+        """Apply the case's policy. One that is refused is not our error: without it, nothing converges."""
         try:
             await self.target.cluster.apply(manifest)
         except Rejected as refusal:

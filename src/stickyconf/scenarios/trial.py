@@ -1,4 +1,4 @@
-"""One echo pod before the first recording: its image is pulled and proven, so that no recording waits for either."""
+"""One echo pod before the first recording: its image is pulled and tried, so that no recording waits for either."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def try_workload(cluster: Cluster, waiter: Waiter, manifests: Manifests, r
 
 
 async def _image(cluster: Cluster, namespace: str) -> str:
-    """Return the image that runs; the digest as the node reports it, where it does."""
+    """Return the image that runs; the digest as the node reports it, if it does."""
     for pod in await cluster.list(POD, namespace, "app=echo"):
         for status in pod["status"].get("containerStatuses") or ():
             _, at, digest = str(status.get("imageID", "")).partition("@")

@@ -148,7 +148,7 @@ async def open_sessions(
 ) -> dict[str, list[Client]]:
     """Open sessions until every ready pod holds ``per_pod``, ``most`` at the most; return them by the pod they are on.
 
-    Every session that was opened is returned, so none is dropped for where it landed.
+    Every session that was opened is returned, so none is left out because of the pod it is on.
     """
     held: dict[str, list[Client]] = {pod: [] for pod in stage.pods}
     for _ in range(most):

@@ -62,7 +62,7 @@ def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
 
 
 async def _prepare(stage: Stage) -> None:
-    """Deploy what the pages presuppose: one echo pod, its Service without a policy, and a route for /echo."""
+    """Deploy what the pages expect to be there: one echo pod, its Service without a policy, and a route for /echo."""
     cluster, tempo = stage.target.cluster, stage.target.tempo
     workload = Topology(replicas=1, policy=None, hold=stage.topology.hold)
     for manifest in stage.manifests.echo(PAGE_NAMESPACE, workload, tempo.hold, tempo.grace):
@@ -93,7 +93,7 @@ async def _clear(stage: Stage) -> None:
 
 
 async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
-    """Wait for what a reader would wait for; record it where it does not come, and go on as the reader would."""
+    """Wait for what a reader would wait for; record it if it does not come, and go on as the reader would."""
     name = upstream_name(PAGE_NAMESPACE)
     conditions: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], bool]] = {
         "three targets": lambda upstream, targets: len(targets) == 3 and all(targets.values()),

@@ -40,7 +40,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """What a case stands on.
+    """What a case runs on.
 
     ``attached``: the Service carries the policy's annotation from the start. ``hold``: preStop keeps a deleted pod
     serving until it is released, for the target's hold time at the most. ``drain``: drain support must be on (off);

@@ -51,7 +51,7 @@ class Allure:
         """Return the Allure that ``pinned``/package-lock.json names, installed below ``into``.
 
         What is there already for this very lockfile is used as it is: then nothing asks the network. Raises
-        ReportToolError where Node, the lockfile or the packages cannot be had.
+        ReportToolError if Node, the lockfile or the packages cannot be had.
         """
         if not (pinned / "package-lock.json").is_file():
             raise ReportToolError(
@@ -80,7 +80,7 @@ class Allure:
         """Generate a report from one folder of results: many files to be served, or one to be opened from disk.
 
         ``site`` has ``name``, ``history`` (a file of history lines) and ``environments`` for allurerc.mjs. The report
-        loads nothing of another host. Raises ReportToolError with what Allure said where it fails.
+        loads nothing of another host. Raises ReportToolError with what Allure said if it fails.
         """
         workplace = results.parent / f"{results.name}-workplace"
         workplace.mkdir(exist_ok=True)
@@ -132,7 +132,7 @@ def _path() -> str:
 
 
 def _run(command: Sequence[str], directory: Path, limit: float) -> str | None:
-    """Run a program; return None where it succeeds, else the end of what it said, fit to be shown, in one line."""
+    """Run a program; return None if it succeeds, else the end of what it said, fit to be shown, in one line."""
     environment = os.environ | {"PATH": _path(), "NO_COLOR": "1", "ALLURE_NO_ANALYTICS": "true"}
     try:
         done = subprocess.run(

@@ -44,7 +44,7 @@ def build(
     """Build the site of runs into a folder, in the place of the site that was there.
 
     ``allure`` makes the Allure report; None leaves it out. ``kills``: the folder of a kill matrix. The old site stays
-    until the new one is whole. Raises ReportToolError where Allure fails, OSError where nothing can be written.
+    until the new one is whole. Raises ReportToolError if Allure fails, OSError if nothing can be written.
     """
     columns = editions(runs)
     folder = folder.absolute()  # Allure runs in a directory of its own

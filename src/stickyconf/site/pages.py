@@ -40,9 +40,9 @@ POLICY = (
 class Contents:
     """What is in the site beside our pages.
 
-    ``cases``: (run, case's node) -> id of its test in the Allure report, empty where there is none. ``histories``: run
+    ``cases``: (run, case's node) -> id of its test in the Allure report, empty if there is none. ``histories``: run
     -> history's name -> its file in the run's folder. ``files``: run -> (file, bytes). ``kills``: the kill
-    matrix's result in a line, "" where there is none.
+    matrix's result in a line, "" if there is none.
     """
 
     cases: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Pages:
     _jinja: Environment = field(init=False)
 
     def __post_init__(self) -> None:
-        """Set up the templates; what a template names and nobody gives is an error."""
+        """Set up the templates; a name in a template that is not given is an error."""
         self._jinja = Environment(
             loader=PackageLoader("stickyconf.site", "templates"),
             autoescape=True,

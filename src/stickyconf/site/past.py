@@ -15,7 +15,7 @@ INDEX = "runs/index.json"
 """In the site: the ids of its runs, the oldest first."""
 
 MOST = 60
-"""So many of the newest runs are fetched; older ones are history that nobody looks up on a page."""
+"""So many of the newest runs are fetched; older ones are not looked up on a page any more."""
 
 _ID = re.compile(r"[0-9A-Za-z-]+")
 

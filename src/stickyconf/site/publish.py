@@ -31,7 +31,7 @@ def publish(run: StoredRun, published: Path, *, embedded: bool = False) -> Filed
     """File a run's conformance.yaml as ``published``/<kong>/<kic>-<kubernetes>-<profiles>.yaml, and a badge beside it.
 
     ``embedded`` allows a run on the stand-in and demands one: it is filed below embedded/. A report already filed
-    there is replaced. Raises Refused for a run that nobody could make again, or that is no whole answer.
+    there is replaced. Raises Refused for a run that could not be made again, or that is incomplete.
     """
     reason = next(_reasons(run, embedded=embedded), "")
     if reason or run.folder is None:
@@ -59,13 +59,13 @@ def badge(run: StoredRun) -> dict[str, object]:
         "schemaVersion": 1,
         "label": "sticky sessions",
         "message": f"{run.result} ({about})",
-        # A stand-in's verdict is no merit and no fault of Kong's: its badge does not wear their colours.
+        # A stand-in's verdict says nothing about Kong: its badge does not use the colours of a verdict on Kong.
         "color": "lightgrey" if run.embedded else COLOURS[run.result],
     }
 
 
 def _reasons(run: StoredRun, *, embedded: bool) -> Iterator[str]:
-    """Yield what speaks against publishing a run."""
+    """Yield the reasons not to publish a run."""
     facts, suite = run.report["run"], run.report.get("suite", {})
     if run.folder is None:
         yield "give the run's folder, which has its conformance.yaml"

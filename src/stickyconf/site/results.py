@@ -169,7 +169,7 @@ def _attachments(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _name_edition(result: dict[str, Any], edition: str) -> None:
     labels = [label for label in result.get("labels", []) if label["name"] != EDITION]
     result["labels"] = [*labels, {"name": EDITION, "value": edition}]
-    # The suite's own parameter says the same with fewer words, and not in cases that broke before they met anybody.
+    # The suite's own parameter says the same with fewer words, and not in cases that broke before any part was asked.
     others = [one for one in result.get("parameters", []) if one["name"] not in _SAID_BY_EDITION]
     result["parameters"] = [*others, {"name": EDITION, "value": edition}]
 
@@ -188,7 +188,7 @@ def _eventful(fixture: Mapping[str, Any]) -> bool:
 
 
 def _result_of(node: str, results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Find a case's result by its node id: the module and function, and the parameters where one has several."""
+    """Find a case's result by its node id: the module and function, and the parameters if one has several."""
     path, *names = node.split("::")
     classes = "".join(f".{name}" for name in names[:-1])
     function = f"{path.removesuffix('.py').replace('/', '.')}{classes}#{names[-1].partition('[')[0]}"

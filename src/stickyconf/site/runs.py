@@ -18,7 +18,7 @@ from stickyconf.reporting.readback import ReportError, read_report
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One run on disk. ``folder`` is None where only its conformance.yaml was given."""
+    """One run on disk. ``folder`` is None if only its conformance.yaml was given."""
 
     report: Mapping[str, Any]
     folder: Path | None
@@ -121,8 +121,8 @@ class Edition:
 def find_runs(places: Sequence[Path]) -> list[StoredRun]:
     """Read runs: each place is a run's folder, a conformance.yaml, or a folder of runs.
 
-    A folder of runs is searched one level deep; what in it has no conformance.yaml is no run (it goes on, or was
-    stopped). Raises ReportError for a place that holds no run, and for a report that cannot be read.
+    A folder of runs is searched one level deep; a folder in it without conformance.yaml is no run (it still
+    runs, or was stopped). Raises ReportError for a place that holds no run, and for a report that cannot be read.
     """
     found: dict[str, StoredRun] = {}
     for place in places:
@@ -136,7 +136,7 @@ def find_runs(places: Sequence[Path]) -> list[StoredRun]:
 
 
 def editions(runs: Iterable[StoredRun]) -> list[Edition]:
-    """Group runs by what they judged: Kong before stand-ins, the plain before the tampered with, the newest first."""
+    """Group runs by what they judged: Kong before stand-ins, no deliberate fault before one, the newest first."""
     groups: dict[tuple[Any, ...], list[StoredRun]] = {}
     for run in runs:
         versions = run.report["implementation"]["versions"].items()

@@ -11,7 +11,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Files(SimpleHTTPRequestHandler):
-    """Files of the site, shown rather than downloaded where they are text."""
+    """Files of the site, shown rather than downloaded if they are text."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".yaml": "text/plain; charset=utf-8",
@@ -32,7 +32,7 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 def server(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a site on loopback, at any free port for 0. Raises OSError, saying so, where it is taken."""
+    """Return a server of a site on loopback, at any free port for 0. Raises OSError, saying so, if it is taken."""
     try:
         return ThreadingHTTPServer((LOOPBACK, port), partial(_Files, directory=str(site)))
     except OSError as error:

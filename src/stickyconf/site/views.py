@@ -1,4 +1,4 @@
-"""What the pages show, worked out before any HTML: the matrix, the wrongs, the measures, the differences."""
+"""What the pages show, worked out before any HTML: the matrix, what is wrong, the measures, the differences."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def observed(catalogue: Catalogue, columns: Sequence[Edition]) -> Iterator[Obser
 
 
 def compared(columns: Sequence[Edition]) -> Compared | None:
-    """Compare the newest two editions, or the newest two runs where there is one edition; None for a single run."""
+    """Compare the newest two editions, or the newest two runs if there is one edition; None for a single run."""
     if len(columns) > 1:
         newer, older = columns[:2]
         return Compared(difference(older.shown.report, newer.shown.report), older, newer)

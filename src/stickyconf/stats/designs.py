@@ -1,4 +1,4 @@
-"""How a check decides where chance could decide otherwise: its sample, its false alarms, and what it is sure to see.
+"""How a check decides when the outcome depends on chance: its sample, its false alarms, and what it is sure to see.
 
 A design is arithmetic on its declared alpha and on the number of pods; what a run really saw stands with its verdicts.
 """

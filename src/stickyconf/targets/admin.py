@@ -29,7 +29,7 @@ VERIFIED, UNVERIFIED, THROUGH = "direct", "direct, certificate not verified", "t
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """One replica's Admin API: its address, and the pod behind it ("" where that is not known)."""
+    """One replica's Admin API: its address, and the pod behind it ("" if that is not known)."""
 
     url: str
     pod: str = ""
@@ -39,7 +39,7 @@ class AdminApi:
     """Kong's Admin API as the endpoints of its Service give it, or at one address that overrides them.
 
     A replica is asked through the Kubernetes API (pods/proxy). If the installation says that pod addresses are this
-    cluster's as seen from here, it is asked at its own address first. A certificate that nobody here trusts, as Kong's
+    cluster's as seen from here, it is asked at its own address first. A certificate that is not trusted here, as Kong's
     own self-signed one, is accepted and ``ways`` says so: what is read is configuration, and nothing secret is sent.
     """
 
@@ -60,7 +60,7 @@ class AdminApi:
     async def replicas(self) -> Sequence[str]:
         """Return the base addresses of the Admin APIs that run now, sorted.
 
-        Where a new one answers in no way: OutOfReach on somebody's cluster, HarnessError on our own.
+        If a new one does not answer at all: OutOfReach on a foreign cluster, HarnessError on our own.
         """
         endpoints = await self._endpoints()
         for endpoint in endpoints:
@@ -74,13 +74,13 @@ class AdminApi:
         return await self._get(replica, "/") or {}
 
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
-        """Return an upstream's fields as this replica shows them, or None where it has no such upstream."""
+        """Return an upstream's fields as this replica shows them, or None if it has no such upstream."""
         return await self._get(replica, f"/upstreams/{name}")
 
     async def targets(self, replica: str, name: str) -> dict[str, int]:
         """Return target address ("ip:port") -> weight; empty if there is no such upstream.
 
-        ``/targets/all``, because Kong's ``/targets`` ends after 100 without a word (seen with 3.10).
+        ``/targets/all``, because Kong's ``/targets`` ends after 100 and does not say so (seen with 3.10).
         """
         listed = await self._listed(replica, f"/upstreams/{name}/targets/all", f"the targets of {name}")
         return {target["target"]: int(target["weight"]) for target in listed}

@@ -102,7 +102,7 @@ class AuthenticatedRest(RESTClientObject):
 
 
 def authorization(issued: Issued) -> dict[str, str]:
-    """Return the header that carries the credentials; none if a certificate does, or nothing."""
+    """Return the header that carries the credentials; none if a certificate carries them, or if there are none."""
     return {"Authorization": issued.authorization} if issued.authorization else {}
 
 

@@ -102,7 +102,7 @@ class _Kubeconfig(msgspec.Struct, rename="kebab"):
 def kubeconfig_files(given: str | None) -> list[Path]:
     """Return the kubeconfigs to read: the given one, those of KUBECONFIG, or ~/.kube/config.
 
-    Raises BadOption where none of them exists.
+    Raises BadOption if none of them exists.
     """
     named = [given] if given else [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
     files = [Path(name).expanduser() for name in named] or [DEFAULT.expanduser()]

@@ -28,7 +28,7 @@ _IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
 
 
 class Credentials:
-    """The credentials of one user of a kubeconfig, shared by everybody who uses them on one event loop."""
+    """The credentials of one user of a kubeconfig, shared by all that use them on one event loop."""
 
     def __init__(self, user: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:
         """Take the user's section of a kubeconfig, with absolute paths, and the cluster's."""
@@ -45,9 +45,9 @@ class Credentials:
             return self._now
 
     async def renew(self, refused: Issued) -> bool:
-        """Get credentials anew after the server refused these, and say whether it is worth to ask again.
+        """Get credentials anew after the server refused these, and say whether it is worth asking again.
 
-        Whoever comes second finds them renewed already. False if the kubeconfig can have no others.
+        A second caller finds them renewed already. False if the kubeconfig can have no others.
         """
         async with self._lock:
             if self._now is refused:
@@ -111,9 +111,9 @@ def _from_file(file: Path) -> Issued:
 
 
 def _from_provider(provider: Mapping[str, Any]) -> Issued:
-    """Return an OIDC token that has not ended; anything else of an auth provider is not supported, and is said so.
+    """Return an OIDC token that has not ended; anything else of an auth provider is refused in one line.
 
-    The token is not refreshed: issuers may give each refresh token once, and whoever owns the kubeconfig would be
+    The token is not refreshed: issuers may give each refresh token once, and the owner of the kubeconfig would be
     logged out by a run that took it.
     """
     name = provider.get("name")

@@ -18,7 +18,7 @@ from stickyconf.ports import TargetLost
 from stickyconf.secrecy import known
 
 PLUGIN_SECONDS = 60.0
-"""How long a plugin may take, in seconds. Nobody can answer it: it has no terminal."""
+"""How long a plugin may take, in seconds. It cannot ask the user anything: it has no terminal."""
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 KIND = "ExecCredential"

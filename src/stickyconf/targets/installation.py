@@ -31,8 +31,8 @@ class Installation:
     the Services ``proxy_service`` and ``admin_service`` are. ``parent``: namespace and name of the Gateway that the
     routes under test name. ``proxy_url``, ``admin_url``: addresses as this machine reaches them; None has them found
     in the cluster, the Admin API replica by replica. ``versions``: what is known already, part -> version; the rest
-    is asked for. ``foreign``: the cluster is somebody's, who has not given it to us: only what the run made is
-    touched, and the controller is switched only where ``may_toggle_drain``. ``kept``: what to tell whoever asked to
+    is asked for. ``foreign``: the cluster belongs to somebody else: only what the run made is
+    touched, and the controller is switched only if ``may_toggle_drain``. ``kept``: what to tell the user who asked to
     keep the cluster. ``direct_addresses``: addresses of pods and Services lead to this cluster from here, too; if they
     do not, they may be anybody's in this machine's networks, and nothing is sent to them.
     ``most_connections``: how many the way to the proxy carries at the same time; None is without a bound.

@@ -11,11 +11,11 @@ from stickyconf.wait import Waiter
 
 DRAIN_SUPPORT = "enable-drain-support"
 DRAIN_BEFORE = "stickyconf/drain-before"
-"""Annotation of a Deployment of somebody's whose drain support a run has switched: "<run id> <setting before>"."""
+"""Annotation of a foreign Deployment whose drain support a run has switched: "<run id> <setting before>"."""
 
 
 def setting(container: dict[str, Any], name: str) -> str | None:
-    """Return one of KIC's settings: the flag ``--name``, which wins, or CONTROLLER_NAME; None where unset."""
+    """Return one of KIC's settings: the flag ``--name``, which wins, or CONTROLLER_NAME; None if unset."""
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     for index, word in enumerate(words):
         flag, equals, value = word.partition("=")
@@ -27,7 +27,7 @@ def setting(container: dict[str, Any], name: str) -> str | None:
 
 
 def with_setting(container: dict[str, Any], name: str, value: str) -> dict[str, Any]:
-    """Return a copy of the container with one of KIC's settings changed: its flag where there is one, or variable."""
+    """Return a copy of the container with one of KIC's settings changed: its flag if there is one, or variable."""
     changed = copy.deepcopy(container)
     for words in (changed.get("command") or [], changed.get("args") or []):
         for index, word in enumerate(words):
@@ -41,7 +41,7 @@ def with_setting(container: dict[str, Any], name: str, value: str) -> dict[str, 
 
 
 def controller_container(deployment: dict[str, Any]) -> dict[str, Any] | None:
-    """Return KIC's container of a Deployment, known by its image or its settings; None where there is none."""
+    """Return KIC's container of a Deployment, known by its image or its settings; None if there is none."""
     containers: list[dict[str, Any]] = deployment["spec"]["template"]["spec"]["containers"]
     named = [one for one in containers if _looks_like_kic(one)]
     return named[0] if named else None
@@ -79,7 +79,7 @@ class IngressController:
     def __init__(self, cluster: Cluster, waiter: Waiter, installed: Installation, run: str = "") -> None:
         """Take the cluster it runs in, what to wait with, where it is installed, and the id of the run.
 
-        ``cluster`` has to be one that lets KIC's Deployment be changed, where that is to be done.
+        ``cluster`` has to be one that lets KIC's Deployment be changed, if that is to be done.
         """
         self._cluster, self._waiter, self._installed, self._run = cluster, waiter, installed, run
 
@@ -88,9 +88,9 @@ class IngressController:
         return is_on(_kic(await self._deployment()))
 
     async def set_drain_support(self, on: bool) -> None:
-        """Switch drain support, restarting the controller where it takes that, and return when it works again.
+        """Switch drain support, restarting the controller if needed, and return when it works again.
 
-        OutOfReach on somebody's cluster where the run may not; where it may, the Deployment is marked with what was
+        OutOfReach on a foreign cluster if the run may not; if it may, the Deployment is marked with what was
         before, for ``restore_drain_support`` and for --cleanup.
         """
         deployment = await self._deployment()
@@ -100,13 +100,13 @@ class IngressController:
         if self._installed.foreign and not self._installed.may_toggle_drain:
             raise OutOfReach(
                 f"drain support is {'on' if before else 'off'} in Deployment {self._where}, this case needs it"
-                f" {'on' if on else 'off'}, and nobody allowed to switch it (--may-toggle-drain)"
+                f" {'on' if on else 'off'}, and --may-toggle-drain was not given"
             )
         mark = (deployment["metadata"].get("annotations") or {}).get(DRAIN_BEFORE, "")
         owner = mark.partition(" ")[0]
         if self._installed.foreign and mark and owner != self._run:
             raise OutOfReach(
-                f"run {owner} has switched drain support of Deployment {self._where} and not put it back; where it has"
+                f"run {owner} has switched drain support of Deployment {self._where} and not put it back; if it has"
                 f" ended, --cleanup {owner} does"
             )
         first = self._installed.foreign and not mark
@@ -114,7 +114,7 @@ class IngressController:
         await self._switch(deployment, on, annotations)
 
     async def restore_drain_support(self) -> None:
-        """Put drain support back as this run found it, and remove the mark; nothing to do where there is none."""
+        """Put drain support back as this run found it, and remove the mark; nothing to do if there is none."""
         deployment = await self._deployment()
         mark = (deployment["metadata"].get("annotations") or {}).get(DRAIN_BEFORE, "")
         run, _, before = mark.partition(" ")

@@ -27,7 +27,7 @@ PROXY_SECONDS = 10.0
 
 _SHORT = aiohttp.ClientTimeout(total=PROXY_SECONDS)
 _ENDLESS = aiohttp.ClientTimeout(total=None, connect=PROXY_SECONDS)
-"""Of what goes on until somebody ends it: without it, the client ends a watch and a followed log after 5 minutes."""
+"""For what goes on until it is ended: without it, the client ends a watch and a followed log after 5 minutes."""
 
 MOST_SAID = 1000
 """How much of an error's text is passed on, in characters: a proxy on the way may answer with a whole page."""
@@ -44,7 +44,7 @@ class KubernetesCluster:
         self._kubeconfig, self._cache, self._context = kubeconfig, cache, context
 
     async def __aenter__(self) -> KubernetesCluster:
-        """Connect; HarnessError, in one line, if nobody answers or the credentials are not to be had or not taken."""
+        """Connect; HarnessError, in one line, if nothing answers, or there are no credentials, or they are refused."""
         settings = client.Configuration()
         try:
             loaded = only_context([self._kubeconfig], self._context)
@@ -85,7 +85,7 @@ class KubernetesCluster:
             return str(json.loads(said)["gitVersion"])
 
     async def apply(self, manifest: Manifest) -> dict[str, Any]:
-        """Create or change an object (server-side apply) and return it as stored; Rejected where refused."""
+        """Create or change an object (server-side apply) and return it as stored; Rejected if refused."""
         resource = await self._resource(Kind(manifest["apiVersion"], manifest["kind"]))
         meta = manifest["metadata"]
         return await self._call(
@@ -99,13 +99,13 @@ class KubernetesCluster:
         )
 
     async def create(self, manifest: Manifest) -> dict[str, Any]:
-        """Create an object that does not exist yet and return it as stored; Rejected (409) where it does."""
+        """Create an object that does not exist yet and return it as stored; Rejected (409) if it does."""
         resource = await self._resource(Kind(manifest["apiVersion"], manifest["kind"]))
         namespace = manifest["metadata"].get("namespace")
         return await self._call(resource.create(body=dict(manifest), namespace=namespace, field_manager=FIELD_MANAGER))
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if there is none."""
         resource = await self._resource(kind)
         try:
             return await self._call(resource.get(name=name, namespace=namespace or None))
@@ -153,7 +153,7 @@ class KubernetesCluster:
     async def watch(self, kind: Kind, namespace: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield (ADDED | MODIFIED | DELETED, object), what exists first, until closed.
 
-        Raises HarnessError where the API server ends the watch with an error.
+        Raises HarnessError if the API server ends the watch with an error.
         """
         resource = await self._resource(kind)
         listed = await self._call(resource.get(namespace=namespace or None))
@@ -192,9 +192,9 @@ class KubernetesCluster:
             return (await response.read()).decode(errors="replace")
 
     async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
-        """Post to a pod through the API server (pods/proxy) and say whether it answered; False where it has gone.
+        """Post to a pod through the API server (pods/proxy) and say whether it answered; False if it has gone.
 
-        HarnessError where the API server does not pass the request on.
+        HarnessError if the API server does not pass the request on.
         """
         with self._told(f"pod {namespace}/{pod} cannot be reached: "):
             answer = await self._open("POST", f"{_pod(namespace, f'{pod}:{port}')}/proxy{path}")
@@ -206,7 +206,7 @@ class KubernetesCluster:
     async def get_from_pod(self, scheme: str, pod: str, namespace: str, port: int, path: str) -> tuple[int, str]:
         """Get a path of a pod's server through the API server (pods/proxy); return the status and the body.
 
-        With ``scheme`` "https" the API server speaks TLS to the pod, and verifies nothing. HarnessError where the API
+        With ``scheme`` "https" the API server speaks TLS to the pod, and verifies nothing. HarnessError if the API
         server itself does not answer.
         """
         path, _, query = path.partition("?")
@@ -218,7 +218,7 @@ class KubernetesCluster:
     async def forward(self, pod: str, namespace: str, port: int) -> aiohttp.ClientWebSocketResponse:
         """Open a port-forward to a port of a pod: a WebSocket that speaks v4.channel.k8s.io.
 
-        HarnessError where the API server does not open it.
+        HarnessError if the API server does not open it.
         """
         request = await self._api.param_serialize(
             "GET",
@@ -245,9 +245,9 @@ class KubernetesCluster:
         query: Sequence[tuple[str, str]] = (),
         timeout: aiohttp.ClientTimeout | None = _SHORT,
     ) -> aiohttp.ClientResponse:
-        """Send a request for which the dynamic client has no words, and return the answer before its body.
+        """Send a request that the dynamic client cannot express, and return the answer before its body.
 
-        CoreV1Api has the words, and takes half a second of processor time to import.
+        CoreV1Api can, and takes half a second of processor time to import.
         """
         request = await self._api.param_serialize(
             method,
@@ -294,8 +294,8 @@ class KubernetesCluster:
     def _told(self, about: str = "") -> Iterator[None]:
         """Turn everything that the client raises into what the ports promise; ``about`` begins the message.
 
-        This is the one place for that: HarnessError if the API server does not answer, or not as one does; what
-        ``_translated`` makes of an answer that is an error.
+        This is the one place for that: HarnessError if the API server does not answer, or not as an API server
+        does; what ``_translated`` returns for an answer that is an error.
         """
         try:
             yield

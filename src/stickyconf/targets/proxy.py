@@ -35,7 +35,7 @@ async def answering(url: str, waiter: Waiter, *, anybody: bool) -> None:
                 return f"no answer ({' '.join(f'{type(error).__name__}: {error}'.split()).rstrip(': ')})"
             if anybody or is_kongs(answer):
                 return ""
-            return f"HTTP {answer.status_code} of somebody else ({answer.headers.get('Server', 'who gives no name')})"
+            return f"HTTP {answer.status_code} of another server ({answer.headers.get('Server', 'no name given')})"
 
         try:
             await waiter.until(f"Kong's proxy at {url} to answer", "proxy", look, lambda wrong: not wrong, every=0.5)

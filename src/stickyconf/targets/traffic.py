@@ -1,7 +1,7 @@
 """The Traffic port over httpx.
 
-Over its transports, without its client: what that adds of its own, cookies kept and headers sent, would blur who did
-what.
+Over its transports, without its client: what that adds of its own, cookies kept and headers sent, would make it unclear
+who did what.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def check(option: Namespace) -> None:
 
 
 async def workload_in(cluster: Cluster, option: Namespace) -> Workload:
-    """Return the workload for a cluster of somebody's, with the Secret that was named; NoTarget if it cannot be used.
+    """Return the workload for a foreign cluster, with the Secret that was named; NoTarget if it cannot be used.
 
     The label for Pod Security is left out there: some clusters let only their administrators set it.
     """

@@ -1,4 +1,4 @@
-"""Faults of the Admin API: Envoy does as it is told, but what is shown of it is wrong.
+"""Faults of the Admin API: Envoy does what it should, but the Admin API shows something else.
 
 A hook gets Kong's entities after Envoy's resources were made of them: what it changes there is only shown.
 """

@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def due(self) -> tuple[str, ...]:
-        """Who has to object, or to show it if it only observes: nobody, for a benign variant."""
+        """The requirements that have to object, or to show it if they only observe: none for a benign variant."""
         return self.subject.catchers if self.kind == "mutant" else ()
 
 

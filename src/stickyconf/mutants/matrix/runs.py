@@ -143,7 +143,7 @@ async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Pa
                 if wrong:
                     shutil.copytree(out, evidence / f"{plan.subject.id}-{number}", symlinks=True)
             told = "; ".join(f"{problem.kind}: {problem.said}" for problem in wrong)
-            good = f"caught by {', '.join(trial.caught_by)}" if trial.kind == "mutant" else "nobody objects"
+            good = f"caught by {', '.join(trial.caught_by)}" if trial.kind == "mutant" else "no requirement objects"
             board.end(number, f"{'✗' if wrong else '✓'} {trial.id}: {told or good} ({trial.seconds:.0f} s)")
 
     showing = asyncio.create_task(board.keep())

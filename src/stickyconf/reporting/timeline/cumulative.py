@@ -13,7 +13,7 @@ from stickyconf.reporting.timeline.style import DASHES
 HEIGHT = 150.0
 LABEL = 12.0
 FEWEST = 10
-"""Below that many new sessions there is no line worth a look."""
+"""With fewer new sessions than this the plot is left out."""
 
 
 def new_sessions(history: History) -> dict[str, list[float]]:

@@ -47,7 +47,7 @@ def timeline(history: History, findings: Iterable[Finding] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A moment, and where its label begins and its line goes down from; ``shown`` is False where it has no room."""
+    """A moment, and where its label begins and its line goes down from; ``shown`` is False if it has no room."""
 
     moment: Moment
     x: float

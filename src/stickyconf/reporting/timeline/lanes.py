@@ -1,4 +1,4 @@
-"""Which lane each exchange goes to. Many sessions are condensed, and what is worth looking at never is."""
+"""Which lane each exchange goes to. Many sessions are condensed; what is worth looking at never is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NOTABLE = 40
 class Lane:
     """One line of the picture: a session, or several that did the same.
 
-    ``pod`` served its first request (None where nobody did). ``notable`` lanes have a cited exchange, a failure, a
+    ``pod`` served its first request (None if none did). ``notable`` lanes have a cited exchange, a failure, a
     doubt or a change of pod, and are drawn at full height.
     """
 
@@ -43,7 +43,7 @@ class Section:
 def sections(history: History, letters: Mapping[str, str], cited: frozenset[int]) -> list[Section]:
     """Divide a history's exchanges into lanes, arm by arm in the order of their beginning.
 
-    A session of several requests has a lane; those of one request share one for each pod, each mark a session. Where
+    A session of several requests has a lane; those of one request share one for each pod, each mark a session. If
     that makes more than MOST_LANES, sessions that stayed on one pod share lanes, too.
     """
     arms: dict[str, dict[str, list[Exchange]]] = {}
@@ -125,5 +125,5 @@ def _without_pod(exchange: Exchange) -> str:
 
 
 def numbered(count: int, what: str) -> str:
-    """Return so many of something, in the singular where it is one."""
+    """Return so many of something, in the singular if it is one."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

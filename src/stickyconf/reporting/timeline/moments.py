@@ -65,7 +65,7 @@ def moments(history: History, letters: Mapping[str, str], span: float) -> list[M
 
 
 def rows(starts: Sequence[float], widths: Sequence[float]) -> list[int | None]:
-    """Return the row of each label, 0 on top, of where labels start and how wide they are; None where one has no room.
+    """Return the row of each label, 0 on top, of where labels start and how wide they are; None if one has no room.
 
     A label stands right of its line, which goes down from it. So that no line crosses a label, a later label stands
     below every earlier one that it would run through: labels close together go down like stairs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stickyconf.reporting.timeline.pods import COLOURS
 
-# Okabe and Ito's colours, which people with any kind of colour vision tell apart; vermilion is kept for what failed.
+# Okabe and Ito's colours, which people with any colour vision can tell apart; vermilion is kept for what failed.
 _LIGHT = ("#0072b2", "#c98200", "#009e73", "#b0558a", "#3d94cc", "#8a7a00", "#5b5bd6", "#7a7a7a")
 _DARK = ("#56a8e8", "#f0b030", "#2fce9f", "#e39bc6", "#8fcaf5", "#e6d850", "#a5a5ff", "#b5b5b5")
 

@@ -34,7 +34,7 @@ def embedded_cluster(
     ``options`` are handed to ``python -m embedded_cluster up``. With ``keep`` it goes on after the suite. Without,
     it ends with the suite however the suite ends: the pipe to its standard input breaks. ``progress`` is told of the
     wait. ``tempo`` is the controller's, and what the suite is told of the cluster's.
-    Raises NoTarget where it does not come up, with its own last log lines.
+    Raises NoTarget if it does not come up, with its own last log lines.
     """
     with tempfile.NamedTemporaryFile("w+", prefix="stickyconf-cluster-", suffix=".log", delete=False) as log:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A kind cluster for one run: made through pytest-kind, shared by the run's workers, removed by who made it."""
+"""A kind cluster for one run: made through pytest-kind, shared by the run's workers, removed by its maker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kind_cluster(settings: KindSettings, tools: Tools, run: str, root: Path, wai
     """Make a cluster, or use one that this suite made and kept, and yield it. Nodes may not be ready yet.
 
     Without a name of its own the cluster is called after the ``run``. It is deleted in the end unless it was there
-    before, is to be kept, or another worker of the run uses it. Raises NoTarget where it cannot be made, or where its
+    before, is to be kept, or another worker of the run uses it. Raises NoTarget if it cannot be made, or if its
     name belongs to a cluster that this suite did not make.
     """
     lifecycle = _Lifecycle(settings, tools, run, root, waiter)
@@ -47,7 +47,7 @@ def kind_cluster(settings: KindSettings, tools: Tools, run: str, root: Path, wai
 
 
 def proxy_url(tools: Tools, cluster: KindCluster) -> str:
-    """Return where the gateway's NodePort is on this machine; NoTarget where Docker does not publish it."""
+    """Return where the gateway's NodePort is on this machine; NoTarget if Docker does not publish it."""
     node = f"{cluster.name}-control-plane"
     said = _docker(tools, "port", node, f"{NODE_PORT}/tcp")
     address = said.splitlines()[0] if said else ""
@@ -61,8 +61,8 @@ def proxy_url(tools: Tools, cluster: KindCluster) -> str:
 def remove_left_over(run: str, tools: Tools, root: Path) -> list[str]:
     """Delete the clusters that a run left when it was killed, and return their names; those kept on purpose, too.
 
-    A cluster is the run's where its name says so, or where the run's record names the very containers that are there.
-    One that somebody uses at this moment stays.
+    A cluster is the run's if its name says so, or if the run's record names the very containers that are there.
+    One that is in use at this moment stays.
     """
     removed = []
     recorded = [path.parent.name for path in (root / HOME).glob("*/record.json")]
@@ -118,7 +118,7 @@ class _Lifecycle:
             raise NoTarget(self._taken(record, nodes))
 
     def end(self) -> None:
-        """Delete the cluster where this run made it and nobody else of the run uses it."""
+        """Delete the cluster if this run made it and no other worker of the run uses it."""
         record = self._claim.record
         ours = self._mine or self._shared
         if not self._claim.is_last() or not ours or self._settings.keep or record is None:
@@ -190,10 +190,10 @@ async def load_archives(archives: Sequence[Path], tools: Tools, cluster: KindClu
 
 
 def _delete(tools: Tools, name: str, kubeconfig: Path, *, network: bool) -> None:
-    """Delete a cluster, and the ``network`` that was made along with the first one where nobody else is on it."""
+    """Delete a cluster, and the ``network`` that was made along with the first one if nothing else is on it."""
     output_of(tools.kind, "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig)
     if network and not _docker(tools, "ps", "-aq", "--filter", f"network={NETWORK}"):
-        # Docker refuses where somebody has joined in between, and that is as good.
+        # Docker refuses if another container has joined in between, and that is fine.
         subprocess.run([tools.docker, "network", "rm", NETWORK], capture_output=True, check=False)
 
 

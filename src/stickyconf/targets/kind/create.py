@@ -25,7 +25,7 @@ STOP_SECONDS = 5.0
 
 
 class _Lifeline:
-    """Ends kind, and then this process, once nobody holds the other end of standard input."""
+    """Ends kind, and then this process, once the other end of standard input is closed."""
 
     def __init__(self, root: Path, name: str, docker: Path) -> None:
         self._claim, self._name, self._docker = Claim(root, name), name, docker

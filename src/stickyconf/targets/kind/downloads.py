@@ -15,7 +15,7 @@ from stickyconf.targets.installation import NoTarget
 
 MIRROR = "https://raw.githubusercontent.com"
 SECONDS = 4.0
-"""How long a connection may take to come about, or to pause: a run without a network shall say so soon."""
+"""How long a connection may take to come about, or to pause: a run without a network must say so soon."""
 
 
 FIRST_SEEN = ".sha256"
@@ -23,12 +23,12 @@ FIRST_SEEN = ".sha256"
 
 
 class Unreachable(NoTarget):
-    """Nobody answers at a file's address."""
+    """Nothing answers at a file's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file that somebody publishes.
+    """A file that is published.
 
     ``path`` is its place in the cache and below the mirror: owner/name/tag/path of a public GitHub repository.
     ``sha256`` is what it must hash to; "" if that is not known: then it must stay what it was when it was first
@@ -59,7 +59,7 @@ class Store:
         with contextlib.suppress(OSError):  # not there, most likely; whatever else it is, writing will tell
             content = kept.read_bytes()
             if sha256(content) == file.sha256:
-                return content  # else: cut short or changed by someone; a new download replaces it
+                return content  # else: cut short or changed; a new download replaces it
         content = self._download(file)
         if (found := sha256(content)) != file.sha256:
             raise NoTarget(
@@ -118,7 +118,7 @@ def _keep(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
             part.write(content)
-        Path(part.name).replace(path)  # whole or not at all, whoever else writes it now
+        Path(part.name).replace(path)  # whole or not at all, even if another process writes it now
     except OSError as error:
         raise NoTarget(f"{path} cannot be written ({error.strerror}); give --manifest-cache DIR") from error
 

@@ -1,4 +1,4 @@
-"""What kind's output means for whoever started it: the cause in one line, with what to do."""
+"""What kind's output means for the user: the cause in one line, with what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def not_made(name: str, output: str) -> str:
     image = re.search(r'failed to pull image "([^"]+)"', output)
     if image:
         tag = image[1].partition("@")[0]
-        load = f"bring it here: docker save {tag} -o FILE where there is one, docker load -i FILE here"
+        load = f"bring it here: docker save {tag} -o FILE on a machine that has it, docker load -i FILE here"
         if "@" in image[1]:
             load += f", and give --kind-image {tag}"  # an archive has no digest to be found by
         said = output.partition("Command Output:")[2] or output

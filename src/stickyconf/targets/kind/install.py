@@ -76,7 +76,7 @@ async def reconfigure(
 ) -> None:
     """Change parameters of the running installation (None leaves one as it is) and return when they are rolled out.
 
-    Raises NoTarget where the change does not come up.
+    Raises NoTarget if the change does not come up.
     """
     controller: dict[str, str] = {}
     gateway: dict[str, str] = {}
@@ -100,7 +100,7 @@ async def reconfigure(
 
 
 async def images(cluster: Cluster) -> dict[str, str]:
-    """Return the image and digest that runs, by Deployment; the digest as the node reports it, where it does."""
+    """Return the image and digest that runs, by Deployment; the digest as the node reports it, if it does."""
     found = {}
     for name in (CONTROLLER, GATEWAY):
         for pod in await _pods(cluster, await _deployment(cluster, name)):
@@ -164,12 +164,12 @@ async def _refuse_failures(cluster: Cluster, pods: Sequence[Manifest], began: di
 
 def _not_pulled(pod: str, image: str, said: str) -> str:
     option = "--kic-image and --kic-version" if pod.startswith(CONTROLLER) else "--kong-image"
-    save = f"docker save {image} -o DIR/image.tar where there is one, then --preload-images DIR"
+    save = f"docker save {image} -o DIR/image.tar on a machine that has it, then --preload-images DIR"
     return f"pod {NAMESPACE}/{pod}: " + pull_failure(image, said, option=option, otherwise=save)
 
 
 async def _gateway_runs(cluster: Cluster) -> bool:
-    """Whether every gateway container has been started: until then KIC has nobody to configure, and may end for it."""
+    """Whether every gateway container has been started: until then KIC has none to configure, and may end."""
     statuses = [
         status
         for pod in await _pods(cluster, await _deployment(cluster, GATEWAY))

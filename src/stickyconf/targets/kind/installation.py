@@ -38,14 +38,14 @@ class Prepared:
 
 
 def prepare(settings: KindSettings, root: Path) -> Prepared:
-    """Check and fetch what is needed; ``root`` is the project's directory. NoTarget, in one line, where it is not."""
+    """Check and fetch what is needed; ``root`` is the project's directory. NoTarget, in one line, if one is missing."""
     licence = _licence(settings)
     tools = preflight(settings)
     return Prepared(settings, licence, tools, sources(settings, root / "manifests"))
 
 
 def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Waiter) -> Installation:
-    """Install KIC and Kong Gateway in a kind cluster, and return where they are; NoTarget where they do not work."""
+    """Install KIC and Kong Gateway in a kind cluster, and return where they are; NoTarget if they do not work."""
     settings, tools = prepared.settings, prepared.tools
     kubeconfig, directory = Path(cluster.kubeconfig_path), root / HOME / cluster.name
     asyncio.run(load_archives(settings.archives, tools, cluster, waiter))
@@ -71,7 +71,7 @@ def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Wai
 
 
 def clean(option: Namespace, root: Path) -> list[str]:
-    """Remove the clusters that run ``option.cleanup`` left and return a line for each; NoTarget where there is none."""
+    """Remove the clusters that run ``option.cleanup`` left and return a line for each; NoTarget if there is none."""
     removed = remove_left_over(option.cleanup, preflight(settings_of(option)), root)
     if not removed:
         raise NoTarget(f"--cleanup {option.cleanup}: that run has left no kind cluster here, or still uses it")
@@ -100,7 +100,7 @@ async def _installed(
 
 
 async def nodes_ready(cluster: Cluster, waiter: Waiter) -> None:
-    """Wait until every node is ready; NoTarget where one is not in time."""
+    """Wait until every node is ready; NoTarget if one is not in time."""
 
     async def look() -> str:
         return ", ".join(

@@ -55,7 +55,7 @@ class Setup:
 
 
 def documents(texts: Iterable[bytes]) -> list[dict[str, Any]]:
-    """Return the objects in YAML texts; NoTarget where one is no YAML."""
+    """Return the objects in YAML texts; NoTarget if one is no YAML."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the definitions are long, and the other takes seconds
     try:
         return [document for text in texts for document in yaml.load_all(text, loader) if document]
@@ -67,7 +67,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     """Return KIC's all-in-one objects changed for a test cluster as ``setup`` says, in the order given.
 
     ``licensed``: there is a Secret with a licence; without one the reference to it goes, which would keep the gateway
-    from starting. NoTarget where an object that has to be changed is not there: then the manifest is another one.
+    from starting. NoTarget if an object that has to be changed is not there: then the manifest is another one.
     """
     objects = [copy.deepcopy(dict(item)) for item in manifest]
     controller = _the(objects, "Deployment", CONTROLLER)
@@ -80,7 +80,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     gateway = _the(objects, "Deployment", GATEWAY)
     gateway["spec"]["replicas"] = setup.replicas
     pod = gateway["spec"]["template"]["spec"]
-    pod.pop("imagePullSecrets", None)  # the images are public, and a missing Secret is warned about for ever
+    pod.pop("imagePullSecrets", None)  # the images are public, and a missing Secret is warned about forever
     [container] = pod["containers"]
     container["image"] = setup.kong_image
     env = [item for item in container["env"] if item["name"] != VARIABLE]
@@ -89,7 +89,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     container["env"] = with_env({"env": env}, setup.gateway_env())
 
     proxy = _the(objects, "Service", PROXY)
-    proxy["spec"]["type"] = "NodePort"  # nothing here balances load, and KIC waits for such an address for ever
+    proxy["spec"]["type"] = "NodePort"  # nothing here balances load, and KIC waits for such an address forever
     [http] = [port for port in proxy["spec"]["ports"] if port["port"] == 80]
     http["nodePort"] = NODE_PORT
 

@@ -1,6 +1,6 @@
 """The licence of Kong Gateway Enterprise: read and checked before anything starts, handed over as a Secret.
 
-It is a credential: it is never part of a message, and no child process finds it in its arguments or environment.
+It is a credential: it is never part of a message, and is in no child process's arguments or environment.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ def _checked(text: str, source: str, today: date) -> Licence:
 
 
 def gateway_version(image: str) -> tuple[int, int] | None:
-    """Return major and minor version that an image's tag names, or None where it names none (``latest``, a digest)."""
+    """Return major and minor version that an image's tag names, or None if it names none (``latest``, a digest)."""
     tag = re.search(r":v?(\d+)\.(\d+)[^/]*$", image.partition("@")[0])
     return (int(tag[1]), int(tag[2])) if tag else None
 
 
 def demand(image: str, licence: Licence | None) -> None:
-    """Raise Unlicensed where this gateway cannot be configured without a licence; sooner than it would time out."""
+    """Raise Unlicensed if this gateway cannot be configured without a licence; sooner than it would time out."""
     version = gateway_version(image)
     needed_from = known().gateway.licence_needed_from
     if licence is None and is_from(version, needed_from):

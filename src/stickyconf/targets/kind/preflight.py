@@ -51,7 +51,7 @@ class Asking:
         self._until = time.monotonic() + SECONDS
 
     def __call__(self, *command: str | Path) -> tuple[int, str, str]:
-        """Return exit status, standard output and error output; status -1 where time was up."""
+        """Return exit status, standard output and error output; status -1 if time was up."""
         try:
             done = subprocess.run(
                 [str(word) for word in command],

@@ -23,7 +23,7 @@ SHOWN = 400
 
 
 def output_of(*command: str | Path) -> str:
-    """Return what a command prints; NoTarget, with what it said, where it fails."""
+    """Return what a command prints; NoTarget, with what it said, if it fails."""
     name = f"{Path(command[0]).name} {command[1]}"
     try:
         done = subprocess.run(
@@ -77,7 +77,7 @@ async def finished(waiter: Waiter, what: str, command: Sequence[str | Path], cwd
 
 
 async def _stopped(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
-    """End a command and all it started; nothing to do where it has ended."""
+    """End a command and all it started; nothing to do if it has ended."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         if ended.done():
             return

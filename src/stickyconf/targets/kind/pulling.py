@@ -18,7 +18,7 @@ SHOWN = 300
 
 
 def is_final(said: str) -> bool:
-    """Whether another attempt would be told the same."""
+    """Whether another attempt would get the same answer."""
     return not _UNREACHED.search(said) and bool(
         _MISSING.search(said) or _REFUSED.search(said) or _MALFORMED.search(said)
     )
@@ -27,8 +27,8 @@ def is_final(said: str) -> bool:
 def pull_failure(image: str, said: str, *, option: str, otherwise: str) -> str:
     """Return one line: which image, why not, and what to do.
 
-    ``said`` is the output of whoever tried; ``option`` names what chose the image; ``otherwise`` says how to provide it
-    without a registry.
+    ``said`` is the output of the program that tried; ``option`` names what chose the image; ``otherwise`` says how to
+    provide it without a registry.
     """
     reason = " ".join(said.split())[-SHOWN:]
     if _UNREACHED.search(said):

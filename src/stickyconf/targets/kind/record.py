@@ -52,7 +52,7 @@ class Claim:
 
     @property
     def record(self) -> Record | None:
-        """What is known of the cluster; None where this suite has not made it."""
+        """What is known of the cluster; None if this suite has not made it."""
         try:
             return Record(**json.loads((self.directory / "record.json").read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class Claim:
         (self.directory / "record.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
 
     async def take(self, waiter: Waiter) -> None:
-        """Wait until nobody else makes or removes the cluster; use it with others, or keep them off until ``share``."""
+        """Wait until no other worker makes or removes the cluster; use it with others, or lock it until ``share``."""
 
         async def look() -> bool:
             return self.take_now() or self._join_now()
@@ -75,10 +75,10 @@ class Claim:
         try:
             await waiter.until(f"another worker to make {self.directory.name}", "node", look, bool, every=0.2)
         except WaitFailed as error:
-            raise NoTarget(f"somebody else has been making or using {self.directory.name}: {error}") from error
+            raise NoTarget(f"another process has been making or using {self.directory.name}: {error}") from error
 
     def take_now(self) -> bool:
-        """Keep others from the cluster where nobody has it now, and say whether that was so."""
+        """Keep others from the cluster if it is free now, and say whether that was so."""
         return self._lock_now(fcntl.LOCK_EX)
 
     def share(self) -> None:
@@ -86,7 +86,7 @@ class Claim:
         fcntl.flock(self._held(), fcntl.LOCK_SH)
 
     def is_last(self) -> bool:
-        """Stop using the cluster and say whether nobody else uses it; then others are kept from it."""
+        """Stop using the cluster and say whether it is free now; then others are kept from it."""
         try:
             fcntl.flock(self._held(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

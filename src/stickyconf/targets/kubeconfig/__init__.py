@@ -1,1 +1,1 @@
-"""The kubeconfig target: a cluster that exists, with whatever KIC and Kong are in it."""
+"""The kubeconfig target: a cluster that exists, with the KIC and Kong that are in it."""

@@ -1,4 +1,4 @@
-"""Removes what a killed run left on a cluster of somebody's: by the run's label, and by nothing else."""
+"""Removes what a killed run left on a foreign cluster: by the run's label, and by nothing else."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def _gateway_classes(cluster: Cluster) -> list[dict[str, Any]]:
 
 
 async def _release(cluster: Cluster, namespace: str) -> None:
-    """Let the echo pods of a namespace end at once instead of holding on, where they still answer."""
+    """Let the echo pods of a namespace end at once instead of holding on, if they still answer."""
     for pod in await cluster.list(POD, namespace, "app=echo"):
         try:
             await cluster.post_to_pod(pod["metadata"]["name"], namespace, ECHO_PORT, "/-/release")

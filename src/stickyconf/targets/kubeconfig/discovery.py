@@ -1,4 +1,4 @@
-"""Finds KIC, Kong Gateway and a Gateway to attach to in a cluster of somebody's. Reads only."""
+"""Finds KIC, Kong Gateway and a Gateway to attach to in a foreign cluster. Reads only."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def find_kong(cluster: Cluster, namespace: str, *, proxy_url: str = "", ad
 
 
 async def looked_up(cluster: Cluster, kind: Kind, namespace: str = "") -> list[dict[str, Any]]:
-    """List objects; NoTarget where the cluster does not have the kind, does not answer or does not permit it."""
+    """List objects; NoTarget if the cluster does not have the kind, does not answer or does not permit it."""
     try:
         return await cluster.list(kind, namespace)
     except Rejected as error:
@@ -91,13 +91,13 @@ async def looked_up(cluster: Cluster, kind: Kind, namespace: str = "") -> list[d
 
 
 def _service(container: dict[str, Any], name: str, namespace: str) -> str:
-    """Return the name of the Service that one of KIC's settings names ("namespace/name"); "" where it names none."""
+    """Return the name of the Service that one of KIC's settings names ("namespace/name"); "" if it names none."""
     there, _, service = (setting(container, name) or "").rpartition("/")
     return service if there in ("", namespace) else ""
 
 
 async def _backing(cluster: Cluster, namespace: str, service: str, deployments: list[dict[str, Any]]) -> str:
-    """Return the Deployment whose pods a Service selects; "" where it is none's, a DaemonSet's for example."""
+    """Return the Deployment whose pods a Service selects; "" if it is a DaemonSet, for example."""
     found = await cluster.get(SERVICE, service, namespace)
     if found is None:
         raise NoTarget(f"KIC publishes Service {namespace}/{service}, which does not exist")
@@ -110,7 +110,7 @@ async def _backing(cluster: Cluster, namespace: str, service: str, deployments: 
 
 
 async def _image(cluster: Cluster, namespace: str, name: str, deployments: list[dict[str, Any]]) -> str:
-    """Return image and, where a running pod tells it, digest of a Deployment's main container."""
+    """Return image and, if a running pod tells it, digest of a Deployment's main container."""
     for one in deployments:
         if one["metadata"]["name"] != name:
             continue
@@ -142,7 +142,7 @@ def held(sync: float, hold: float) -> Tempo:
 async def find_gateway_class(cluster: Cluster, wanted: str | None) -> str | None:
     """Return the GatewayClass that KIC serves with the gateway there is: the wanted one, or the only one.
 
-    None where there is none and none is wanted; NoTarget for a wanted one that KIC does not serve so, and for several.
+    None if there is none and none is wanted; NoTarget for a wanted one that KIC does not serve so, and for several.
     """
     classes = {
         one["metadata"]["name"]
@@ -169,7 +169,7 @@ async def find_gateway(cluster: Cluster, gateway_class: str) -> tuple[str, str] 
 
 
 async def named_gateway(cluster: Cluster, namespace: str, name: str) -> tuple[str, str]:
-    """Return the Gateway that was asked for; NoTarget where it is not there or takes no routes of other namespaces."""
+    """Return the Gateway that was asked for; NoTarget if it is not there or takes no routes of other namespaces."""
     try:
         found = await cluster.get(GATEWAY, name, namespace)
     except (Rejected, HarnessError) as error:

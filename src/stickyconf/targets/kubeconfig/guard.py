@@ -1,4 +1,4 @@
-"""A cluster of somebody's: reads go through, changes only in namespaces that this run has made."""
+"""A foreign cluster: reads go through, changes only in namespaces that this run has made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OwnNamespacesOnly(KubernetesCluster):
         self._own: set[str] = set()
 
     async def create(self, manifest: Manifest) -> dict[str, Any]:
-        """Create a namespace of the run, or an object in one; Rejected (409) where it exists already."""
+        """Create a namespace of the run, or an object in one; Rejected (409) if it exists already."""
         meta = manifest["metadata"]
         if manifest["kind"] != NAMESPACE.kind:
             self._allow(meta.get("namespace", ""))

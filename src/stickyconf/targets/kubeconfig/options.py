@@ -25,12 +25,12 @@ def add_options(add: Callable[..., None]) -> None:
         metavar="NS",
         help="where KIC and Kong are installed (default: kong)",
     )
-    add("--gateway-class", metavar="NAME", help="the GatewayClass to use, where KIC serves several")
+    add("--gateway-class", metavar="NAME", help="the GatewayClass to use, if KIC serves several")
     add("--parent-gateway", metavar="NS/NAME", help="the Gateway that the routes under test name, instead of one found")
     add(
         "--install-gatewayclass",
         action="store_true",
-        help="where there is no GatewayClass of KIC's: create one for this run, the only thing outside its namespaces",
+        help="if there is no GatewayClass of KIC's: create one for this run, the only thing outside its namespaces",
     )
     add(
         "--may-toggle-drain",
@@ -41,14 +41,14 @@ def add_options(add: Callable[..., None]) -> None:
         "--hold",
         type=float,
         metavar="SECONDS",
-        help="how long a deleted echo pod serves on where nobody releases it; more for a cluster or a machine that is"
+        help="how long a deleted echo pod serves on if it is not released; more for a cluster or a machine that is"
         " slow (default: 30, or ten of KIC's sync periods)",
     )
     add(
         "--direct-addresses",
         action="store_true",
         help="addresses of the cluster's pods and Services lead to it from this machine, so try them; without this"
-        " option nothing is sent to them, because this machine's networks may use the same ones for somebody else",
+        " option nothing is sent to them, because this machine's networks may use the same ones for other machines",
     )
     add("--cleanup", metavar="RUN-ID", help="remove what a killed run left on the cluster of --context, and end")
 

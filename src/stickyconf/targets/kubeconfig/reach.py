@@ -24,7 +24,7 @@ _NODE = Kind("v1", "Node")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to the proxy. ``url`` is "" where it leads through the API server to ``pod``'s ``port``."""
+    """A way to the proxy. ``url`` is "" if it leads through the API server to ``pod``'s ``port``."""
 
     how: str
     url: str = ""
@@ -67,7 +67,7 @@ async def find_proxy(cluster: KubernetesCluster, namespace: str, service: str, *
 
 
 def http_port(service: dict[str, Any]) -> dict[str, Any]:
-    """Return the port of Kong's proxy Service for plain HTTP; NoTarget where it has none."""
+    """Return the port of Kong's proxy Service for plain HTTP; NoTarget if it has none."""
     ports = service.get("spec", {}).get("ports") or ()
     plain = [one for one in ports if "tls" not in one.get("name", "") and one["port"] not in (443, 8443)]
     for one in plain:
