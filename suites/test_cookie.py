@@ -42,7 +42,7 @@ def test_cookie_ends_with_the_browser_session(history, under_a_path, judge):
 
 @requirement("CKE-04")
 def test_value_survives_a_jar(history, under_a_path, judge):
-    """The value is non-empty and legal, and a jar of another make sends it back unchanged."""
+    """The value is non-empty and legal, and another cookie jar sends it back unchanged."""
     judge(checks.value_survives_a_jar, history, under_a_path)
 
 
@@ -78,5 +78,5 @@ def test_cookie_is_set_on_every_status(history, judge):
 
 @requirement("CKE-11")
 def test_value_format_is_observed(history, judge):
-    """What the value looks like, whose it is, and whether it discloses a pod's address."""
+    """What the value looks like, what it identifies, and whether it discloses a pod's address."""
     judge(checks.value_format_observed, history)

@@ -1,4 +1,4 @@
-"""One pod ends while sessions are pinned to it, drain support being on."""
+"""One pod ends while sessions are pinned to it, with drain support on."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, repeated, requirement

@@ -1,4 +1,4 @@
-"""One pod ends while sessions are pinned to it, drain support being off, as it is by default."""
+"""One pod ends while sessions are pinned to it, with drain support off, which is the default."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement

@@ -1,4 +1,4 @@
-"""One pod ends, drain support being on, where Kubernetes or the pod makes it harder than usual."""
+"""One pod ends with drain support on, and Kubernetes or the pod makes it harder than usual."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement

@@ -1,4 +1,4 @@
-"""Cookies nobody was given, values that are none, and connections that might lag behind a change."""
+"""Cookies the gateway never set, malformed values, and connections that might lag behind a change."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
@@ -37,7 +37,7 @@ def test_malformed_cookie_breaks_nothing(forgery, judge):
 
 @requirement("ROB-03")
 def test_cookie_cannot_send_the_gateway_elsewhere(forgery, judge):
-    """A cookie that names another application's address, however it is spelt, makes nobody connect there."""
+    """A cookie that names another application's address, in any spelling, does not make the gateway connect there."""
     judge(checks.forged_address_is_never_dialled, forgery)
 
 

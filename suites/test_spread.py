@@ -12,7 +12,7 @@ BESIDE_LOAD = checks.pinned_load_does_not_steer_placement.samples()
 history = recorded("spread", visit("control", sessions=SESSIONS, requests=1, cookies="discard"))
 
 
-# Twice what the test needs: a session that was opened while the load took breath is not judged.
+# Twice what the test needs: a session that was opened while the load paused is not judged.
 # 40 first requests and twice as many that follow; neither number is a multiple of 3 (see test_affinity).
 rush = recorded(
     "rush",
