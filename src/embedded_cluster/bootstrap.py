@@ -1,4 +1,4 @@
-"""Brings a bare cluster to the state that people ask for: definitions, controller and gateway, all of them working."""
+"""Brings a bare cluster to the state that is asked for: definitions, controller and gateway, all of them working."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ _SHOWN = 12  # last lines of its log
 _RESTARTS = 2  # a container of ours that has ended again after so many will not come up
 
 Say = Callable[[str], None]
-"""Tells a person what is being waited for."""
+"""Tells the user what is being waited for."""
 
 
 async def server_version(client: ApiClient) -> str:
@@ -65,7 +65,7 @@ async def install(client: ApiClient, overrides: Overrides, say: Say) -> Endpoint
 
 def _load(folder: str) -> Iterator[Object]:
     """The objects of a folder of YAML files in this package."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where PyYAML was built with it
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, if PyYAML was built with it
     for file in sorted(resources.files(__package__).joinpath(folder).iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
             yield from filter(None, yaml.load_all(file.read_text(encoding="utf-8"), loader))

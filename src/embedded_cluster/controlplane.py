@@ -10,7 +10,7 @@ from pathlib import Path
 from embedded_cluster import machine
 
 _SERVICES = "10.96.0.0/16"  # nothing routes to it: clients of the embedded cluster speak to pods
-_QUICK = ("--kube-api-qps=500", "--kube-api-burst=1000")  # the defaults, 20 and 30, would pace a cluster of seconds
+_QUICK = ("--kube-api-qps=500", "--kube-api-burst=1000")  # the defaults, 20 and 30, are too slow here
 _ISSUER = "https://kubernetes.default.svc"
 
 
@@ -33,7 +33,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class NodeTls:
-    """What the node agent proves itself with, and the authority of those it gives logs to."""
+    """The node agent's certificate and key, and the authority of those it gives logs to."""
 
     certificate: Path
     key: Path
@@ -68,11 +68,11 @@ class ControlPlane:
         self._accounts = self._file("accounts.key", authority.issue_cert("accounts").private_key_pem.bytes())
 
     def node_tls(self) -> NodeTls:
-        """A kube-apiserver asks nodes for logs by TLS only; here it proves itself to them, too."""
+        """A kube-apiserver asks nodes for logs by TLS only; here it authenticates to them, too."""
         return NodeTls(self._certificate, self._key, self._authority)
 
     def etcd(self) -> Command:
-        """Its data lives as long as the cluster, so nothing is forced to the disk."""
+        """Its data lives as long as the cluster, so nothing is flushed to the disk."""
         clients = f"https://{self._address}:{machine.port(self._address, 2379)}"
         peers = f"https://{self._address}:{machine.port(self._address, 2380)}"
         tls = [f"{prefix}{flag}" for prefix in ("--", "--peer-") for flag in self._etcd_tls()]
@@ -117,12 +117,12 @@ class ControlPlane:
             f"--kubelet-client-key={self._key}",
             "--kubelet-preferred-address-types=InternalIP",
             "--endpoint-reconciler-type=none",  # its own endpoint would be a loopback address, which it refuses
-            # The node agent mounts no tokens, and without kube-controller-manager nobody makes default accounts.
+            # The node agent mounts no tokens, and without kube-controller-manager there are no default accounts.
             "--disable-admission-plugins=ServiceAccount",
         )
 
     def controller_manager(self, files: machine.Credentials) -> Command | None:
-        """The controllers, or None where the assets have none."""
+        """The controllers, or None if the assets have none."""
         if self._assets.controller_manager is None:
             return None
         return self._command(

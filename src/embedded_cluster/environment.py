@@ -7,7 +7,7 @@ from typing import Any
 
 
 class MisconfiguredError(Exception):
-    """The environment asks for something that cannot be; the message is one line for a person."""
+    """The environment asks for something impossible; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Kubernetes events: what a part tells people about an object. Best effort, as everywhere in Kubernetes."""
+"""Kubernetes events: what a part reports about an object. Best effort, as everywhere in Kubernetes."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ class EventRecorder:
             else:
                 await self._client.create(Event.from_dict(self._event(about, name, namespace, reason, message, kind)))
         except httpx2.HTTPError as error:
-            # The namespace may be on its way out, the server too. An event is never worth more than a line.
+            # The namespace may be ending, the server too. A lost event is worth no more than a line in the log.
             log.debug("event %s of %s/%s: %s", reason, namespace, about["metadata"]["name"], error)
 
     def _event(self, about: Object, name: str, namespace: str, reason: str, message: str, kind: str) -> Object:

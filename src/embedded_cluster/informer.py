@@ -56,7 +56,7 @@ def _version(obj: Object) -> int:
 class Informer:
     """Mirrors every object of *resource*, in *namespace* or in all of them; objects are read-only.
 
-    Start :meth:`run` as a task. ``synced`` is set once the first list is in; the copy then only ever lags.
+    Start :meth:`run` as a task. ``synced`` is set once the first list is in; the copy can then only be behind.
     """
 
     def __init__(self, client: ApiClient, resource: type[Resource], *, namespace: str = ALL_NS) -> None:
@@ -101,7 +101,7 @@ class Informer:
                     await self._list()
                 await self._watch()
             except ApiError as error:
-                # 410 Gone: the version to go on from has been forgotten, so take stock again.
+                # 410 Gone: the version to go on from has been forgotten, so list again.
                 if error.status.code == 410:
                     self._seen = 0
                 self._failures += 1
@@ -223,7 +223,7 @@ class WorkQueue(Generic[K]):
                 log.info("%s %s: %s", self._name, _readable(key), error or type(error).__name__)
                 self._retry(key)
             except Exception:
-                # As in client-go: one object that a reconciler cannot digest must not stop the others.
+                # As in client-go: one object that a reconciler cannot handle must not stop the others.
                 log.exception("%s %s", self._name, _readable(key))
                 self._retry(key)
             else:

@@ -1,4 +1,4 @@
-"""A KIC binary as somebody has built it: what it is, and what it has to be told to run here."""
+"""A KIC binary that the user has built: what it is, and what it has to be told to run here."""
 
 import functools
 import json

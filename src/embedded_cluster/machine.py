@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_NETWORKS = range(2, 255)  # 127.0 and 127.1 are what people use by hand
+_NETWORKS = range(2, 255)  # 127.0 and 127.1 are used by hand
 
 
 class Unavailable(Exception):
-    """The machine does not have what the cluster needs; the message is one line for a person."""
+    """The machine does not have what the cluster needs; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def claim() -> Iterator[Claim]:
 def claimed(networks: Sequence[str]) -> Iterator[str]:
     """One of the *networks* (CIDR), at random, for the time of the context, or until this process ends however it ends.
 
-    Two clusters must differ even when other programs force them off the usual ports, so it is not a port that decides
-    but a name: an abstract Unix socket (unix(7)), which the kernel gives to one process of a network namespace.
+    Two clusters must differ even when other programs force them off the usual ports, so a name decides and
+    not a port: an abstract Unix socket (unix(7)), which the kernel gives to one process of a network namespace.
     Raises :class:`Unavailable`.
     """
     for network in random.sample(networks, len(networks)):
@@ -155,7 +155,7 @@ def _kubeconfig(server: str, authority: bytes, token: str) -> str:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Write a file that nobody else can read, from its first moment on."""
+    """Write a file that no other user can read, from its first moment on."""
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)
     file.write_bytes(content)

@@ -31,7 +31,7 @@ _NEEDED = (
 def pod_network() -> Iterator[str]:
     """A network (CIDR) of 4096 addresses that all lead to this machine and that no other cluster has.
 
-    Raises :class:`~.machine.Unavailable`, which says what is missing, where this process may not have one.
+    Raises :class:`~.machine.Unavailable`, which says what is missing, if this process may not have one.
     """
     ip = shutil.which("ip")
     if ip is None:

@@ -1,4 +1,4 @@
-"""What the person who starts a cluster wants of its controller and its gateway, written into our manifests."""
+"""What the user who starts a cluster wants its controller and its gateway to be, written into our manifests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Overrides:
     controller_arguments: tuple[str, ...] = ()
     """Flags for that binary, on top of what the manifest sets."""
     kong: Endpoints | None = None
-    """A gateway that somebody else runs; the cluster then has none of its own."""
+    """A gateway that the user runs; the cluster then has none of its own."""
 
     def applied_to(self, objects: Iterable[Object], definitions: Iterable[Object]) -> list[Object]:
         """*objects* of our manifests as they are to be created; *definitions* say which kinds there are."""
@@ -71,7 +71,7 @@ class Overrides:
         for port in container["ports"]:
             port["containerPort"] = self.ports[port["name"]]
         admin = f"$(POD_IP):{self.ports['kong-admin']}"
-        if self.controller:  # KIC speaks to nothing but TLS where it finds the gateways by itself
+        if self.controller:  # KIC speaks to nothing but TLS if it finds the gateways by itself
             admin += f", $(POD_IP):{self.ports['kong-admin-tls']} ssl"
         _set(
             container,

@@ -31,11 +31,11 @@ class Parts:
         logs.mkdir(mode=0o700, exist_ok=True)
 
     async def start(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start one of ours. It ends with this process, whatever happens to it."""
+        """Start one of ours. It ends with this process, however this process ends."""
         await self.run(name, sys.executable, "-m", f"embedded_cluster.{name}", *arguments, environment=environment)
 
     async def run(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start any program under that *name*. It ends with this process, whatever happens to it."""
+        """Start any program under that *name*. It ends with this process, however this process ends."""
         with (self._logs / f"{name}.log").open("wb") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command,

@@ -27,7 +27,7 @@ from embedded_cluster.parts import NotComing, PartEnded, Parts
 _LONGEST_START = 60.0  # seconds; a start takes about two
 _LONGEST_REAL_START = 240.0  # with real parts: KIC alone looks for a gateway for 60 s before it gives up
 _LAST_WORDS = 5.0  # seconds to read the logs of what did not come up
-_REMIND = 5.0  # seconds after which a person is told again
+_REMIND = 5.0  # seconds after which the user is told again
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Options:
     controller_arguments: tuple[str, ...] = ()
     proxy_url: str = ""
     admin_url: str = ""
-    """With *proxy_url*: a gateway run by somebody else."""
+    """With *proxy_url*: a gateway that the user runs."""
 
     @property
     def patience(self) -> float:
@@ -206,7 +206,7 @@ class Cluster:
             await asyncio.gather(end, ready, return_exceptions=True)
 
     async def _reproach(self, files: machine.Credentials) -> str:
-        """What was waited for in vain, and what those that are not ready have said last."""
+        """What was waited for and did not come, and what those that are not ready have said last."""
         from embedded_cluster import bootstrap
         from embedded_cluster.client import connect
 
@@ -214,7 +214,7 @@ class Cluster:
         try:
             async with asyncio.timeout(_LAST_WORDS), connect(files.kubeconfig) as client:
                 said += await bootstrap.last_words(client)
-        except Exception as error:  # noqa: BLE001 - the first line is the news, whatever keeps the rest from being read
+        except Exception as error:  # noqa: BLE001 - the first line matters, even if the rest cannot be read
             said.append(f"(the pods' logs cannot be read: {error or type(error).__name__})")
         return "\n  ".join(said)
 

@@ -69,9 +69,9 @@ class RuleBook:
         return sum(len(rules) for rules in self._rules.values())
 
     def errors(self, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
-        """What the rules have against *obj*, whose stored state is *old* (None at creation).
+        """What the rules find wrong with *obj*, whose stored state is *old* (None at creation).
 
-        A rule without ``oldSelf`` is skipped where what it reads has not changed: it was satisfied when that was
+        A rule without ``oldSelf`` is skipped if what it reads has not changed: it was satisfied when that was
         stored, or the definition has changed since, and then an unrelated update is not refused for it either
         (Kubernetes calls that ratcheting).
         """

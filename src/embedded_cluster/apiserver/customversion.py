@@ -51,7 +51,7 @@ class CustomVersion:
         structural.default(self.schema, obj)
 
     def validate(self, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
-        """What the schema has against *obj*; *old* is its stored state, None at creation."""
+        """What the schema finds wrong with *obj*; *old* is its stored state, None at creation."""
         errors = structural.validate(self.schema, obj)
         if self.rules is None:
             return errors

@@ -1,6 +1,6 @@
 """What happens to an object when it comes in, before any rule of its kind: unknown fields, nulls, wrong JSON types.
 
-For built-in kinds a wrong type is 400, as it is where Go cannot decode it; for custom resources it is found later, by
+For built-in kinds a wrong type is 400, as it is if Go cannot decode it; for custom resources it is found later, by
 validation, and is 422.
 """
 

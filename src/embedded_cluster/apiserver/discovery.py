@@ -14,7 +14,7 @@ AGGREGATED = ("v2", "v2beta1")  # versions of apidiscovery.k8s.io, newest first
 
 
 def version() -> JsonObject:
-    """``/version``. Says 1.33, whose behaviour is followed, and ``+embedded``, so nobody takes it for a real one."""
+    """``/version``. Says 1.33, whose behaviour is followed, and ``+embedded``, so it is not taken for a real one."""
     return {
         "major": "1",
         "minor": "33",

@@ -42,7 +42,7 @@ class FieldError:
 
     @classmethod
     def duplicate(cls, path: str, value: object) -> FieldError:
-        """The value stands twice in a list of unique ones."""
+        """The value is twice in a list of unique ones."""
         return cls(path, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
 
     @classmethod

@@ -125,7 +125,7 @@ def merge_patch(current: Any, patch: Any) -> Any:
 
 # --- Strategic merge patch -------------------------------------------------------------------------------------------
 # Format: kubernetes/community, contributors/devel/sig-api-machinery/strategic-merge-patch.md. In Kubernetes the merge
-# keys are struct tags (patchMergeKey); here they go by field name. Where a name stands for different lists, the key
+# keys are struct tags (patchMergeKey); here they go by field name. If a name stands for different lists, the key
 # is found by looking at which one the items have.
 
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""The row of a pod in ``kubectl get pods``, whose STATUS column is a small language of its own.
+"""The row of a pod in ``kubectl get pods``, whose STATUS column has rules of its own.
 
 Source of the rules: printPod in ``k8s.io/kubernetes/pkg/printers/internalversion/printers.go``.
 """

@@ -1,7 +1,7 @@
 """Kubernetes' protobuf format, read only, for the few bodies that ordinary clients send in it.
 
-``kubectl create namespace|configmap|secret|deployment|...`` and ``kubectl auth can-i`` post protobuf whatever a server
-says it accepts, and so do Go controllers for Leases and Events. Answers are always JSON, which all of them read.
+``kubectl create namespace|configmap|secret|deployment|...`` and ``kubectl auth can-i`` post protobuf no matter what a
+server says it accepts, and so do Go controllers for Leases and Events. Answers are always JSON, which all of them read.
 Envelope: Kubernetes documentation, "Kubernetes API Concepts", "Kubernetes Protobuf encoding"; encoding: Protocol
 Buffers documentation, "Encoding"; field numbers: :mod:`.protofields`.
 """

@@ -40,7 +40,7 @@ _FIRST_SERVICE: JsonObject = {
 }
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # what generateName adds: no vowels, nothing that looks alike
 _GENERATED_NAME = 63 - 5
-# Set by the server, whatever a client sends in an update.
+# Set by the server, no matter what a client sends in an update.
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace")
 
 
@@ -51,7 +51,7 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """The DeleteOptions of a request; None for what it leaves to the server."""
+    """The DeleteOptions of a request; None for what the server decides."""
 
     grace: int | None = None
     propagation: str | None = None
@@ -303,7 +303,7 @@ class Registry:
             self.catalog.add(kind)
 
     def _stop_serving(self, definition: JsonObject) -> None:
-        """A definition goes with all of its objects; their finalizers get no say, unlike on a real cluster."""
+        """A definition goes with all of its objects; their finalizers are ignored, unlike on a real cluster."""
         spec = definition["spec"]
         group, plural = spec["group"], spec["names"]["plural"]
         for entry in list(self.store.entries((group, plural))):
@@ -395,7 +395,7 @@ def _mark_deleted(metadata: JsonObject, grace: int, *, graceful: bool) -> None:
 
 
 def _may_go(kind: Kind, obj: JsonObject) -> bool:
-    """Whether an update took away the last thing that kept a deleted object."""
+    """Whether an update removed the last thing that kept a deleted object."""
     metadata = obj["metadata"]
     if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
         return False

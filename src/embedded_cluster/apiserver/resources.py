@@ -208,7 +208,7 @@ class Resources:
     async def _scale(self, request: web.Request, kind: Kind, target: ResourcePath, verb: str) -> web.Response:
         media, content = await read_patch(request) if verb == "patch" else ("", None)
         scale = await read_object(request, _SCALE) if verb == "update" else None
-        # Only now: a body may take its time, and what is scaled is what there is when it has arrived.
+        # Only now: a body may take long to arrive, and what is scaled is what there is when it has arrived.
         entry = self._registry.get(kind, target.namespace, target.name)
         if media:
             scale = _patched(kind, scale_of(kind, entry.obj), media, content)
@@ -228,7 +228,7 @@ class Resources:
         return web.Response(status=201, body=encode(success), content_type=_JSON)
 
     async def _review_access(self, request: web.Request, kind: Kind) -> web.Response:
-        """Whoever has the token may do everything."""
+        """A client that has the token may do everything."""
         if request.method != "POST":
             raise method_not_allowed(kind)
         review = await read_object(request, kind)

@@ -58,7 +58,7 @@ def prune(schema: Schema, value: Any, path: str = "", *, root: bool = True) -> l
 
 
 def default(schema: Schema, value: Any) -> None:
-    """Fill in defaults, in place. Nulls where the schema has no ``nullable`` count as missing."""
+    """Fill in defaults, in place. Nulls if the schema has no ``nullable`` count as missing."""
     if isinstance(value, list):
         items = schema.get("items")
         if isinstance(items, dict):
@@ -87,7 +87,7 @@ def validate(schema: Schema, value: Any, path: str = "") -> list[FieldError]:
 def walk(schema: Schema, value: Any, old: Any, path: str = "") -> Iterator[tuple[Schema, Any, Any, str]]:
     """Each schema node with the value it describes, that value's previous state (or None) and its path.
 
-    Values inside lists have a previous state only where items can be told apart (``x-kubernetes-list-type: map``).
+    Values inside lists have a previous state only if items can be told apart (``x-kubernetes-list-type: map``).
     """
     yield schema, value, old, path
     if isinstance(value, dict):

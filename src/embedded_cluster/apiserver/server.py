@@ -63,12 +63,12 @@ class ApiServer:
         except ApiError as error:
             return _json(error.status, error.code)
         except ConnectionResetError:
-            raise  # the client has gone: nothing to tell it, and no fault of ours
+            raise  # the client has gone: nothing to tell it, and not our fault
         except web.HTTPRequestEntityTooLarge:
             message = f"Request entity too large: limit is {LARGEST_BODY}"
             return _json(ApiError(413, "RequestEntityTooLarge", message).status, 413)
         except Exception as error:
-            # A fault of ours: said in full on stderr, and to the client as kube-apiserver would.
+            # Our fault: said in full on stderr, and to the client as kube-apiserver would.
             logger.exception("%s %s", request.method, request.path)
             return _json(ApiError(500, "InternalError", f"Internal error occurred: {error}").status, 500)
 

@@ -41,7 +41,7 @@ class Entry:
     __slots__ = ("_texts", "obj", "revision")
 
     def __init__(self, obj: JsonObject, revision: int) -> None:
-        """*revision* is the one that stored *obj*, which nobody changes from now on."""
+        """*revision* is the one that stored *obj*, which is not changed from now on."""
         self.obj = obj
         self.revision = revision
         self._texts: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What kube-apiserver checks of every object's metadata, and of the built-in kinds as far as clients run into it."""
+"""What kube-apiserver checks of every object's metadata, and of the built-in kinds as far as clients see it."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _service(service: JsonObject, old: JsonObject | None) -> Iterator[FieldError
 
 
 def _config(config: JsonObject, old: JsonObject | None) -> Iterator[FieldError]:
-    """ConfigMap and Secret: ``immutable`` means it, and a Secret keeps its type."""
+    """ConfigMap and Secret: ``immutable`` ones do not change, and a Secret keeps its type."""
     if old is None:
         return
     if old.get("immutable"):

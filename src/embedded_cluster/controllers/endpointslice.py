@@ -1,4 +1,4 @@
-"""EndpointSlices: which pods stand behind each Service, and in what state they are.
+"""EndpointSlices: which pods are behind each Service, and in what state they are.
 
 Rules: Kubernetes documentation, "EndpointSlices", sections "Conditions" and "Ownership"; "Pod Lifecycle",
 section "Pod Termination And Endpoints".

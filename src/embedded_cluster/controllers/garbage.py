@@ -67,7 +67,7 @@ class GarbageCollector:
                 informer = Informer(self._client, resource)
                 informer.on_change(self._changed)
                 self._followed[resource] = group.create_task(informer.run())
-                await informer.synced.wait()  # one list at a time: nobody is in a hurry for these
+                await informer.synced.wait()  # one list at a time: these are not urgent
         for resource in [resource for resource in self._followed if resource not in served]:
             task = self._followed[resource]
             if task is not None:

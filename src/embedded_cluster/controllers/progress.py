@@ -73,14 +73,14 @@ def _progressing(deployment: Object, new: Object | None, counts: dict[str, int])
     spec, known = deployment["spec"], deployment.get("status") or {}
     deadline = spec.get("progressDeadlineSeconds")
     if deadline is None:
-        return None  # nobody asked for progress to be judged
+        return None  # progress is not to be judged
     current = condition(deployment, "Progressing")
     subject = f'ReplicaSet "{new["metadata"]["name"]}"' if new else f'Deployment "{deployment["metadata"]["name"]}"'
     if spec.get("paused"):
         return _progress("Unknown", "DeploymentPaused", "Deployment is paused")
     replicas = spec.get("replicas", 1)
     if counts["updatedReplicas"] == counts["replicas"] and current and current["reason"] == _COMPLETE:
-        return None  # no rollout: pods that fail now are Available's business
+        return None  # no rollout: pods that fail now change Available
     if counts["replicas"] == counts["updatedReplicas"] == counts["availableReplicas"] == replicas:
         return _progress("True", _COMPLETE, f"{subject} has successfully progressed.")
     if current is None or current["reason"] == "DeploymentPaused":

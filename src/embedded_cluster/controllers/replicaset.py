@@ -115,7 +115,7 @@ class ReplicaSetController:
 
 
 def victims(pods: list[Object], count: int) -> list[Object]:
-    """The *count* pods to delete first: what is lost least.
+    """The *count* pods to delete first: those whose loss matters least.
 
     In this order ("ReplicaSet", section "Scaling a ReplicaSet"): without a node, pending, not ready, lower
     ``pod-deletion-cost``, ready for a shorter time, more restarts, younger. Kubernetes rounds the two ages

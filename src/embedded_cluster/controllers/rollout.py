@@ -14,7 +14,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so no words; nor digits 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many pods a Deployment wants, and how far a rollout may stray from that."""
+    """How many pods a Deployment wants, and how far a rollout may differ from that."""
 
     replicas: int
     surge: int
@@ -55,7 +55,7 @@ def size_of_new(bounds: Bounds, new: int, total: int) -> int:
 def sizes_of_old(bounds: Bounds, new: Generation, old: list[Generation]) -> list[int]:
     """How many replicas each old ReplicaSet should have, the oldest first.
 
-    Pods that serve nobody go first, wherever they are; then as many others as leave enough available.
+    Pods that serve no client go first, of any ReplicaSet; then as many others as leave enough available.
     """
     total = new.replicas + sum(generation.replicas for generation in old)
     least = bounds.replicas - bounds.unavailable

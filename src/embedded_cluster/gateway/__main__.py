@@ -85,8 +85,8 @@ async def serve(settings: Settings, directory: Path) -> int:
 
 
 def _own_certificate(host: str) -> ssl.SSLContext:
-    """A certificate of its own making, as Kong makes one where it is given none."""
-    import trustme  # only a controller that insists on TLS costs its 0.1 s
+    """A certificate of its own making, as Kong makes one if it is given none."""
+    import trustme  # 0.1 s, spent only for a controller that requires TLS
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert(host).configure_cert(context)

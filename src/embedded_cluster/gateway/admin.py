@@ -216,7 +216,7 @@ class _AdminApi:
 
     async def targets(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
-        # A real Kong (3.10) ends here whatever size is asked for, and says that there is no more.
+        # A real Kong (3.10) ends here with any size, and says that there is no more.
         found = self._node.declaration.referring("targets", "upstream", upstream)[:_PAGE]
         return web.json_response({"data": found, "next": None})
 

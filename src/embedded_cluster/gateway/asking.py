@@ -1,4 +1,4 @@
-"""Waiting for a data plane: none of them can call us, so that they are asked."""
+"""Waiting for a data plane: none of them can call us, so they are polled."""
 
 import asyncio
 import time

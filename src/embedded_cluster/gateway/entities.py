@@ -1,7 +1,7 @@
 """Kong's entities, field by field: what ``POST /config`` accepts, and what it fills in.
 
 Facts from Kong's Admin API description (developer.konghq.com, ``api-specs/gateway/admin-ee/3.11/openapi.yaml``),
-for the fields that this gateway serves or shows. The wording of the messages follows Kong's where it is public.
+for the fields that this gateway serves or shows. The wording of the messages follows Kong's if it is public.
 """
 
 import re
@@ -14,7 +14,7 @@ Entity = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field or, where *field* is None, with the entity as a whole."""
+    """What is wrong with one field or, if *field* is None, with the entity as a whole."""
 
     field: str | None
     message: str

@@ -115,7 +115,7 @@ class Envoy:
         Raises :class:`RejectedError` when Envoy refuses; then it runs again what it ran before.
         """
         xds = self._translate(declaration)
-        self._refusals = asyncio.Queue()  # what was said about earlier ones is no reason now
+        self._refusals = asyncio.Queue()  # what was said about earlier configurations does not count now
         try:
             await self._install(xds)
         except RejectedError:
@@ -164,7 +164,7 @@ class Envoy:
     def _bootstrap(self) -> Json:
         return {
             "node": {"id": "gateway", "cluster": "stickyconf"},
-            # A socket in a private directory: nobody else on the machine can reconfigure this Envoy.
+            # A socket in a private directory: no other user of the machine can reconfigure this Envoy.
             "admin": {"address": {"pipe": {"path": str(self._socket), "mode": 0o600}}},
             "dynamic_resources": {
                 "lds_config": source(self._directory, "listeners.json"),
@@ -173,7 +173,7 @@ class Envoy:
         }
 
     async def _install(self, xds: Xds) -> None:
-        """Make before break: clusters before the routes to them, and away with the old ones last."""
+        """Make before break: clusters before the routes to them; the old ones are removed last."""
         staying = {cluster["name"] for cluster in xds.clusters}
         leaving = [cluster for cluster in self._running.clusters if cluster["name"] not in staying]
         left = [endpoint for endpoint in self._running.endpoints if endpoint["cluster_name"] not in staying]

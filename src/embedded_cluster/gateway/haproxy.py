@@ -2,8 +2,8 @@
 
 Sources: HAProxy 2.6 Management Guide, "Unix Socket commands" and "Stopping and restarting HAProxy". A successor takes
 the listening socket over (``-x``), so no connection is refused. Its predecessor answers the requests it has, relays to
-it what else is asked on the connections it still has, and ends when it has none. So nothing is dropped, and from the
-moment of the succession nothing is answered as before.
+it what else is asked on the connections it still has, and ends when it has none. So nothing is dropped, and once the
+successor has taken over, nothing is answered by the old configuration.
 """
 
 import asyncio
@@ -283,7 +283,7 @@ class _Process:
             self.process.kill()
 
     def refusal(self) -> str:
-        """Return its own last words."""
+        """Return the last lines it wrote."""
         return " ".join(self.said) or f"no reason given, status {self.process.returncode}"
 
     async def _ask(self, command: str) -> str:

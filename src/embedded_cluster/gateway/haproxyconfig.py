@@ -63,7 +63,7 @@ def configuration(declaration: Declaration, proxy: Address, addresses: Mapping[s
 def setting(text: str, runtime: Path, relay: Path, successor: Path) -> str:
     """Return the file for a process with its own *runtime* socket around *text*.
 
-    A connection of a client may outlast a process's time in office. Then what is asked on it is relayed to the
+    A connection may still be open when its process has a successor. Then what is asked on it is relayed to the
     *successor*'s socket, as this process takes on the socket *relay* what its predecessor has for it.
     """
     lines = [
@@ -85,7 +85,7 @@ def setting(text: str, runtime: Path, relay: Path, successor: Path) -> str:
 _DEFAULTS = [
     "defaults",
     "mode http",
-    "timeout client 1h",  # the silence of a target is bounded per backend
+    "timeout client 1h",  # how long a target may be silent is bounded per backend
     "timeout tunnel 1h",
     "timeout http-keep-alive 75s",
     "option redispatch 1",  # a target that refuses is not asked again
@@ -222,7 +222,7 @@ def _format(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* as one word of the configuration, whatever is in it but control characters."""
+    """Return *text* as one word of the configuration, with any characters in it but control characters."""
     if any(ord(character) < 32 for character in text):
         raise RejectedError(f"a control character cannot be configured: {text!r}")
     return "'" + text.replace("'", r"'\''") + "'"

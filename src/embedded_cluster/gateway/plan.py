@@ -43,14 +43,14 @@ class Forward:
 
     @property
     def cookie(self) -> tuple[str, str] | None:
-        """Name and path of the sticky cookie; None where sessions are not sticky."""
+        """Name and path of the sticky cookie; None if sessions are not sticky."""
         if not self.upstream or self.upstream["algorithm"] != "sticky-sessions":
             return None
         return self.upstream["sticky_sessions_cookie"], self.upstream["sticky_sessions_cookie_path"]
 
     @property
     def host(self) -> str:
-        """What the Host field becomes where the client's is not kept."""
+        """What the Host field becomes if the client's is not kept."""
         return str((self.upstream and self.upstream["host_header"]) or self.service["host"])
 
     @property
@@ -60,7 +60,7 @@ class Forward:
 
 
 def outcomes(declaration: Declaration) -> Iterator[tuple[router.Entry, Answer | Forward]]:
-    """Yield what becomes of a request that matches an entry and none before it. What matches nothing is NO_ROUTE."""
+    """Yield what becomes of a request that matches an entry and none before it. No match: NO_ROUTE."""
     for entry in router.entries(declaration.entities["routes"]):
         route = entry.route
         service = route["service"] and declaration.find("services", route["service"]["id"])

@@ -23,7 +23,7 @@ class Plane:
     """One kind of data plane.
 
     *make* takes where to listen, a directory of its own and, for Envoy, a hook; *version* gives the version that
-    would run. Both raise :class:`MisconfiguredError`, in one line, where the machine does not have it.
+    would run. Both raise :class:`MisconfiguredError`, in one line, if the machine does not have it.
     """
 
     make: Make
@@ -31,7 +31,7 @@ class Plane:
 
 
 def haproxy_executable() -> Path:
-    """Return HAProxy's executable. Raises :class:`MisconfiguredError` where there is none."""
+    """Return HAProxy's executable. Raises :class:`MisconfiguredError` if there is none."""
     # Debian puts it where only root looks for programs.
     found = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
     if not found:

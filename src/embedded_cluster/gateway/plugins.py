@@ -1,6 +1,6 @@
 """The few plugins that an ingress controller's own translation relies on, and Envoy's terms for what they do.
 
-KIC writes ``request-termination`` where a rule has no existing backend, and the two transformers for Gateway
+KIC writes ``request-termination`` if a rule has no existing backend, and the two transformers for Gateway
 API's header modifiers. Every other plugin is kept and shown, and changes nothing.
 """
 

@@ -69,7 +69,7 @@ class Wiring:
 
 
 class Controller:
-    """Keeps the gateways as the cluster's objects want them."""
+    """Keeps the gateways configured as the cluster's objects say."""
 
     def __init__(self, client: ApiClient, gateways: Gateways, wiring: Wiring) -> None:
         """Take no action yet."""
@@ -99,7 +99,7 @@ class Controller:
                 try:
                     await self._sync()
                 except Exception:
-                    # An object nobody foresaw: what is in force stays, and the next change may mend it.
+                    # An object that was not expected: what is in force stays, and the next change may correct it.
                     log.exception("sync")
                 await asyncio.sleep(max(0.0, began + self._wiring.period - time.monotonic()))
 
@@ -152,7 +152,7 @@ class Controller:
                 self._tell(failure)
 
     def _look(self) -> Snapshot:
-        """Take stock, and give every object its kind, which items of a list do not have."""
+        """Read all objects, and give each its kind, which items of a list do not have."""
         return Snapshot(
             **{
                 name: tuple(_with_kind(resource, obj) for obj in self._informers[name].objects())
@@ -203,7 +203,7 @@ class Controller:
             self._record_refusal(error)
 
     def _record_refusal(self, error: Object) -> None:
-        """Tell the object that a refused entity was made of, as its tags name it."""
+        """Report to the object that a refused entity was made of, as its tags name it."""
         about = dict(tag.split(":", 1) for tag in error.get("entity_tags") or () if tag.startswith("k8s-"))
         for obj in (obj for name in KINDS for obj in getattr(self._snapshot, name)):
             if obj["metadata"]["uid"] == about.get("k8s-uid"):

@@ -21,7 +21,7 @@ _NO_CONFIGURATION = "0" * 32  # what a gateway reports that has been started ane
 
 
 def admin_urls(slices: Iterable[Object]) -> list[str]:
-    """The Admin APIs behind a Service's EndpointSlices, ready or not, but none that is on its way out."""
+    """The Admin APIs behind a Service's EndpointSlices, ready or not, but none that terminates."""
     return sorted(
         f"{'https' if port['name'].endswith('-tls') else 'http'}://{endpoint['addresses'][0]}:{port['port']}"
         for endpoints in slices
@@ -77,7 +77,7 @@ class Gateways:
         return min(replica.version for replica in self.replicas.values())
 
     async def refresh(self, urls: list[str]) -> None:
-        """Meet new replicas at *urls*, forget others, and notice which were started anew at the same address."""
+        """Add new replicas at *urls*, forget others, and notice which were started anew at the same address."""
         found = await asyncio.gather(*(self._look(url) for url in urls))
         self.replicas = {replica.url: replica for replica in found if replica}
 

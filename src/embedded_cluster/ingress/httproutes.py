@@ -44,7 +44,7 @@ def kong_services(
 
 
 def _grouped(rules: list[tuple[int, Object]], field: str) -> list[list[tuple[int, Object]]]:
-    """The numbered rules in groups of equal *field*, whatever the order inside it; groups in order of their first."""
+    """The numbered rules in groups of equal *field*, in any order inside it; groups in order of their first."""
 
     def key(numbered: tuple[int, Object]) -> list[str]:
         return sorted(json.dumps(item, sort_keys=True) for item in numbered[1].get(field) or ())
@@ -62,7 +62,7 @@ def _service(
     references = first.get("backendRefs") or ()
     service.backends = list(_backends(snapshot, route, references, failures))
     if references and not service.backends:
-        # Gateway API wants 500 where no backend exists; Kong by itself would say 503.
+        # Gateway API wants 500 if no backend exists; Kong by itself would say 503.
         config = {"status_code": 500, "message": "no existing backendRef provided"}
         service.plugins = [{"name": "request-termination", "config": config}]
     for group in _grouped(rules, "filters"):

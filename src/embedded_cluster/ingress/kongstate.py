@@ -18,7 +18,7 @@ class Failure:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for the same failure of the same objects, whatever else has changed about them."""
+        """Equal for the same failure of the same objects, no matter what else has changed about them."""
         return (self.message, *(str(obj["metadata"]["uid"]) for obj in self.objects))
 
 

@@ -1,4 +1,4 @@
-"""KongUpstreamPolicy: which one governs an upstream, and what it says in Kong's words."""
+"""KongUpstreamPolicy: which one applies to an upstream, and what it says in Kong's words."""
 
 import re
 from typing import Any

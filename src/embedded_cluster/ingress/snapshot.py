@@ -12,7 +12,7 @@ _PREFIX = "konghq.com/"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All objects of the kinds that matter. Nobody changes them."""
+    """All objects of the kinds that matter. They are not changed."""
 
     namespaces: tuple[Object, ...] = ()
     services: tuple[Object, ...] = ()

@@ -26,7 +26,7 @@ class NewStatus:
 def changes(snapshot: Snapshot, settings: Settings, translation: Translation, *, in_force: bool) -> list[NewStatus]:
     """Every status that is not yet what it should be.
 
-    *in_force* says whether every gateway runs *translation*; without that nothing is newly called programmed.
+    *in_force* says whether every gateway runs *translation*; without that nothing new is called programmed.
     """
     proxy = proxy_service(snapshot, settings)
     wanted = [

@@ -31,7 +31,7 @@ class Target:
 async def perform(action: Object, target: Target) -> None:
     """Do what *action* says: ``httpGet``, ``tcpSocket``, ``exec`` or ``sleep``, as in a probe or lifecycle handler.
 
-    Takes as long as it takes: the caller sets the limit. Raises :class:`ActionError` when it fails.
+    Has no time limit: the caller sets it. Raises :class:`ActionError` when it fails.
     """
     try:
         if "httpGet" in action:
@@ -68,7 +68,7 @@ async def _connect(socket: Object, target: Target) -> None:
     except OSError as error:
         raise ActionError(f"dial tcp: {error}") from error
     writer.close()
-    with contextlib.suppress(OSError):  # it was open, and that was the question
+    with contextlib.suppress(OSError):  # it was open, and that is all that was asked
         await writer.wait_closed()
 
 

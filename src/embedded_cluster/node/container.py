@@ -109,7 +109,7 @@ class Container:
         self._around.changed()
 
     def discard_logs(self) -> None:
-        """Nobody asks for its logs again."""
+        """Its logs are not read again."""
         for each in filter(None, (self.previous_log, self.log)):
             each.discard()
 
@@ -245,7 +245,7 @@ class Container:
             try:
                 await perform(hook, target)
             except Exception as error:
-                # Whatever is wrong with the hook, the container is stopped.
+                # Even if the hook fails, the container is stopped.
                 if not isinstance(error, ActionError):
                     log.exception("preStop hook of container %s", self.name)
                 self._around.tell("FailedPreStopHook", f"PreStopHook failed: {error}", "Warning")

@@ -50,7 +50,7 @@ class ContainerLog:
         self._wake()
 
     def discard(self) -> None:
-        """Nobody asks for this log again; who reads it now reads to the end."""
+        """This log is not opened again; readers that have it open read to the end."""
         self._discarded = True
         self._close_if_unused()
 

@@ -85,7 +85,7 @@ class PodWorker:
             self._end_within(pod["metadata"].get("deletionGracePeriodSeconds", 30))
 
     def gone(self) -> None:
-        """The object is gone, whatever the pod does: ``kubectl delete --force --grace-period=0``."""
+        """The object is gone, no matter what the pod does: ``kubectl delete --force --grace-period=0``."""
         self._exists = False
         self._end_within(_FORCED)
 
@@ -122,7 +122,7 @@ class PodWorker:
         try:
             await self._run_containers()
         except Exception as error:
-            # Whatever the pod's spec has done to us, the pod can be deleted, and the other pods go on.
+            # Even if the pod's spec has caused an error here, the pod can be deleted, and the other pods go on.
             log.exception("pod %s/%s", self._pod["metadata"]["namespace"], self._pod["metadata"]["name"])
             self._tell("FailedSync", f"Error syncing pod: {error!r}", "Warning")
             await self._deleted.wait()

@@ -43,7 +43,7 @@ class Timing:
 async def changes(
     probe: Object, target: Target, *, eager: bool, unhealthy: Callable[[str], None]
 ) -> AsyncIterator[bool]:
-    """Probe for ever; yields True when the container has come to pass, False each time it has come to fail.
+    """Probe forever; yields True when the container has come to pass, False each time it has come to fail.
 
     With *eager* it is probed quickly until the first success. Each failure that counts is told to *unhealthy*.
     """

@@ -100,7 +100,7 @@ class Processes:
         self._reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", str(reaper.__file__)],
             stdin=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C on the terminal is not meant for it
+            start_new_session=True,  # a Ctrl-C on the terminal is not for it
         )
 
     def start(

@@ -11,7 +11,7 @@ from lightkube import ApiError
 from embedded_cluster.client import ApiClient, Object, Service
 
 API_SERVER = ("default", "kubernetes")
-"""Namespace and name of the Service whose variables every container gets, whatever its pod says."""
+"""Namespace and name of the Service whose variables every container gets, no matter what its pod says."""
 
 
 async def service_links(pod: Object, client: ApiClient) -> dict[str, str]:
@@ -56,7 +56,7 @@ async def _api_server(client: ApiClient) -> list[Object]:
     try:
         return [await client.get(Service, name, namespace=namespace)]
     except ApiError as error:
-        if error.status.code == 404:  # somebody has deleted it
+        if error.status.code == 404:  # it has been deleted
             return []
         raise
 

@@ -26,19 +26,19 @@ class Pool:
     targets: list[Target] = field(default_factory=list)
 
     def keep(self, before: "Pool") -> None:
-        """Go on with the rotation where *before* was, for every target that it had."""
+        """Go on with the rotation from the point that *before* had reached, for every target that it had."""
         earned = {target.cookie: target.credit for target in before.targets}
         for target in self.targets:
             target.credit = earned.get(target.cookie, 0)
 
     def named(self, cookie: str) -> Target | None:
-        """Return the target that *cookie* names, of whatever weight; None when it names none."""
+        """Return the target that *cookie* names, with any weight; None when it names none."""
         return next((target for target in self.targets if target.cookie == cookie), None)
 
     def following(self, tried: list[Target]) -> Target | None:
         """Return the next target that was not *tried*; None when no other takes new sessions.
 
-        The smooth weighted round robin of nginx: all gain their weight, and the richest pays for all.
+        The smooth weighted round robin of nginx: each gains its weight, the one with most is taken and loses the sum.
         """
         open_ones = [target for target in self.targets if target.weight and target not in tried]
         if not open_ones:

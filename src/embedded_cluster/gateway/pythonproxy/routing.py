@@ -34,7 +34,7 @@ class Way:
         return self.rewrite[0].sub(self.rewrite[1], path, count=1) if self.rewrite else path
 
     def cookie_at(self, path: str) -> tuple[str, str] | None:
-        """Return name and path of the sticky cookie where *path* is inside that path (RFC 6265, section 5.1.4)."""
+        """Return name and path of the sticky cookie if *path* is inside that path (RFC 6265, section 5.1.4)."""
         if not self.forward.cookie:
             return None
         scope = self.forward.cookie[1].rstrip("/")
