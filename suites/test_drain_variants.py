@@ -28,7 +28,7 @@ dead_process = recorded(
 
 @requirement("DRN-10")
 def test_terminating_pod_that_counts_as_ready_gets_no_new_session(ready, judge):
-    """With publishNotReadyAddresses a terminating pod stays ready; no new session is placed on it all the same."""
+    """With publishNotReadyAddresses a terminating pod stays ready; still no new session is placed on it."""
     judge(checks.ready_terminating_pod_gets_no_new_session, ready)
 
 

@@ -5,7 +5,7 @@ The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), `
 ``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop). A request with the
 header Echo-Early-Hints gets a response 103 first. What it sees goes to standard output, one JSON object a line.
 
-``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when somebody posts to
+``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when a client posts to
 ``/-/release``, or after that many seconds; until then the pod is terminating and serves. After a post to ``/-/die``
 nothing but that hook lives on: the server neither listens nor has a connection left, as if its process had been killed.
 
@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def handle_one_request(self):
-        """Wait for a request, but not for ever on a connection that stays idle once the pod is to stop."""
+        """Wait for a request, but not forever on a connection that stays idle once the pod is to stop."""
         idle_since = time.monotonic()
         while not select.select([self.connection], [], [], 0.1)[0]:
             if self.server.stopping and time.monotonic() - idle_since > LINGER:

@@ -41,7 +41,7 @@ export default {
         groupBy: [{ label: "story" }],
       },
       {
-        name: "Harness error: ours, and says nothing about what was tested",
+        name: "Harness error: the suite or its environment failed, not what was tested",
         matchers: { statuses: ["broken"] },
         groupByMessage: true,
       },

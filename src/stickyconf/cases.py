@@ -87,7 +87,7 @@ class Judge:
         self._rulings: list[tuple[str, Ruling]] = []
 
     def __call__(self, check: Callable[..., Ruling], *histories: History, **arguments: Any) -> None:
-        """Let a check rule on each history. A crash in a check is ours: HarnessError."""
+        """Let a check rule on each history. A crash in a check is a failure of the suite: HarnessError."""
         if not histories:
             raise HarnessError(f"{self.subject.id}: no history was given to {check.__name__}")
         for history in histories:

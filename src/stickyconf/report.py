@@ -127,7 +127,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         "--publish-embedded",
         action="store_true",
-        help="with --publish: file a run on the embedded stand-in as what it is",
+        help="with --publish: file a run on the embedded stand-in, below embedded/",
     )
     add(
         "--published",

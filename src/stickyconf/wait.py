@@ -108,7 +108,7 @@ class Waiter:
     ) -> T:
         """Look again and again until ``holds`` says so, and return what was seen then.
 
-        ``every`` is the pause between two looks in seconds. Raises WaitFailed when the budget is used up, be it in the
+        ``every`` is the pause between two looks in seconds. Raises WaitFailed when the budget is used up, also in the
         middle of a look that does not return; UnknownBudget for a budget that does not exist.
         """
         limit = asyncio.timeout(self.budgets[budget].total_seconds())

@@ -173,7 +173,7 @@ CASES = {
                 edited(FORGED, nth("neighbour", 1), by_gateway(503)),
                 "before and after",
             ),
-            "one that takes nothing down": (without(FORGED, Happening.CONNECTED), "to take down who connects to it"),
+            "one that takes nothing down": (without(FORGED, Happening.CONNECTED), "to record what connects to it"),
             "an unknown outcome": (edited(FORGED, nth("lured", 0), unknown), "known outcome"),
         },
     ),

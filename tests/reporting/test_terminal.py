@@ -109,7 +109,7 @@ def test_violations_come_before_doubts_and_tell_whether_they_count() -> None:
 def test_what_was_not_judged_says_why() -> None:
     said = told(examples.harness_error())
 
-    assert "HARNESS ERROR AFF-02: ours, and says nothing about what was tested" in said
+    assert "HARNESS ERROR AFF-02: the suite or its environment failed, not what was tested" in said
     assert "HarnessError: the Kubernetes API at https://127.5.0.1:6443 does not answer" in said
     assert "not applicable: DOC-01: kubectl is not on this machine" in said
     assert "unjudged (no case yet): CKE-10, AFF-07, DOC-02" in said

@@ -14,7 +14,7 @@ from embedded_cluster.apiserver.status import bad_request
 JsonObject = dict[str, Any]
 Predicate = Callable[[JsonObject], bool]
 
-# Fields that may be selected on, besides metadata.name and metadata.namespace, which every kind has
+# Fields that may be selected on, in addition to metadata.name and metadata.namespace, which every kind has
 # (the SelectableFields of the strategies in kube-apiserver).
 _FIELDS: dict[str, frozenset[str]] = {
     "pods": frozenset(

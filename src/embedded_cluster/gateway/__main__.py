@@ -85,7 +85,7 @@ async def serve(settings: Settings, directory: Path) -> int:
 
 
 def _own_certificate(host: str) -> ssl.SSLContext:
-    """A certificate of its own making, as Kong makes one if it is given none."""
+    """A self-made certificate, as Kong makes one if it is given none."""
     import trustme  # 0.1 s, spent only for a controller that requires TLS
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

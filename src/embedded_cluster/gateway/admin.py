@@ -237,7 +237,7 @@ class _AdminApi:
 
 
 def _document(text: str) -> Any:
-    """Return the posted configuration, be it the body itself or, as YAML, in its field ``config``."""
+    """Return the posted configuration: the body itself or, as YAML, in its field ``config``."""
     body = json.loads(text)
     if isinstance(body, dict) and isinstance(body.get("config"), str):
         import yaml  # only people post YAML

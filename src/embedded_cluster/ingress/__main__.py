@@ -72,7 +72,7 @@ async def control(client: ApiClient, plan: Wiring, health: Address) -> None:
 
     Raises :class:`MisconfiguredError` when that address cannot be bound.
     """
-    # An Admin API has a certificate of its own making, as with KIC's defaults.
+    # An Admin API has a self-made certificate, as with KIC's defaults.
     connector = aiohttp.TCPConnector(ssl=False)
     timeout = aiohttp.ClientTimeout(total=_PUSH_SECONDS)
     async with client, aiohttp.ClientSession(connector=connector, timeout=timeout) as session:

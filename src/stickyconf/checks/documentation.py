@@ -21,7 +21,7 @@ def sticky_page_holds(history: History, design: SeveralPods) -> Ruling:
     """The sticky-session how-to: a cookie is set, five requests with it reach one pod, requests without it spread.
 
     The page's own five requests without a cookie would miss a spread by chance in 1 of 81 tries on random placement,
-    so that a longer step of ours (``spread``) decides.
+    so that a longer step that the suite adds (``spread``) decides.
     """
     evidence, steps = _followed(
         history, "pods", "check-annotation", "initial-request", "repeat-requests", "without-cookie", "spread"
@@ -109,7 +109,7 @@ def drain_page_holds(history: History, design: OutOfRotation) -> Ruling:
 def _followed(history: History, *needed: str) -> tuple[Evidence, dict[str, Event]]:
     """Take the steps that ended well, and doubt each of the ``needed`` ones that was not run.
 
-    A command of the page itself that fails is a violation, one of ours a doubt, and so is any that hung.
+    A command of the page itself that fails is a violation, one that the suite added is a doubt; so is any that hung.
     """
     ran = {event.subject: event for event in history.happened(Happening.RAN)}
     evidence = Evidence(doubts=unconverged(history), measures=[Measure("commands run", len(ran))])

@@ -72,7 +72,7 @@ def read_ending(history: History) -> Ending | Finding:
     settled, has_settled = _settled(history, pod, acted, acted + settling)
     doubts = []
     if ended is None:
-        doubts.append(Finding(f"the end of {pod} to be seen", "neither its SIGTERM nor its going was"))
+        doubts.append(Finding(f"the end of {pod} to be seen", "neither its SIGTERM nor its removal was"))
     elif ended < until:
         held = f"for {hold:g} s" if released is None else "until it was released"
         doubts.append(Finding(f"preStop to hold {pod} {held}", f"it ended {until - ended:.2f} s early"))
@@ -131,7 +131,7 @@ def residents(history: History, *, on: str | None = None, not_on: str | None = N
 def _settled(history: History, pod: str, acted: float, latest: float) -> tuple[float, bool]:
     """Return when the change had arrived: on every Admin API, then on so many new sessions; and whether it had.
 
-    One that has not arrived by ``latest`` counts from then on all the same.
+    One that has not arrived by ``latest`` still counts from then on.
     """
     shown = everywhere(history, pod, acted, removed_counts=True)
     if shown is None:

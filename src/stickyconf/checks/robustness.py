@@ -137,7 +137,7 @@ def forged_address_is_never_dialled(history: History) -> Ruling:
         )
     connections = [event for event in history.happened(Happening.CONNECTED) if event.subject in neighbours]
     if not connections:
-        evidence.doubts.append(Finding("the neighbour to take down who connects to it", "it did not"))
+        evidence.doubts.append(Finding("the neighbour to record what connects to it", "it did not"))
     # Each request of its own after them may have come on a connection of its own; more there cannot be.
     late = [event for event in connections if lured and event.when > lured[0].sent]
     if len(late) > len(after):

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse bad input in one line before anything starts; open the run's directory."""
-    config.addinivalue_line("markers", "requirement(id): the catalogue's requirement this case proves or refutes")
+    config.addinivalue_line("markers", "requirement(id): the catalogue's requirement that this case tests")
     if config.option.help:
         return
     if config.inipath is None and (config.option.out or config.option.rejudge):
@@ -61,7 +61,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         raise pytest.UsageError(
             "--cleanup works with --target kubeconfig and --target kind; the embedded cluster ends with the run"
         )
-    # These bring the Kubernetes client, which takes its time.
+    # These import the Kubernetes client, which is slow.
     from stickyconf.targets.kind import installation as kind_installation
     from stickyconf.targets.kubeconfig import cleanup
 

@@ -63,7 +63,7 @@ class Assessed:
 
     @property
     def broken(self) -> tuple[CaseResult, ...]:
-        """The cases that ended in an error of ours."""
+        """The cases that ended in a harness error."""
         return tuple(case for case in self.cases if case.outcome is CaseOutcome.HARNESS_ERROR)
 
     @property
@@ -112,7 +112,7 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
     A profile is not conformant when a requirement that binds it is violated, conformant when each of them conforms, and
     partial otherwise: inconclusive, not applicable and unjudged requirements have not been shown to hold, nor has any
     in full when the run was filtered. MUST binds; SHOULD does when the run is strict; OBSERVE never does. A violation
-    that is known is one all the same; it only does not fail the run.
+    that is known is still a violation; it only does not fail the run.
     """
     verdicts = run.verdicts()
     touched = {case.requirement for case in run.cases}

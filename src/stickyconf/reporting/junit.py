@@ -19,9 +19,9 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]") 
 def write(run: Run, catalogue: Catalogue, path: Path) -> None:
     """Write a run's cases as JUnit XML. Durations are seconds.
 
-    ``failure``: the requirement is violated and counts in this run. ``error``: a MUST is inconclusive, or something of
-    ours broke. ``skipped``: not applicable, a known violation, or a SHOULD that does not count without --strict.
-    A known violation that no longer occurs, or is accepted no longer, is a failure of its own.
+    ``failure``: the requirement is violated and counts in this run. ``error``: a MUST is inconclusive, or the suite or
+    its environment failed. ``skipped``: not applicable, a known violation, or a SHOULD that does not count without
+    --strict. A known violation that no longer occurs, or is accepted no longer, is a failure of its own.
     """
     suite = ElementTree.Element(
         "testsuite", {"name": "sticky-session conformance", "timestamp": run.started, "time": f"{run.duration:.1f}"}

@@ -101,7 +101,7 @@ def _harness_errors(rows: Iterable[Assessed]) -> Iterator[str]:
         return
     yield "## Errors of the harness"
     yield ""
-    yield "These say nothing about what was tested: something of ours broke, so the requirement was not judged."
+    yield "These say nothing about what was tested: the suite or its environment failed, so nothing was judged."
     yield ""
     for row, case in broken:
         yield f"- {row.requirement.id}: {_text(case.error)} (`{case.node}`)"

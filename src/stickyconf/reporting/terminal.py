@@ -75,7 +75,7 @@ def _harness_errors(assessment: Assessment) -> Iterator[list[str]]:
             broken.setdefault(case.error, []).append((row.requirement.id, case.node))
     for error, places in broken.items():
         identifiers = ", ".join(dict.fromkeys(identifier for identifier, _ in places))
-        block = _wrapped(f"HARNESS ERROR {identifiers}: ours, and says nothing about what was tested", "  ")
+        block = _wrapped(f"HARNESS ERROR {identifiers}: the suite or its environment failed, not what was tested", "  ")
         block += _wrapped(f"  {error}", " " * 4)
         block += _wrapped(f"  at        {places[0][1]}", " " * 12)
         yield block

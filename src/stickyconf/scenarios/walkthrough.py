@@ -25,7 +25,7 @@ _CONFIG_MAP = Kind("v1", "ConfigMap")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One block of commands. ``verbatim`` tells the page's own from ours; ``until`` names what must hold before it."""
+    """One block of commands. ``verbatim`` tells the page's own from the suite's; ``until`` must hold before it."""
 
     id: str
     command: str

@@ -49,7 +49,7 @@ RESULT_MEANS = {
 
 
 def mark_of(row: Mapping[str, Any] | None) -> Mark:
-    """Return how a report's requirement is shown: ABSENT for None, errors of ours and known violations as such."""
+    """Return how a report's requirement is shown: ABSENT for None, harness errors and known violations as such."""
     if row is None:
         return ABSENT
     if row["status"] == "UNJUDGED" and any(case["outcome"] != "judged" for case in row["cases"]):

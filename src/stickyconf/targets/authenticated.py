@@ -33,7 +33,7 @@ class AuthenticatedRest(RESTClientObject):
         post_params: Any = None,
         _request_timeout: Any = None,
     ) -> RESTResponse:
-        """Send a request and return the answer; TargetLost if the credentials are refused for good.
+        """Send a request and return the answer; TargetLost if the credentials are refused again.
 
         A request that was refused was not carried out, so any may be sent again.
         """
@@ -56,7 +56,7 @@ class AuthenticatedRest(RESTClientObject):
         return answer
 
     async def connect(self, url: str, headers: dict[str, str], **options: Any) -> aiohttp.ClientWebSocketResponse:
-        """Open a WebSocket; TargetLost if the credentials are refused for good."""
+        """Open a WebSocket; TargetLost if the credentials are refused again."""
         session: Any = self.pool_manager or self._create_pool_manager()
         self.pool_manager = session
         issued = await self._credentials.current()

@@ -19,7 +19,7 @@ from stickyconf.secrecy import known
 from stickyconf.targets.execplugin import Issued, PluginFailed, run_plugin
 
 TOKEN_FILE_SECONDS = 60.0
-"""How long a token file's content is taken for good, as client-go does: it may be rotated."""
+"""How long a token file's content is used without reading it again, as client-go does: it may be rotated."""
 
 PAUSE_SECONDS = 10.0
 """How long a plugin that failed is not run again: a run that ends asks for much at once."""
@@ -38,7 +38,7 @@ class Credentials:
         self._failed: tuple[float, TargetLost] | None = None
 
     async def current(self) -> Issued:
-        """Return credentials that have not expired; TargetLost, in one line, if there are none to be had."""
+        """Return credentials that have not expired; TargetLost, in one line, if none can be got."""
         async with self._lock:
             if self._now is None or (self._now.expires and self._now.expires <= datetime.now(UTC)):
                 self._now = await self._issued()

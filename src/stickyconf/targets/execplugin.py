@@ -42,7 +42,7 @@ class Issued:
 async def run_plugin(plugin: Mapping[str, Any], cluster: Mapping[str, Any]) -> Issued:
     """Run the plugin that a user's ``exec`` describes and return what it issued; ``cluster`` is the context's cluster.
 
-    The credentials are hidden wherever they turn up from now on. Raises PluginFailed.
+    The credentials are hidden in every text from now on. Raises PluginFailed.
     """
     command, version = str(plugin.get("command", "")), str(plugin.get("apiVersion", ""))
     if version not in VERSIONS:

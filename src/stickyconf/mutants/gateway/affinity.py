@@ -163,15 +163,15 @@ end
 @mutant(at="gateway", source="IN#2711", caught_by=("AFF-01", "AFF-02", "AFF-05"), failure_mode=3)
 def ignores_the_cookie_sometimes(xds: Xds, kong: Kong) -> Xds:
     """One request in twenty of a session reaches another pod than the session's, and the next is back."""
-    # Of three pods the session's own is drawn again in a third of the cases: 7.5 % forgotten are 5 % astray.
+    # Of three pods the session's own is drawn again in a third of the cases: 7.5 % forgotten are 5 % on another pod.
     return choose_cookie(xds, "ignores_the_cookie_sometimes", _FORGETS % 0.075)
 
 
 @mutant(at="gateway", source="IN#2711", caught_by=("AFF-01",), failure_mode=3)
 def ignores_the_cookie_rarely(xds: Xds, kong: Kong) -> Xds:
     """One request in 43 of a session reaches another pod: the smallest rate that the declared sample is sure to see."""
-    # AFF-01 sends 31 x 19 requests with the cookie, of which 2.33 % astray stay unseen with a probability of 1e-6:
-    # (1 - 0.0233) ** 589. As above, 3.5 % forgotten are so many astray.
+    # AFF-01 sends 31 x 19 requests with the cookie, and 2.33 % misplaced stay unseen with a probability of 1e-6:
+    # (1 - 0.0233) ** 589. As above, 3.5 % forgotten are so many on another pod.
     return choose_cookie(xds, "ignores_the_cookie_rarely", _FORGETS % 0.035)
 
 

@@ -95,7 +95,7 @@ function envoy_on_response(handle)
 end
 """
 
-# choose() gets the request's session cookie, or nil, and says which one the gateway is to believe in instead.
+# choose() gets the request's session cookie, or nil, and says which one the gateway is to use instead.
 _ON_CHOICE = """
 function envoy_on_request(handle)
   local own = session_cookie(handle:headers())
@@ -171,7 +171,7 @@ def mark_placements(xds: Xds, mutant: str) -> Xds:
 
 
 def choose_cookie(xds: Xds, mutant: str, choose: str) -> Xds:
-    """Have *choose*, Lua with a function ``choose(handle, own)``, say which session cookie is believed in."""
+    """Have *choose*, Lua with a function ``choose(handle, own)``, say which session cookie is used."""
     return in_lua(xds, mutant, choose + _ON_CHOICE)
 
 

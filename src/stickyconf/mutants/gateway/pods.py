@@ -84,7 +84,7 @@ def refuses_a_rush(xds: Xds, kong: Kong) -> Xds:
 
 @mutant(at="gateway", source="IN#3288", caught_by=("DRN-04", "DRN-05", "LIF-02", "LIF-03"), failure_mode=7)
 def trusts_the_cookie_blindly(xds: Xds, kong: Kong) -> Xds:
-    """A cookie that names no pod any more is followed all the same: 503 as long as the client has it."""
+    """A cookie that names no pod any more is still followed: 503 as long as the client has it."""
     for route in _routes(xds):
         route.get("route", {}).pop("retry_policy", None)
         own = route.get("typed_per_filter_config", {}).get(STATEFUL_SESSION)

@@ -93,7 +93,7 @@ class Kind(StrEnum):
     UNFIRED = "did not fire"
     HARNESS_ERROR = "harness error"
     NOT_JUDGED = "not judged"
-    UNKILLED = "MUST that nothing kills"
+    UNKILLED = "MUST that catches no fault"
     STOPPED = "stopped early"
     UNEXPECTED = "unexpected kill"
 

@@ -19,6 +19,7 @@ SYMBOLS = {
 """What stands in a cell: a sign that does without colour."""
 
 _LEGEND = "  ".join(f"{sign} {cell.value}" for cell, sign in SYMBOLS.items() if sign)
+_NOTHING_WRONG = "Every mutant was caught, no check objected to a legitimate difference, every fault fired."
 _ABOUT = (
     "Each row is a run of the suite against a gateway with one deliberate fault (mutant), or with one legitimate "
     "difference (benign). A requirement in brackets has to catch the fault; the others were judged beside it."
@@ -46,7 +47,7 @@ def _markdown(matrix: KillMatrix) -> Iterator[str]:
     yield ""
     yield from (f"- {_line(problem)}" for problem in matrix.problems)
     if not matrix.problems:
-        yield "Nothing survives, nothing legitimate is objected to, every fault fired."
+        yield _NOTHING_WRONG
     yield ""
     for heading, trials in (("Mutants", matrix.mutants), ("Benign variants", matrix.benign)):
         if not trials:
@@ -118,7 +119,7 @@ def html(matrix: KillMatrix) -> str:
         '<meta name="viewport" content="width=device-width">'
         '<link rel="icon" href="data:,"><title>Kill matrix</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>Kill matrix: {escape(verdict(matrix))}</h1>\n"
-        f"<ul>{problems or '<li>Nothing survives, nothing legitimate is objected to, every fault fired.</li>'}</ul>\n"
+        f"<ul>{problems or '<li>' + _NOTHING_WRONG + '</li>'}</ul>\n"
         f"<p>{escape(_ABOUT.replace('in brackets', 'with a frame'))}</p><p>{escape(_LEGEND)}</p>\n{tables}\n"
         "</body></html>\n"
     )

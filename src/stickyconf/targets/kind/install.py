@@ -205,7 +205,7 @@ async def _said(cluster: Cluster, pod: str) -> str:
 async def _deployment(cluster: Cluster, name: str) -> dict[str, Any]:
     found = await cluster.get(DEPLOYMENT, name, NAMESPACE)
     if found is None:
-        raise NoTarget(f"there is no Deployment {NAMESPACE}/{name}: did somebody delete it?")
+        raise NoTarget(f"there is no Deployment {NAMESPACE}/{name}: was it deleted?")
     return found
 
 

@@ -67,7 +67,7 @@ def read_licence(file: Path | None, today: date, environ: MutableMapping[str, st
 
 
 def hide(licence: Licence | None, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take the licence out of what child processes inherit, and have it redacted wherever it turns up."""
+    """Take the licence out of what child processes inherit, and have it redacted in every text."""
     environ.pop(VARIABLE, None)
     if licence:
         secrecy.known().keep(licence.text)

@@ -43,7 +43,7 @@ def node_containers(docker: Path, name: str) -> dict[str, str]:
 
 
 class Claim:
-    """A directory for one cluster, locked by whoever uses it: by one to make or remove it, by many to use it."""
+    """A directory for one cluster, locked by its users: by one to make or remove it, by many to use it."""
 
     def __init__(self, root: Path, name: str) -> None:
         """Name the cluster; ``root`` is where HOME is."""

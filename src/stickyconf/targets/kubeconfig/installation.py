@@ -87,7 +87,7 @@ async def kubeconfig_target(option: Namespace, run: str, waiter: Waiter, cache: 
 
 
 async def _undone(what: str, undo: Callable[[], Coroutine[Any, Any, None]], left: list[str]) -> None:
-    """Undo one thing, and say what stays if that cannot be done: what else there is to undo is undone all the same."""
+    """Undo one thing, and say what stays if that cannot be done: the rest is still undone."""
     try:
         await undo()
     except (HarnessError, Rejected, WaitFailed) as error:
