@@ -155,7 +155,7 @@ def _measured(rows: Sequence[Assessed]) -> Iterator[str]:
         return
     yield "## Measured"
     yield ""
-    yield "Where the documentation is silent or contradicts itself, the behaviour is recorded and not judged."
+    yield "If the documentation is silent or contradicts itself, the behaviour is recorded and not judged."
     yield ""
     for row in rows:
         yield f"### {row.requirement.id}: {_text(row.requirement.title)}"

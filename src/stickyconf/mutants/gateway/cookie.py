@@ -113,7 +113,7 @@ def adds_max_age(xds: Xds, kong: Kong) -> Xds:
 
 @mutant(at="gateway", source="EN#26347", caught_by=("CKE-03",), failure_mode=35)
 def expires_the_cookie_early(xds: Xds, kong: Kong) -> Xds:
-    """The session cookie ends after a second, in the midst of the client's session."""
+    """The session cookie ends after a second, in the middle of the client's session."""
     return edit_cookie(xds, "expires_the_cookie_early", 'value .. "; Max-Age=1"')
 
 

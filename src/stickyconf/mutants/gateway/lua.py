@@ -1,6 +1,6 @@
 """What a fault does to single exchanges, in Lua: a filter before, and on the way back after, Envoy's stickiness.
 
-Envoy lets a script that fails at run time pass unnoticed, so a script marks what it touches, and nothing else.
+Envoy ignores a script that fails at run time, so a script marks what it touches, and nothing else.
 """
 
 import base64

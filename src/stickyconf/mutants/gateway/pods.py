@@ -35,7 +35,7 @@ function choose(handle, own)
 end
 """
 
-# A worker of four serves a quarter of the connections. This one has not heard of any draining.
+# A worker of four serves a quarter of the connections. This one ignores draining.
 _STALE_WORKER = """
 function choose(handle, own)
   if own or #MEMBERS == 0 or connection(handle) % 4 ~= 0 then return own end
@@ -103,7 +103,7 @@ def never_tries_another_pod(xds: Xds, kong: Kong) -> Xds:
 
 @mutant(at="gateway", source="RF", caught_by=("DRN-06",))
 def cuts_requests_in_flight(xds: Xds, kong: Kong) -> Xds:
-    """A request that is under way for a second is cut off, be its pod draining or not."""
+    """A request that is under way for a second is cut off, whether its pod drains or not."""
     for route in _routes(xds):
         if "route" in route:
             route["route"]["timeout"] = "1s"

@@ -16,7 +16,7 @@ from stickyconf.mutants import Mutant
 from stickyconf.scenarios.recording import recordings_of
 
 SENTINELS = ("CKE-01", "SPR-01")
-"""Judged beside every mutant, whatever it does: two short experiments that show what else a fault breaks."""
+"""Judged beside every mutant: two short experiments that show what else a fault breaks."""
 
 WHOLE_FAMILIES = ("CKE", "AFF", "SPR")
 """Families of which every case judges each benign variant; of the others only some do: see ``judges``."""

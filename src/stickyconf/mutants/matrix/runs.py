@@ -1,8 +1,8 @@
 """Runs the suite against every deliberate fault and benign variant: ``python -m stickyconf.mutants.matrix``.
 
 Each is a suite process of its own. The matrix is written to reports/out/kill-matrix.{json,md,html}. Exit status 0:
-clean; 1: something survives, is objected to, did not fire, or a MUST is killed by nothing; 2: it cannot be run like
-this; 130: it was stopped, and the matrix holds the runs that had ended.
+clean; 1: a mutant survived or did not fire, a check objected to a benign variant, or a MUST caught no
+mutant; 2: it cannot be run like this; 130: it was stopped, and the matrix holds the runs that had ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIMIT_SECONDS = 600.0
 
 _SHORTENED = {"programmed": 10, "drain_converged": 5, "drained": 15}  # each takes a conforming cluster 0.3 to 3 s
 FASTER = tuple(word for name, seconds in _SHORTENED.items() for word in ("--budget", f"{name}={seconds}"))
-"""Many a fault is that something never comes to pass, and is waited for several times a run."""
+"""Many faults are that something never happens, and it is waited for several times a run."""
 
 
 def fired(histories: Iterable[History], fault: str) -> bool:
@@ -224,7 +224,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the runs, write the matrix, and say in one line what it comes to."""
+    """Make the runs, write the matrix, and say the result in one line."""
     options, began = _options(arguments), time.monotonic()
     try:
         places = collected()
