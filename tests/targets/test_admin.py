@@ -246,6 +246,41 @@ def test_somebody_else_at_the_address(loop):
     assert loop.run(play()) == ([THROUGH], [UPSTREAM])
 
 
+class Busy(Cluster):
+    """An API server that cannot fetch the first answers from the gateway's pod."""
+
+    def __init__(self, ports, failures, **rest):
+        super().__init__(ports, **rest)
+        self.failures = failures
+
+    async def get_from_pod(self, scheme, pod, namespace, port, path):
+        if path != "/" and self.failures:
+            self.failures -= 1
+            return 503, json.dumps({"kind": "Status", "message": "error trying to reach service: EOF"})
+        return await super().get_from_pod(scheme, pod, namespace, port, path)
+
+
+def test_an_answer_that_could_not_be_fetched_is_asked_for_again(loop):
+    """A busy gateway does not end a recording."""
+
+    async def read():
+        async with met(Busy([{"name": "admin", "port": NOWHERE}], failures=2), installation(direct=False)) as (
+            _,
+            found,
+        ):
+            return found
+
+    assert loop.run(read()) == UPSTREAM
+
+
+def test_an_admin_api_that_is_gone_is_said_to_be_gone(loop, monkeypatch):
+    """It is not asked for ever."""
+    monkeypatch.setattr(admin, "PATIENCE_SECONDS", 0.3)
+    busy = Busy([{"name": "admin", "port": NOWHERE}], failures=10**6)
+    with pytest.raises(HarnessError, match="answered 503 to /upstreams/echo"):
+        loop.run(met(busy, installation(direct=False)))
+
+
 def test_silence_is_not_waited_for(loop, monkeypatch):
     """An address that swallows what is sent is given up after seconds."""
     monkeypatch.setattr(admin, "DIRECT_SECONDS", timedelta(milliseconds=100).total_seconds())

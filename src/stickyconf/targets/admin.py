@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import tenacity
 import yaml
 
 from stickyconf.ports import ENDPOINT_SLICE, HarnessError, OutOfReach
@@ -19,12 +20,20 @@ from stickyconf.targets.kubernetes import KubernetesCluster
 DIRECT_SECONDS = 3.0
 """How long a replica has to answer at its own address before it is asked through the API server, in seconds."""
 
+PATIENCE_SECONDS, PAUSE_SECONDS = 15.0, 0.25
+"""For how long an Admin API that does not answer is asked again, and how often. It is read to see how far a change has
+come; one answer that the API server could not fetch from a busy gateway is no reason to end every recording."""
+
 PAGE = 1000
 """The most entries that Kong gives in one page."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML has libyaml
 
 VERIFIED, UNVERIFIED, THROUGH = "direct", "direct, certificate not verified", "through the Kubernetes API"
+
+
+class _Unanswered(Exception):
+    """An Admin API did not answer, or what is in front of it answered in its place."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -167,6 +176,29 @@ class AdminApi:
         return await self._cluster.get_from_pod(url.scheme, endpoint.pod, self._installed.namespace, port, path)
 
     async def _get(self, replica: str, path: str) -> dict[str, Any] | None:
+        asking = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+            wait=tenacity.wait_fixed(PAUSE_SECONDS),
+            retry=tenacity.retry_if_exception_type(_Unanswered),
+            reraise=True,
+        )
+        answer: tuple[int, str]
+        try:
+            answer = await asking(self._asked, replica, path)
+        except _Unanswered as error:
+            raise HarnessError(f"the Admin API at {replica} {error}") from error
+        status, body = answer
+        if status == 404:
+            if self.ways.get(replica) == THROUGH and '"kind":"Status"' in body.replace(" ", ""):
+                raise HarnessError(f"the Admin API at {replica} does not answer: its pod has gone")
+            return None
+        if status != 200:
+            raise HarnessError(f"the Admin API at {replica} answered {status} to {path}")
+        data: dict[str, Any] = json.loads(body)
+        return data
+
+    async def _asked(self, replica: str, path: str) -> tuple[int, str]:
+        """Ask once and return status and body; _Unanswered if Kong said nothing."""
         way = self.ways.get(replica, VERIFIED)
         if way == THROUGH:
             status, body = await self._through(self._known[replica], path)
@@ -175,16 +207,11 @@ class AdminApi:
             try:
                 response = await http.get(replica + path)
             except httpx.HTTPError as error:
-                raise HarnessError(f"the Admin API at {replica} does not answer: {error!r}") from error
+                raise _Unanswered(f"does not answer: {error!r}") from error
             status, body = response.status_code, response.text
-        if status == 404:
-            if way == THROUGH and '"kind":"Status"' in body.replace(" ", ""):
-                raise HarnessError(f"the Admin API at {replica} does not answer: its pod has gone")
-            return None
-        if status != 200:
-            raise HarnessError(f"the Admin API at {replica} answered {status} to {path}")
-        data: dict[str, Any] = json.loads(body)
-        return data
+        if status in (502, 503, 504):
+            raise _Unanswered(f"answered {status} to {path}")
+        return status, body
 
 
 def _admin_ports(item: dict[str, Any]) -> list[dict[str, Any]]:
