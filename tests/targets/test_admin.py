@@ -262,15 +262,9 @@ class Busy(Cluster):
 
 def test_an_answer_that_could_not_be_fetched_is_asked_for_again(loop):
     """A busy gateway does not end a recording."""
-
-    async def read():
-        async with met(Busy([{"name": "admin", "port": NOWHERE}], failures=2), installation(direct=False)) as (
-            _,
-            found,
-        ):
-            return found
-
-    assert loop.run(read()) == UPSTREAM
+    busy = Busy([{"name": "admin", "port": NOWHERE}], failures=2)
+    assert loop.run(met(busy, installation(direct=False))) == ([THROUGH], [UPSTREAM])
+    assert busy.failures == 0
 
 
 def test_an_admin_api_that_is_gone_is_said_to_be_gone(loop, monkeypatch):
