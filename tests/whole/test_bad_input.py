@@ -95,7 +95,7 @@ import fixtures.target
 from stickyconf.targets.installation import KONG_TEMPO, Installation
 
 @contextlib.contextmanager
-def embedded_cluster(options, *, keep, progress):
+def embedded_cluster(options, **_):
     yield Installation(
         target="embedded", kubeconfig=Path("/nowhere"), tempo=KONG_TEMPO, proxy_url="http://127.0.0.1:9"
     )
@@ -118,7 +118,8 @@ def test_proxy_port_that_is_dead(tmp_path, monkeypatch):
 
 def test_truncated_history(tmp_path):
     """A history without its last line is not judged."""
-    (tmp_path / "cut.jsonl").write_text(json.dumps({"format": "stickyconf-history/1", "setup": {}}) + "\n")
+    write_history(policies(), whole := tmp_path / "whole.jsonl")
+    (tmp_path / "cut.jsonl").write_text("".join(whole.read_text().splitlines(keepends=True)[:-1]))
     result = run_suite(tmp_path / "out", "--rejudge", str(tmp_path / "cut.jsonl"))
     assert result.status == 4
     assert "cut.jsonl: truncated" in result.output

@@ -39,16 +39,21 @@ def test_tokens_that_live_shortly(cluster, tmp_path):
     assert "short-lived-token" not in result.output
 
 
-def test_credentials_that_end_in_the_middle(cluster, tmp_path):
+@pytest.mark.parametrize(
+    "ends_at",
+    ["/api/v1/namespaces", "/api/v1/namespaces/sticky-drain-1"],
+    ids=["while the workload is tried", "while drains are recorded"],
+)
+def test_credentials_that_end_in_the_middle(cluster, tmp_path, ends_at):
     """The run ends once, in a few lines: the plugin's own words, what is left, and the command that removes it.
 
     That command removes it, and nothing of anybody else's.
     """
     for name, labels in DECOYS.items():
         decoy = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-        kubectl(cluster, "create", "-f", "-", stdin=json.dumps(decoy))
+        kubectl(cluster, "apply", "-f", "-", stdin=json.dumps(decoy))
     before = namespaces(cluster)
-    identity = Identity(tmp_path, cluster.kubeconfig, lives=600, ends_at="/api/v1/namespaces")
+    identity = Identity(tmp_path, cluster.kubeconfig, lives=600, ends_at=ends_at)
     with identity.running():
         result = run_suite(tmp_path / "out", *arguments(identity.kubeconfig), "--may-toggle-drain")
     assert result.status == 1, result.output

@@ -125,6 +125,8 @@ class Player:
         for namespace, deletion in self._clearing:
             try:
                 self._loop.result(deletion)
+            except OutOfReach:  # on somebody's cluster: it was not made, so it is not this run's to delete
+                continue
             except (HarnessError, Rejected) as error:
                 left.setdefault(str(error), []).append(namespace)
         if left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stickyconf.ports import NAMESPACE, POD, Cluster, Rejected, WorkloadBroken
+from stickyconf.ports import NAMESPACE, POD, Cluster, HarnessError, LeftBehind, Rejected, WorkloadBroken
 from stickyconf.scenarios.pods import ready_pods
 from stickyconf.scenarios.workload import Manifests, Topology
 from stickyconf.wait import Waiter, WaitFailed
@@ -12,7 +12,7 @@ async def try_workload(cluster: Cluster, waiter: Waiter, manifests: Manifests, r
     """Bring one echo pod up in a namespace of its own, under the budget ``image``, and remove it.
 
     Returns {"echo image": the image and digest that the node reports}. Raises WorkloadBroken, in one line with the
-    pod's own words, if it does not come up.
+    pod's own words, if it does not come up; LeftBehind if its namespace cannot be removed.
     """
     namespace = f"sticky-image-{run}"
     try:
@@ -23,11 +23,18 @@ async def try_workload(cluster: Cluster, waiter: Waiter, manifests: Manifests, r
             await ready_pods(cluster, waiter, namespace, 1, "image")
             return {"echo image": await _image(cluster, namespace)}
         finally:
-            await cluster.delete(NAMESPACE, namespace)
+            await _removed(cluster, namespace)
     except WaitFailed as error:
         raise WorkloadBroken(f"the echo workload does not come up: {error}") from error
     except Rejected as error:
         raise WorkloadBroken(f"the echo workload is refused: {error}") from error
+
+
+async def _removed(cluster: Cluster, namespace: str) -> None:
+    try:
+        await cluster.delete(NAMESPACE, namespace)
+    except HarnessError as error:
+        raise LeftBehind(f"namespace {namespace} ({error})") from error
 
 
 async def _image(cluster: Cluster, namespace: str) -> str:
