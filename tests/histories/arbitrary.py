@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     },
     Happening.ENDPOINT: {"ready": flags, "serving": flags, "terminating": flags, "service": words},
     Happening.CONNECTED: {"peer": words},
+    Happening.PODS_READY: {"pods": st.lists(pods, max_size=4).map(json.dumps)},
     Happening.UPSTREAM: {"gateway": st.sampled_from((GATEWAY, "other")), "upstream": specs},
     Happening.TARGET: {"gateway": st.sampled_from((GATEWAY, "other")), "weight": numbers, "address": words},
     Happening.TARGET_REMOVED: {"gateway": st.sampled_from((GATEWAY, "other"))},

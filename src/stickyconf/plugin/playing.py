@@ -74,7 +74,7 @@ class Production:
     seed: int
     jobs: int
     applied: Applied
-    ramp: float = 0.4
+    ramp: float = 0.2
     marks: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
 
 

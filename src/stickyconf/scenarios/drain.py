@@ -24,7 +24,7 @@ from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions, visit
 from stickyconf.stats import reach_sample_size
 
-NEWCOMER_BEAT = 0.03  # seconds between two new sessions
+NEWCOMER_BEAT = 0.05  # seconds between two new sessions
 LANES = 3  # that open them in turn, so that one slow answer does not keep the next session waiting
 VISITS_HELD = 3  # visits of each resident while the settled gateway drains the pod
 # New sessions to open meanwhile: a pod that still got its share, of one pod more, would show but for one in a million.

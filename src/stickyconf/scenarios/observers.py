@@ -13,8 +13,8 @@ from stickyconf.scenarios.recorder import Recorder
 from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import Beat
 
-POLLS_PER_SYNC = 4
-"""How often the Admin API is looked at within one sync period of the controller."""
+POLLS_PER_SYNC, SHORTEST_POLL = 4, 0.1
+"""How often in a sync period of the controller the Admin API is looked at, and the fewest seconds between two looks."""
 
 SERVICE_NAME = "kubernetes.io/service-name"  # the label of an EndpointSlice that says whose endpoints it has
 
@@ -126,7 +126,7 @@ class Observers:
             known[slice_name] = now
 
     async def _poll(self, replica: str) -> None:
-        beat = Beat(self._target.tempo.sync / POLLS_PER_SYNC, self._recorder.late)
+        beat = Beat(max(SHORTEST_POLL, self._target.tempo.sync / POLLS_PER_SYNC), self._recorder.late)
         while True:
             self.compare_targets(replica, await self._target.gateway.targets(replica, self._upstream))
             await beat.tick()

@@ -13,7 +13,7 @@ from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions
 
 RESIDENTS_PER_POD = 4
-RESIDENT_BEAT = 0.15  # seconds between two visits of one resident
+RESIDENT_BEAT = 0.25  # seconds between two visits of one resident
 VISITS_AFTER = 5  # visits of each resident after a pod is gone, to see whether it stays where it moved
 
 
