@@ -5,6 +5,7 @@ A design is arithmetic on its declared alpha and on the number of pods; what a r
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stickyconf.stats.exact import (
@@ -33,24 +34,24 @@ MISSED = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class Design(ABC):
     """One way to decide. ``alpha`` bounds the probability of objecting to an implementation that conforms."""
 
     alpha: float = 0.0
 
     @property
+    @abstractmethod
     def unit(self) -> str:
         """What is counted."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def deviation(self) -> str:
         """What the check is asked to show."""
-        raise NotImplementedError
 
+    @abstractmethod
     def samples(self, pods: int) -> int:
         """Return the fewest units that it takes on so many pods; with fewer the check is unsure."""
-        raise NotImplementedError
 
     def false_alarm(self, pods: int) -> float:
         """Return the probability of objecting to an implementation that conforms, or the closest bound known."""
