@@ -24,7 +24,6 @@ LIBRARIES = (
     "kubernetes.aio.dynamic",
     "msgspec",
     "numpy",
-    "rich.console",
     "scipy.special",
     "tenacity",
     "yaml",
