@@ -78,7 +78,11 @@ async def stuck(installed: Installation, cluster: KubernetesCluster, name: str, 
 
 def test_a_crash_is_told_with_exit_code_and_log_and_not_waited_out(installed: Installation, tmp_path: Path) -> None:
     """The rollout budget is a minute, and the pod is known to be broken after two restarts."""
-    command = ("python3", "-c", "print('reading ECHO_PORT'); raise SystemExit('invalid literal: tcp://10.96.1.1:1027')")
+    command = (
+        "python3",
+        "-c",
+        "print('reading ECHO_PORT', flush=True); raise SystemExit('invalid literal: tcp://10.96.1.1:1027')",
+    )
     manifests = Broken(MANIFESTS.directory, command=command)
     began = time.monotonic()
     with pytest.raises(WorkloadBroken) as caught:

@@ -30,7 +30,8 @@ def _parent_with(start_child: str) -> subprocess.Popen[str]:
     "start_child",
     [
         pytest.param(
-            f"child = subprocess.Popen([sys.executable, '-c', '{_CHILD_ASKS}; print(); import time; time.sleep(600)'],"
+            f"child = subprocess.Popen([sys.executable, '-c', '{_CHILD_ASKS}; print(flush=True); import time;"
+            " time.sleep(600)'],"
             "stdout=subprocess.PIPE); child.stdout.readline()",
             id="the child asks",
         ),

@@ -99,7 +99,7 @@ def test_it_tells_people_how_to_use_it():
     assert "  export KUBECONFIG=/" in "".join(lines)
     assert "waiting for the API server to answer" in errors
     assert process.returncode == 0
-    assert len(processes) >= 4, "API server, controllers, node, reaper"
+    assert len(processes) >= 3, "API server, controllers, node"
     assert_gone(processes)
     assert not Path(lines[0].split()[1]).exists(), "the temporary directory is removed"
 

@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    config.add_cleanup(write_redacted(Faults()))
+    config.add_cleanup(write_redacted(Faults(), {}))
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):

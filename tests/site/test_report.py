@@ -43,6 +43,7 @@ def test_a_site_is_built_without_node(tmp_path: Path, site: Path, capsys: pytest
         "index.html",
         "site.css",
         "kill-matrix.html",
+        "runs/index.json",
         f"{run}/index.html",
         f"{run}/conformance.yaml",
         f"{run}/conformance.md",
