@@ -99,10 +99,6 @@ class Judge:
             self.histories.append(history)
             self._rulings.append((history.setup.name, ruling))
 
-    def not_applicable(self, reason: str) -> None:
-        """Say that the requirement cannot be asked here, and why."""
-        self._rulings.append(("", Ruling.not_applicable(reason)))
-
     def verdict(self) -> Verdict:
         """Merge the rulings; HarnessError if there is none."""
         if not self._rulings:

@@ -19,6 +19,11 @@ def cluster():
         yield started
 
 
+def settled(lines):
+    """The lines but those that say how far a run is: a slow machine has more of them."""
+    return [line for line in lines if line.strip() and not line.startswith(("  recordings: ", "  waiting for "))]
+
+
 def arguments(kubeconfig, context="cloud"):
     named = ("--target", "kubeconfig", "--kubeconfig", str(kubeconfig), "--context", context)
     return (*named, "--direct-addresses")
@@ -58,7 +63,7 @@ def test_credentials_that_end_in_the_middle(cluster, tmp_path, ends_at):
         result = run_suite(tmp_path / "out", *arguments(identity.kubeconfig), "--may-toggle-drain")
     assert result.status == 1, result.output
     lines = result.output.splitlines()
-    assert len(lines) < 90, result.output
+    assert len(settled(lines)) < 60, result.output
     assert "Traceback" not in result.output
     assert "failed (exit status 1): Session has ended. Run: example-cloud login" in result.output
     left = set(namespaces(cluster)) - set(before)
@@ -84,4 +89,4 @@ def test_plugin_that_fails_at_once(cluster, tmp_path):
     assert result.status == 2, result.output
     assert "failed (exit status 1): Session has ended. Run: example-cloud login" in result.output
     assert "Traceback" not in result.output
-    assert len(result.output.splitlines()) < 20, result.output
+    assert len(settled(result.output.splitlines())) < 15, result.output
