@@ -5,14 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 import yaml
 
 from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.targets.permissions import recorded, refused, rules, unused
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 from tests.whole.runs import LONGEST, ROOT, command, run_suite
 
 KUBECTL = shutil.which("kubectl")
@@ -110,6 +109,8 @@ def test_drain_support_is_not_switched_unasked(arguments, tmp_path):
 
 def test_killed_run_is_cleaned_up(arguments, cluster, tmp_path):
     """What a killed run left goes by its label; namespaces of others stay, whatever they are called."""
+    # What the runs of the tests above removed may still be going, and is not what the killed run left.
+    eventually("nothing labelled", lambda: not kubectl(cluster, "get", "namespaces", "-l", LABEL, "-o", "name"))
     for name, labels in DECOYS.items():
         decoy = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         kubectl(cluster, "create", "-f", "-", stdin=json.dumps(decoy))
@@ -136,14 +137,20 @@ def killed(arguments, cluster, out):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + LONGEST
-    while time.monotonic() < deadline and process.poll() is None:
-        if "Running" in kubectl(cluster, "get", "pods", "--all-namespaces", "-l", "app=echo", "--no-headers"):
-            break
+    eventually("pods of a recording", lambda: process.poll() is not None or _recording_runs(cluster), LONGEST)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(PATIENCE) == -signal.SIGKILL, "the run had ended before it was killed"
     [directory] = [one for one in out.iterdir() if one.is_dir()]
     return directory.name.rpartition("-")[2]
+
+
+def _recording_runs(cluster):
+    """Whether a pod of a recording runs; the one that only brings the image comes before drain support is switched."""
+    pods = json.loads(kubectl(cluster, "get", "pods", "--all-namespaces", "-l", "app=echo", "-o", "json"))["items"]
+    return any(
+        one["status"].get("phase") == "Running" and not one["metadata"]["namespace"].startswith("sticky-image-")
+        for one in pods
+    )
 
 
 def test_permissions_suffice(whole, audit):
