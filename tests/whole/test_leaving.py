@@ -72,8 +72,9 @@ def test_pages_need_kubectl(tmp_path):
     assert "kubectl" in result.output
 
 
-def test_interrupted_run_reports_what_was_judged(tmp_path):
-    """Ctrl-C while something is recorded: what was judged before is in the report, and the rest is not in it."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_interrupted_run_reports_what_was_judged(how, tmp_path):
+    """Ctrl-C or a cancelled CI job while something is recorded: what was judged before is in the report."""
     chosen = ("--requirement", "API-01", "--requirement", "DOC-01")
     process = subprocess.Popen(
         command(tmp_path, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -83,7 +84,7 @@ def test_interrupted_run_reports_what_was_judged(tmp_path):
         piece = os.read(process.stdout.fileno(), 4096).decode()
         assert piece, said
         said += piece
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, how)
     said += process.communicate(timeout=LONGEST)[0]
     report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
     judged = {row["id"]: row["status"] for row in report["requirements"]}

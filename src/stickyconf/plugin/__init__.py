@@ -6,7 +6,9 @@ Here is what pytest calls before it knows whether cases are judged at all; the r
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -46,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     selection = Selection(config, catalogue, faults)
     run = ConformanceRun(config, catalogue, options.read(config, catalogue), selection, faults)
     config.add_cleanup(write_redacted(run.faults, run.spans))
+    config.add_cleanup(_sigterm_as_ctrl_c())
     config.stash[RUN] = run
     config.pluginmanager.register(selection, "stickyconf-selection")
     config.pluginmanager.register(Outcomes(run), "stickyconf-outcomes")
@@ -83,6 +86,19 @@ def judge(request: pytest.FixtureRequest) -> Judge:
     """Give a case its judge: ``judge(check, history, ...)``, as often as the requirement has parts."""
     given: Judge = request.node.stash[JUDGE]
     return given
+
+
+def _sigterm_as_ctrl_c() -> Callable[[], None]:
+    """End the run on SIGTERM as on Ctrl-C, cleaned up and reported; return what takes that back.
+
+    A cancelled CI job, a deleted pod and `timeout` send SIGTERM, and nobody is there to run --cleanup then.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def undo() -> None:
+        signal.signal(signal.SIGTERM, before)
+
+    return undo
 
 
 def _judges(config: pytest.Config) -> bool:
