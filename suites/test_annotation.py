@@ -29,3 +29,9 @@ def test_without_the_policy_nothing_is_sticky(history, judge):
 def test_admin_api_shows_the_policy(history, judge):
     """Every gateway replica shows the upstream with the algorithm, the cookie's name and its path."""
     judge(checks.admin_api_shows_the_policy, history)
+
+
+@requirement("API-10")
+def test_policy_status_lists_its_service(history, judge):
+    """Once the Service is annotated, the policy's status has it as an ancestor, Accepted and Programmed."""
+    judge(checks.policy_status_lists_the_service, history)

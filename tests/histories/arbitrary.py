@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stickyconf.checks import all_checks
 from stickyconf.model import Answered, Event, Exchange, Happening, History, Outcome, Refused, Setup, Unknown
 from tests.histories import affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
+from tests.histories.conforming import PROGRAMMED
 from tests.histories.ends import bereft, rotation
 from tests.histories.forgery import forgery
 from tests.histories.rush import rush
@@ -54,6 +55,7 @@ specs = st.sampled_from(
         '{"algorithm": "sticky-sessions", "hash_on": "none"}',
     )
 )
+statuses = st.sampled_from(("null", "{}", json.dumps(PROGRAMMED), '{"ancestors": [{}, {"conditions": [{}]}]}'))
 numbers = st.sampled_from(("0", "1", "100"))
 flags = st.sampled_from(("true", "false"))
 
@@ -76,6 +78,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.TARGET_REMOVED: {"gateway": st.sampled_from((GATEWAY, "other"))},
     Happening.UNCONVERGED: {"budget": words, "last": words},
     Happening.UNSUPPORTED: {"reason": words},
+    Happening.STATUS: {"status": statuses},
 }
 
 

@@ -124,6 +124,7 @@ def annotation(dialect: Dialect | None = None, *, sessions: int = 7, requests: i
     tape.sticky = False
     _shows_upstream(tape, 0.0, algorithm="round-robin")
     at = tape.lockstep("before", 0.1, sessions=sessions, requests=requests)
+    tape.event(Happening.STATUS, "KongUpstreamPolicy/sticky-session-policy", at - 0.01, status="{}")
     tape.event(Happening.ANNOTATED, "Service/echo", at, annotation="konghq.com/upstream-policy=sticky-session-policy")
     tape.event(Happening.CONVERGED, UPSTREAM, at + 0.3, sticky="true")
     tape.sticky = True
@@ -134,8 +135,19 @@ def annotation(dialect: Dialect | None = None, *, sessions: int = 7, requests: i
         sticky_sessions_cookie="session_id",
         sticky_sessions_cookie_path="/",
     )
-    tape.lockstep("after", at + 0.4, sessions=sessions, requests=requests)
+    end = tape.lockstep("after", at + 0.4, sessions=sessions, requests=requests)
+    tape.event(Happening.STATUS, "KongUpstreamPolicy/sticky-session-policy", end, status=json.dumps(PROGRAMMED))
     return tape.history()
+
+
+PROGRAMMED: Mapping[str, Any] = {
+    "ancestors": [
+        {
+            "ancestorRef": {"group": "core", "kind": "Service", "namespace": "sticky", "name": "echo"},
+            "conditions": [{"type": "Accepted", "status": "True"}, {"type": "Programmed", "status": "True"}],
+        }
+    ]
+}
 
 
 def _shows_upstream(tape: Tape, when: float, **fields: str) -> None:

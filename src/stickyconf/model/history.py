@@ -32,6 +32,7 @@ class Happening(StrEnum):
     ENDPOINT_REMOVED = "endpoint-removed"
     POD_GONE = "pod-gone"
     CLUSTER_EVENT = "cluster-event"  # a Kubernetes Event; detail: reason, message, type
+    STATUS = "status"  # an object was looked at; subject: Kind/name; detail: status (JSON)
     # Seen in the pod's own log.
     HELD = "held"  # preStop began to hold it
     SIGTERM = "sigterm"

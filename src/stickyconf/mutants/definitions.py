@@ -60,6 +60,14 @@ def admits_any_algorithm(definitions: list[Definition]) -> list[Definition]:
     return definitions
 
 
+@mutant(at="api-server", source="KIC#7654", caught_by=("API-10",), failure_mode=1)
+def keeps_no_status(definitions: list[Definition]) -> list[Definition]:
+    """The definition has no status, as an old one may have none: what the controller says of a policy is lost."""
+    [version] = _policy(definitions, "keeps_no_status")["spec"]["versions"]
+    del version["subresources"]
+    return definitions
+
+
 def _drop_rules(definitions: list[Definition], fault: str, *messages: str) -> None:
     schema = _schema(definitions, fault)
     rules = schema["x-kubernetes-validations"]
@@ -80,8 +88,13 @@ def _spec(definitions: list[Definition], fault: str) -> Definition:
 
 def _schema(definitions: list[Definition], fault: str) -> Definition:
     """Return the schema of KongUpstreamPolicy, which is about to be changed, and mark its definition."""
-    [policy] = [one for one in definitions if one["metadata"]["name"] == _POLICY]
-    policy["metadata"].setdefault("annotations", {})[DEFINITION_MARK] = fault
-    [version] = policy["spec"]["versions"]
+    [version] = _policy(definitions, fault)["spec"]["versions"]
     schema: Definition = version["schema"]["openAPIV3Schema"]
     return schema
+
+
+def _policy(definitions: list[Definition], fault: str) -> Definition:
+    """Return the definition of KongUpstreamPolicy, marked as changed."""
+    [policy] = [one for one in definitions if one["metadata"]["name"] == _POLICY]
+    policy["metadata"].setdefault("annotations", {})[DEFINITION_MARK] = fault
+    return policy

@@ -91,7 +91,7 @@ def _news(history: History) -> list[Event]:
     found = []
     for event in history.events:
         match event.what:
-            case Happening.UPSTREAM | Happening.MARKED | Happening.UNSUPPORTED:
+            case Happening.UPSTREAM | Happening.MARKED | Happening.UNSUPPORTED | Happening.STATUS:
                 continue
             case Happening.TARGET:
                 key, weight = (event.subject, event.detail.get("gateway", "")), event.detail.get("weight", "")
