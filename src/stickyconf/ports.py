@@ -95,8 +95,8 @@ class Cluster(Protocol):
     def follow_log(self, pod: str, namespace: str) -> AsyncIterator[str]:
         """Yield a pod's log line by line until the pod has ended or the iterator is closed."""
 
-    async def log(self, pod: str, namespace: str, tail: int) -> str:
-        """Return the last lines of a pod's log."""
+    async def log(self, pod: str, namespace: str, tail: int, *, previous: bool = False) -> str:
+        """Return the last lines of a pod's log; with ``previous`` that of its container before the last restart."""
 
     async def post_to_pod(self, pod: str, namespace: str, port: int, path: str) -> bool:
         """Post to a pod through the API server (pods/proxy) and say whether it answered; False if it has gone.

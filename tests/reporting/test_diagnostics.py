@@ -21,6 +21,7 @@ GATEWAY_POD = {
     "kind": "Pod",
     "metadata": {"name": "kong-gateway-1", "namespace": "kong", "managedFields": [{"manager": "kubectl"}]},
     "spec": {"containers": [{"name": "proxy", "env": [{"name": "KONG_PG_PASSWORD", "value": SECRET}]}]},
+    "status": {"containerStatuses": [{"name": "proxy", "restartCount": 1}]},
 }
 ECHO_POD = {
     "apiVersion": "v1",
@@ -61,10 +62,12 @@ class SeenCluster:
         found = {POD: [GATEWAY_POD if namespace == "kong" else ECHO_POD], EVENT: EVENTS}.get(kind, [])
         return cast(list[dict[str, Any]], json.loads(json.dumps(found)))
 
-    async def log(self, pod: str, namespace: str, tail: int) -> str:
-        """Return a log that gives something away and is too long."""
+    async def log(self, pod: str, namespace: str, tail: int, *, previous: bool = False) -> str:
+        """Return a log that gives something away and is too long; that from before the restart says why it ended."""
         if "log" in self.failing:
             raise self.failing["log"]
+        if previous:
+            return "killed\n"
         return f"{pod} of {namespace}\n" + "x" * LIMIT + f"\nAuthorization: Bearer {SECRET}\nlast of {tail}\n"
 
 
@@ -114,8 +117,20 @@ def test_everything_has_its_place(collect: Collect) -> None:
         "case/services.yaml",
         "gateway/http-127.5.1.2-8001.yaml",
         "gateway/http-127.5.1.3-8001.yaml",
+        "kong/events.txt",
+        "kong/pods.yaml",
         "logs/kong-gateway-1.log",
+        "logs/kong-gateway-1.previous.log",
     ]
+
+
+def test_a_restart_of_the_gateway_is_shown(collect: Collect) -> None:
+    files = collect()
+
+    [pod] = yaml.safe_load_all(files["kong/pods.yaml"])
+    assert pod["status"] == GATEWAY_POD["status"]
+    assert "Scheduled" in files["kong/events.txt"]
+    assert files["logs/kong-gateway-1.previous.log"] == "killed\n"
 
 
 def test_objects_are_kept_with_their_status_and_without_noise(collect: Collect) -> None:

@@ -66,6 +66,20 @@ def test_what_is_changed(manifest):
     assert found(objects, "Service", "kong-admin")["spec"]["clusterIP"] == "None"
 
 
+def test_a_busy_node_ends_neither(manifest):
+    """Controller and gateway have a share of the node and 5 s to answer a probe; what asks for more keeps it."""
+    for name in ("ingress-kong", "proxy-kong"):
+        container(found(manifest, "Deployment", name)).setdefault("livenessProbe", {"timeoutSeconds": 1})
+    container(found(manifest, "Deployment", "proxy-kong"))["readinessProbe"] = {"timeoutSeconds": 30}
+    container(found(manifest, "Deployment", "proxy-kong"))["resources"] = {"requests": {"cpu": "1"}}
+    objects = patched(manifest, SETUP, licensed=True)
+    controller, gateway = (container(found(objects, "Deployment", name)) for name in ("ingress-kong", "proxy-kong"))
+    assert controller["livenessProbe"]["timeoutSeconds"] == gateway["livenessProbe"]["timeoutSeconds"] == 5
+    assert gateway["readinessProbe"]["timeoutSeconds"] == 30
+    assert controller["resources"]["requests"] == {"cpu": "100m"}
+    assert gateway["resources"]["requests"] == {"cpu": "1"}
+
+
 def test_licence_only_where_there_is_one(manifest):
     """The gateway would wait for ever for a Secret that nobody makes."""
     licensed = found(patched(manifest, SETUP, licensed=True), "Deployment", "proxy-kong")

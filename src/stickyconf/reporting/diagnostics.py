@@ -42,13 +42,17 @@ async def collect(
 ) -> None:
     """Write what can be seen now into a directory, redacted, no file larger than ``redaction.LIMIT``.
 
-    logs/<pod>.log: the last lines of each pod in ``system_namespace``. gateway/<replica>.yaml: the configuration each
-    replica has in force. <namespace>/<kind>.yaml and <namespace>/events.txt: the case's objects with their status, and
-    what happened to them. What cannot be collected leaves a line in its file that says why.
+    logs/<pod>.log: the last lines of each pod in ``system_namespace``, and <pod>.previous.log those from before a
+    restart. <system_namespace>/pods.yaml and events.txt: how often and why its pods restarted. gateway/<replica>.yaml:
+    the configuration each replica has in force. <namespace>/<kind>.yaml and <namespace>/events.txt: the case's objects
+    with their status, and what happened to them. What cannot be collected leaves a line in its file that says why.
     """
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_logs(cluster, system_namespace, directory / "logs"))
         tasks.create_task(_configurations(gateway, directory / "gateway"))
+        system = directory / system_namespace
+        tasks.create_task(_keep(system / "pods.yaml", _objects(cluster, POD, system_namespace)))
+        tasks.create_task(_keep(system / "events.txt", _events(cluster, system_namespace)))
         for namespace in namespaces:
             there = directory / namespace
             for name, kind in KINDS.items():
@@ -65,6 +69,8 @@ async def _logs(cluster: Cluster, namespace: str, directory: Path) -> None:
     for pod in pods:
         name = pod["metadata"]["name"]
         await _keep(directory / f"{name}.log", cluster.log(name, namespace, LOG_LINES))
+        if any(one["restartCount"] for one in pod.get("status", {}).get("containerStatuses", ())):
+            await _keep(directory / f"{name}.previous.log", cluster.log(name, namespace, LOG_LINES, previous=True))
 
 
 async def _configurations(gateway: Gateway, directory: Path) -> None:

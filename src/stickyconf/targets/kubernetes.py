@@ -185,9 +185,9 @@ class KubernetesCluster:
         async for line in self._lines(response):
             yield line.decode(errors="replace")
 
-    async def log(self, pod: str, namespace: str, tail: int) -> str:
-        """Return the last lines of a pod's log."""
-        response = await self._open_log(pod, namespace, tailLines=str(tail))
+    async def log(self, pod: str, namespace: str, tail: int, *, previous: bool = False) -> str:
+        """Return the last lines of a pod's log; with ``previous`` that of its container before the last restart."""
+        response = await self._open_log(pod, namespace, tailLines=str(tail), previous=str(previous).lower())
         with self._told():
             return (await response.read()).decode(errors="replace")
 

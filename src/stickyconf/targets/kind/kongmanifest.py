@@ -20,6 +20,7 @@ CONTROLLER, GATEWAY, PROXY, ADMIN = "ingress-kong", "proxy-kong", "kong-proxy", 
 
 NODE_PORT = 30080
 ROUTER_FLAVORS = ("traditional", "traditional_compatible", "expressions")
+PROBE_TIMEOUT = 5  # seconds
 REPLICAS, WORKER_PROCESSES = 1, 2
 """What is installed unless asked otherwise; what depends on versions is in releases.toml."""
 
@@ -76,6 +77,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     [container] = controller["spec"]["template"]["spec"]["containers"]
     container["image"] = setup.kic_image
     container["env"] = with_env(container, setup.controller_env())
+    _unhurried(container, cpu="100m")
 
     gateway = _the(objects, "Deployment", GATEWAY)
     gateway["spec"]["replicas"] = setup.replicas
@@ -87,6 +89,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     if licensed:
         env.append({"name": VARIABLE, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": KEY}}})
     container["env"] = with_env({"env": env}, setup.gateway_env())
+    _unhurried(container, cpu="200m")
 
     proxy = _the(objects, "Service", PROXY)
     proxy["spec"]["type"] = "NodePort"  # nothing here balances load, and KIC waits for such an address forever
@@ -101,6 +104,18 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
             f"Service {ADMIN} of the manifest is not headless with a port admin-tls: KIC would find no gateway"
         )
     return list(objects)
+
+
+def _unhurried(container: dict[str, Any], *, cpu: str) -> None:
+    """Keep a busy node from ending a container.
+
+    The manifest requests nothing, so that the node gives the rest of the cluster all that it has first, and its probes
+    wait 1 s: on two busy cores the gateway was restarted in the middle of a run.
+    """
+    container.setdefault("resources", {}).setdefault("requests", {}).setdefault("cpu", cpu)
+    for probe in ("livenessProbe", "readinessProbe"):
+        if probe in container:
+            container[probe]["timeoutSeconds"] = max(container[probe].get("timeoutSeconds", 1), PROBE_TIMEOUT)
 
 
 def with_env(container: Mapping[str, Any], values: Mapping[str, str]) -> list[dict[str, Any]]:
