@@ -111,6 +111,9 @@ class Gateway(Protocol):
     async def replicas(self) -> Sequence[str]:
         """Return the names of the replicas that run now; OutOfReach if one cannot be looked at."""
 
+    async def pods(self) -> Sequence[str]:
+        """Return the names of the replicas' pods, as far as they are known."""
+
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
         """Return an upstream's fields as this replica shows them, or None if it has no such upstream."""
 

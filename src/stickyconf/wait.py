@@ -29,6 +29,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "traffic": (120, "clients have sent what a moment of an experiment needs"),
     "drained": (90, "a terminating pod is gone from the cluster and from every gateway replica"),
     "pod_logs": (10, "every answered request is found in the log of the pod that served it"),
+    "aftermath": (4, "what happened to pods and gateway is seen, if requests failed or strayed just before the end"),
     "cleanup": (60, "what a case made is deleted again"),
     "request": (15, "one HTTP request is answered (an unanswered one is Unknown, not failed)"),
     "command": (60, "one command of a documentation page ends"),

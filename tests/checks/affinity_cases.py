@@ -12,6 +12,7 @@ from tests.histories.edits import (
     follow_ups,
     having,
     lacking,
+    lapsing,
     nth,
     only,
     openings,
@@ -21,12 +22,24 @@ from tests.histories.edits import (
     refused,
     sending,
     setting,
+    unconnected,
     unconverged,
     unknown,
 )
+from tests.histories.tape import PODS
 
 STAYING = affinity()
 CROWD = list(STAYING.sessions("crowd"))
+
+
+def opener_of_last(arm):
+    """The pod on which the session of an arm's last request was opened."""
+    return STAYING.sessions(arm)[STAYING.arm(arm)[-1].session][0].pod
+
+
+def straying(arm):
+    """An arm's last request reaches another pod."""
+    return edited(STAYING, nth(arm, -1), reaches("echo-elsewhere"))
 
 
 def strays(arm):
@@ -49,12 +62,41 @@ def strays(arm):
             edited(STAYING, nth(arm, -1), by_gateway(404)),
             "was answered 404 by the gateway itself",
         ),
+        f"two connections of {arm} refused": (
+            edited(edited(STAYING, nth(arm, -1), unconnected), nth(arm, -2), unconnected),
+            "to be served / exchange",
+        ),
+        f"a {arm} session that strays while another's pod is not ready": (
+            lapsing(straying(arm), next(pod for pod in PODS if pod != opener_of_last(arm))),
+            "to stay there / exchange",
+        ),
+        f"a {arm} session that strays long after a lapse of its pod": (
+            lapsing(straying(arm), opener_of_last(arm), since=-2.0, until=-1.0),
+            "to stay there / exchange",
+        ),
     }
 
 
 def unsure(arm):
     """What leaves every check of affinity unsure in one of its arms."""
+    pod = opener_of_last(arm)
     return {
+        f"a {arm} session whose pod was not ready for a moment": (
+            lapsing(straying(arm), pod, since=0.0, until=99.0),
+            f"{pod} was not ready throughout: its endpoint was not ready at 0.00 s, ready again at 99.00 s",
+        ),
+        f"a {arm} session whose pod was evicted": (
+            plus(straying(arm), Happening.FAILED, pod, 1.0, why="Evicted: the node was low on memory"),
+            f"{pod} was not ready throughout: it ended (Evicted: the node was low on memory) at 1.00 s",
+        ),
+        f"a {arm} session whose pod was started again": (
+            plus(edited(STAYING, nth(arm, -1), by_gateway(502)), Happening.RESTARTED, pod, 99.0, why="exit code 137"),
+            f"{pod} was not ready throughout: its container was started again (exit code 137)",
+        ),
+        f"one connection of {arm} refused": (
+            edited(STAYING, nth(arm, -1), unconnected),
+            "every connection to be accepted / exchange",
+        ),
         f"a {arm} request with an unknown outcome": (edited(STAYING, nth(arm, -1), unknown), "known outcome"),
         f"fewer {arm} requests than planned": (
             planned(STAYING, **{f"{arm.replace('-', '__')}_requests": 99}),
@@ -78,6 +120,14 @@ def unsure(arm):
             f"requests served by pods in the arm {arm}",
         ),
     }
+
+
+def opened_on_one_pod(*arms):
+    """Every session of these arms on one pod."""
+    history = STAYING
+    for arm in arms:
+        history = edited(history, every(arm), reaches("echo-a"))
+    return {f"all of {', '.join(arms)} on one pod": (history, "opened on at least 2 pods / on 1")}
 
 
 UNEXPOSED = {
@@ -143,6 +193,7 @@ CASES = {
             ),
         },
         doubts=unsure("pinned")
+        | opened_on_one_pod("pinned")
         | UNEXPOSED
         | {
             "clients in lockstep, a multiple of the pods": (in_lockstep("pinned", 6), "only a cookie can have kept"),
@@ -157,6 +208,7 @@ CASES = {
         rejects=strays("fresh") | strays("kept"),
         doubts=unsure("fresh")
         | unsure("kept")
+        | opened_on_one_pod("fresh", "kept")
         | UNEXPOSED
         | {
             "fresh requests on one connection": (
@@ -174,6 +226,7 @@ CASES = {
         accepts={"sessions that stay": STAYING},
         rejects=strays("parallel"),
         doubts=unsure("parallel")
+        | opened_on_one_pod("parallel")
         | UNEXPOSED
         | {
             "requests one after the other": (
@@ -197,6 +250,7 @@ CASES = {
             ),
         },
         doubts=unsure("roaming")
+        | opened_on_one_pod("roaming")
         | UNEXPOSED
         | {
             "no PATCH with a known outcome": (
@@ -229,6 +283,12 @@ CASES = {
         doubts=unsure("crowd")
         | UNEXPOSED
         | {
+            "a pod that holds none and was not ready throughout": (
+                lapsing(
+                    edited(STAYING, every("crowd", where=lambda e: e.pod == "echo-c"), reaches("echo-a")), "echo-c"
+                ),
+                "none; echo-c was not ready throughout",
+            ),
             "99 sessions": (
                 planned(only(STAYING, every(where=lambda e: e.session not in CROWD[99:])), crowd_sessions=99),
                 "100 sessions open at the same time",
@@ -287,6 +347,7 @@ CASES = {
         accepts={"sessions that stay": STAYING},
         rejects=strays("resident"),
         doubts=unsure("resident")
+        | opened_on_one_pod("resident")
         | UNEXPOSED
         | {
             "nobody else": (lacking(STAYING, "passerby"), "sessions to come and go meanwhile"),

@@ -22,6 +22,7 @@ from tests.histories.edits import (
     rewriting,
     sending,
     setting,
+    unconnected,
     unconverged,
     unknown,
     without,
@@ -201,7 +202,11 @@ CASES = {
         rejects={
             "a cookie that leads elsewhere": (edited(PLAIN, nth("visitor", 16), reaches("echo-x")), "reached echo-x"),
             "a cookie that leads to nobody": (edited(PLAIN, nth("visitor", 16), by_gateway(503)), "answered 503"),
-            "a cookie that leads to a closed port": (edited(PLAIN, nth("visitor", 16), refused), "connection refused"),
+            "a cookie that leads to a closed port": (edited(PLAIN, nth("visitor", 16), refused), "connection reset"),
+            "cookies that lead to refused connections": (
+                edited(edited(PLAIN, nth("visitor", 16), unconnected), nth("visitor", 17), unconnected),
+                "connection refused",
+            ),
             "cookies made for another pod than the one that served": (
                 edited(PLAIN, follow_ups("visitor"), reaches("echo-c")),
                 "the cookie set by echo-a to lead back to it",
@@ -209,6 +214,10 @@ CASES = {
         },
         doubts=incomplete("visitor")
         | {
+            "the only connection refused": (
+                edited(PLAIN, nth("visitor", 16), unconnected),
+                "every request to be served by a pod",
+            ),
             "a session that comes to nothing": (
                 edited(PLAIN, every("visitor", where=lambda e: e.session == "visitor-001"), refused),
                 "to come back with its cookie",

@@ -60,12 +60,12 @@ CASES = {
             "an answer of the application that is no success": edited(ON, nth("newcomer", 50), answered(404)),
         },
         rejects={
-            "a new session refused": (edited(ON, nth("newcomer", 50), refused), "connection refused"),
+            "a new session refused": (edited(ON, nth("newcomer", 50), refused), "connection reset"),
             "one that the gateway answers itself": (edited(ON, nth("newcomer", 50), by_gateway(503)), "answered 503"),
             "one that has no route any more": (edited(ON, nth("newcomer", 50), by_gateway(404)), "answered 404"),
             "a pod that breaks while it ends": (edited(ON, pinned(DRAINING), answered(500)), "(500)"),
-            "a long request cut": (edited(ON, in_flight_on_victim, refused), "connection refused"),
-            "a failure before the deletion": (edited(ON, nth("resident", 10), refused), "connection refused"),
+            "a long request cut": (edited(ON, in_flight_on_victim, refused), "connection reset"),
+            "a failure before the deletion": (edited(ON, nth("resident", 10), refused), "connection reset"),
         },
         doubts=UNSURE
         | {

@@ -24,6 +24,7 @@ from tests.histories.edits import (
     every,
     having,
     lacking,
+    lapsing,
     nth,
     only,
     planned,
@@ -78,7 +79,7 @@ CASES = {
                 edited(ON, pinned(between(ACTED, SHOWN)), reaches("echo-a")),
                 "to stay on echo-b, terminating but serving",
             ),
-            "one that fails": (edited(ON, pinned(DRAINING), refused), "connection refused"),
+            "one that fails": (edited(ON, pinned(DRAINING), refused), "connection reset"),
             "one that the gateway answers itself": (edited(ON, pinned(DRAINING), by_gateway(503)), "answered 503"),
             "one that has no route any more": (edited(ON, pinned(DRAINING), by_gateway(404)), "answered 404"),
             "a pod dropped at once": (arranged(OFF, drain=True), "to stay on echo-b, terminating but serving"),
@@ -179,6 +180,10 @@ CASES = {
         doubts=UNSURE
         | {
             "nobody there": (lacking(ON, "resident"), "a session on echo-a before the drain"),
+            "one that moves, of a pod that was not ready throughout": (
+                lapsing(edited(ON, lambda h: list(on_other_pods(DRAINING)(h))[:1], reaches(SUCCESSOR)), "echo-a", 3.0),
+                "echo-a was not ready throughout",
+            ),
             "nobody there before the drain": (
                 only(ON, every(where=lambda e: e.arm != "resident" or e.sent > ACTED)),
                 "a session on echo-a before the drain",

@@ -20,6 +20,7 @@ from tests.histories.edits import (
     refused,
     sending,
     setting,
+    unconnected,
     unconverged,
     unknown,
     without,
@@ -52,7 +53,7 @@ CASES = {
             "an application that answers 404": edited(FORGED, openings("forged"), answered(404)),
         },
         rejects={
-            "one refused": (edited(FORGED, nth("forged", 0), refused), "connection refused"),
+            "one refused": (edited(FORGED, nth("forged", 0), refused), "connection reset"),
             "one answered by the gateway": (
                 edited(FORGED, nth("forged", 0), by_gateway(400)),
                 "session_id=forged-0 to be answered by a ready pod",
@@ -99,6 +100,7 @@ CASES = {
         accepts={
             "all answered": FORGED,
             "one too long refused": edited(FORGED, nth("oversize", 1), by_gateway(431)),
+            "one too long whose connection is closed": edited(FORGED, nth("oversize", 1), refused),
             "a malformed one refused": edited(FORGED, nth("malformed", 1), by_gateway(400)),
         },
         rejects={
@@ -115,6 +117,10 @@ CASES = {
                 "the value duplicate to be answered, and not 5xx",
             ),
             "a connection cut": (edited(FORGED, nth("malformed", 0), refused), "the value empty to be answered"),
+            "connections refused from one too long on": (
+                edited(edited(FORGED, nth("oversize", -1), unconnected), nth("well-formed", -1), unconnected),
+                "the gateway to serve on",
+            ),
             "a gateway that is gone afterwards": (
                 edited(FORGED, nth("well-formed", -1), refused),
                 "the gateway to serve on",
@@ -126,6 +132,14 @@ CASES = {
         },
         doubts=NEVER_ARRIVED
         | {
+            "the only connection refused": (
+                edited(FORGED, nth("malformed", 0), unconnected),
+                "every connection to be accepted",
+            ),
+            "the only connection refused, beside the values": (
+                edited(FORGED, nth("well-formed", 2), unconnected),
+                "every connection to be accepted",
+            ),
             "no malformed value": (lacking(FORGED, "malformed"), "3 requests of the arm malformed"),
             "no value too long": (lacking(FORGED, "oversize"), "2 requests of the arm oversize"),
             "none at all": (lacking(FORGED, "malformed", "oversize"), "3 requests of the arm malformed"),

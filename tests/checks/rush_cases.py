@@ -100,7 +100,7 @@ CASES = {
             "an application that answers 401": edited(RUSH, openings("arrival"), answered(401)),
         },
         rejects={
-            "one refused": (edited(RUSH, nth("arrival", 0), refused), "connection refused"),
+            "one refused": (edited(RUSH, nth("arrival", 0), refused), "connection reset"),
             "one that the gateway answers itself": (
                 edited(RUSH, nth("arrival", 0), by_gateway(429)),
                 "every first request to be served",

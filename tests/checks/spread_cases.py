@@ -10,6 +10,7 @@ from tests.histories.edits import (
     every,
     follow_ups,
     lacking,
+    lapsing,
     nth,
     only,
     openings,
@@ -117,6 +118,10 @@ CASES = {
         },
         rejects={
             "a pod never reached": (STARVED, "echo-c to serve some of 186 requests"),
+            "a pod never reached, while another was not ready": (
+                lapsing(STARVED, "echo-b"),
+                "echo-c to serve some of 186 requests",
+            ),
             "a pod nobody expects, in the place of one": (
                 edited(SPREAD, every("control", where=on("echo-c")), reaches("echo-x")),
                 "echo-c to serve some of 186 requests",
@@ -124,6 +129,10 @@ CASES = {
         },
         doubts=UNSURE
         | {
+            "a pod never reached, which was not ready throughout": (
+                lapsing(STARVED, "echo-c"),
+                "none; echo-c was not ready throughout: its endpoint was not ready at 1.00 s, ready again at 2.00 s",
+            ),
             "one session too few": (spread(sessions=42), "at least 43 sessions"),
             "a pod missed by few sessions": (
                 planned(only(STARVED, every(where=lambda e: e.seq <= 42)), control_sessions=42),
@@ -166,6 +175,7 @@ CASES = {
         },
         doubts=UNSURE
         | {
+            "a pod starved, which was not ready throughout": (lapsing(STARVED, "echo-c"), "echo-c was not ready"),
             "too few sessions to show a starved pod": (spread(sessions=185), "at least 186 sessions / 185"),
             "weights that nobody looked at": (without(SPREAD, Happening.TARGET), "pods of known weight"),
             "a pod that is no target": (edited(SPREAD, nth("control", 1), reaches("echo-x")), "echo-x is not"),

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from stickyconf.checks import contradictions, evidence
-from stickyconf.model import Sighting
+from stickyconf.checks import contradictions, evidence, gateway_departures
+from stickyconf.model import Happening, Sighting
 from stickyconf.stats import MISSED, witness_sample_size
 from tests.histories import Dialect, Tape, affinity, drain
-from tests.histories.edits import edited, every, nth, refused, unknown
+from tests.histories.edits import edited, every, nth, plus, refused, unknown
 
 
 def test_client_and_pods_agree_on_every_conforming_history() -> None:
@@ -42,6 +42,23 @@ def test_a_pod_may_log_what_the_client_never_learnt() -> None:
     doubtful = edited(edited(history, nth("pinned", 3), unknown), nth("pinned", 4), refused)
 
     assert contradictions(replace(doubtful, sightings=history.sightings)) == []
+
+
+def test_a_gateway_that_goes_away_by_itself_is_told_with_its_reason() -> None:
+    history = plus(affinity(), Happening.GATEWAY_GONE, "kong-1", 1.5, why="it was started again: exit code 137")
+
+    assert gateway_departures(affinity()) == []
+    assert gateway_departures(history) == [
+        "the gateway went away at 1.50 s: kong-1: it was started again: exit code 137"
+    ]
+
+
+def test_a_gateway_that_the_scenario_takes_away_is_the_scenarios_own() -> None:
+    history = plus(affinity(), Happening.GATEWAY_GONE, "kong-1", 1.5, why="it was deleted")
+
+    assert gateway_departures(plus(history, Happening.DELETED, "Gateway/kong-1", 1.4)) == []
+    assert len(gateway_departures(plus(history, Happening.DELETED, "Gateway/kong-1", 1.6))) == 1
+    assert len(gateway_departures(plus(history, Happening.DELETED, "echo-a", 1.4))) == 1
 
 
 @pytest.mark.parametrize(("clients", "telling"), [(1, 4), (2, 8), (3, 0), (4, 16), (6, 0), (7, 28), (30, 0), (31, 124)])

@@ -47,8 +47,8 @@ def _parallel(tape: Tape, at: float) -> float:
 
 
 def _roaming(tape: Tape, at: float) -> float:
-    tape.plan |= {"roaming.sessions": 2, "roaming.requests": 3 * len(METHODS)}
-    clients = [tape.open("roaming") for _ in range(2)]
+    tape.plan |= {"roaming.sessions": 4, "roaming.requests": 3 * len(METHODS)}
+    clients = [tape.open("roaming") for _ in range(4)]
     for path in ("/", "/cart", "/cart/items/7?page=2"):
         for method in METHODS:
             for client in clients:

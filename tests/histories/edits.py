@@ -77,6 +77,11 @@ def by_gateway(status: int) -> Change:
 
 def refused(exchange: Exchange) -> Exchange:
     """Let it fail below HTTP."""
+    return replace(exchange, outcome=Refused("ReadError: connection reset"))
+
+
+def unconnected(exchange: Exchange) -> Exchange:
+    """Let its connection be refused, so that the gateway never had it."""
     return replace(exchange, outcome=Refused("ConnectError: connection refused"))
 
 
@@ -144,6 +149,12 @@ def plus(history: History, what: Happening, subject: str, when: float, **detail:
     """Add an event."""
     events = sorted((*history.events, Event(what, subject, when, detail)), key=lambda event: event.when)
     return replace(history, events=tuple(events))
+
+
+def lapsing(history: History, pod: str, since: float = 1.0, until: float = 2.0) -> History:
+    """Let a pod's endpoint not be ready for a while."""
+    down = plus(history, Happening.ENDPOINT, pod, since, ready="false", serving="false", terminating="false")
+    return plus(down, Happening.ENDPOINT, pod, until, ready="true", serving="true", terminating="false")
 
 
 def shifted(history: History, what: Happening, by: float, subject: str | None = None) -> History:

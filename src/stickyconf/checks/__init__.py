@@ -4,9 +4,9 @@
 """
 
 from stickyconf.checks.declared import EVERY_ARM, Check, all_checks, alphas, check, figures
-from stickyconf.checks.evidence import contradictions
+from stickyconf.checks.evidence import contradictions, gateway_departures
 
-__all__ = ["EVERY_ARM", "Check", "all_checks", "alphas", "check", "contradictions", "figures"]
+__all__ = ["EVERY_ARM", "Check", "all_checks", "alphas", "check", "contradictions", "figures", "gateway_departures"]
 
 
 def __getattr__(name: str) -> Check:

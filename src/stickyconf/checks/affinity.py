@@ -9,10 +9,12 @@ from stickyconf.checks.evidence import (
     Evidence,
     control_did_not_spread,
     incomplete,
+    judge_missed,
+    judge_staying,
     most_at_once,
+    one_pod_opened,
     pods_reached,
     served_sessions,
-    strays,
     tested_too_little,
     unconverged,
     unknown_outcomes,
@@ -33,30 +35,31 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 def one_pod_per_session(history: History) -> Ruling:
     """Every answered request of a session reaches the pod that opened it.
 
-    Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests, and enough of
-    them with the cookie that a gateway without sticky sessions would have been seen.
+    Exposure: at least 2 ready pods, a cookieless control that spread, the planned number of requests in sessions that
+    at least 2 pods opened, and enough of them with the cookie that a gateway without sticky sessions would have been
+    seen. A session whose pod was not ready throughout proves nothing.
     """
     return _affinity(history, "pinned").ruling()
 
 
 def _affinity(history: History, *arms: str) -> Evidence:
     exchanges = history.arm(*arms)
-    violations = strays(history.sessions(*arms))
-    return Evidence(
-        violations,
-        [
-            *control_did_not_spread(history, CONTROL),
-            *incomplete(history, arms),
-            *tested_too_little(history, arms),
-            *unknown_outcomes(exchanges),
-            *unconverged(history),
-        ],
-        [
-            Measure("sessions", len(history.sessions(*arms))),
-            Measure("requests", len(exchanges)),
-            Measure("requests off their pod", len(violations)),
-        ],
-    )
+    evidence = Evidence()
+    off = judge_staying(history, history.sessions(*arms), evidence)
+    evidence.doubts += [
+        *control_did_not_spread(history, CONTROL),
+        *incomplete(history, arms),
+        *one_pod_opened(history, arms),
+        *tested_too_little(history, arms),
+        *unknown_outcomes(exchanges),
+        *unconverged(history),
+    ]
+    evidence.measures += [
+        Measure("sessions", len(history.sessions(*arms))),
+        Measure("requests", len(exchanges)),
+        Measure("requests off their pod", off),
+    ]
+    return evidence
 
 
 @check("AFF-02", arms=(CONTROL, "fresh", "kept"))
@@ -113,9 +116,8 @@ def crowd_keeps_its_pods(history: History, design: Reach) -> Ruling:
     if held.total() < needed:
         evidence.doubts.append(Finding(f"{needed} sessions, so that no pod stays empty by chance", f"{held.total()}"))
     else:
-        evidence.violations += [
-            Finding(f"{pod} to hold some of {held.total()} sessions", "none") for pod in pods if pod not in held
-        ]
+        missed = {pod: Finding(f"{pod} to hold some of {held.total()} sessions", "none") for pod in pods}
+        judge_missed(history, {pod: finding for pod, finding in missed.items() if pod not in held}, evidence)
     evidence.measures += [Measure(f"sessions on {pod}", held[pod]) for pod in sorted(held)]
     return evidence.ruling()
 

@@ -14,6 +14,7 @@ from stickyconf.checks.evidence import (
     MOST_FINDINGS,
     Evidence,
     incomplete,
+    lone_refusal,
     opener,
     pods_reached,
     unconverged,
@@ -117,7 +118,7 @@ def cookie_names_the_pod_that_served(history: History) -> Ruling:
         if first is None or second is None or not second.carried(history.setup.cookie):
             evidence.doubts.append(Finding(f"session {session} to come back with its cookie", "it did not"))
             continue
-        if isinstance(second.outcome, Unknown):
+        if isinstance(second.outcome, Unknown) or second.seq == lone_refusal(history):
             continue  # one of the doubts already
         openers.append(first)
         followed += 1

@@ -6,7 +6,7 @@ from itertools import dropwhile, pairwise
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import begin, newcomers, residents
-from stickyconf.checks.evidence import strays, unknown_outcomes
+from stickyconf.checks.evidence import judge_staying, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
 from stickyconf.checks.rotation import NEWCOMERS, judge_newcomers
 from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
@@ -75,7 +75,7 @@ def other_sessions_are_untouched(history: History) -> Ruling:
         return evidence.ruling()
     others = residents(history, not_on=ending.pod)
     visits = [exchange for exchanges in others.values() for exchange in exchanges]
-    evidence.violations += strays(others)
+    judge_staying(history, others, evidence)
     evidence.doubts += [*without_a_session(history, ending.acted), *unknown_outcomes(visits)]
     if not any(ending.terminating < exchange.sent < ending.held_until for exchange in visits):
         evidence.doubts.append(Finding("visits of sessions on other pods during the drain", "none"))

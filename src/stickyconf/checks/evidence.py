@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
+from stickyconf.checks.readiness import Lapse, lapses
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
 from stickyconf.stats import MISSED, witness_sample_size
+
+ON_PURPOSE = "Gateway/"
+"""How the subject of an act on the gateway itself begins."""
 
 MOST_FINDINGS = 20
 """Violations kept in a ruling; their number is kept as a measure."""
@@ -38,6 +43,21 @@ def contradictions(history: History) -> list[str]:
         f"{exchange.told()}, but the log of {exchange.pod} does not show request {exchange.request_id}"
         for exchange in history.exchanges
         if exchange.pod and not history.logged(exchange.pod, exchange.request_id)
+    ]
+
+
+def gateway_departures(history: History) -> list[str]:
+    """Return how the gateway went away by itself: what was recorded then says nothing about how it treats sessions.
+
+    A scenario that takes it away on purpose records that as an act (DELETED or SCALED) whose subject begins with
+    ON_PURPOSE; what happens to the gateway after it is the scenario's own.
+    """
+    acts = [*history.happened(Happening.DELETED), *history.happened(Happening.SCALED)]
+    meant = min((act.when for act in acts if act.subject.startswith(ON_PURPOSE)), default=inf)
+    return [
+        f"the gateway went away at {event.when:.2f} s: {event.subject}: {event.detail.get('why', 'nobody knows why')}"
+        for event in history.happened(Happening.GATEWAY_GONE)
+        if event.when < meant
     ]
 
 
@@ -168,26 +188,82 @@ def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
 
 
 def strays(sessions: Sessions) -> list[Finding]:
-    """Return a violation for each exchange that did not reach the pod that opened its session.
+    """Return a finding for each exchange that did not reach the pod that opened its session.
 
-    One that failed did not reach it, nor did one that the gateway answered by itself once the session was open.
+    One that failed did not reach it, nor did one that the gateway answered by itself once the session was open. What
+    they prove depends on the pods: see ``judge_staying``.
     """
-    found = []
+    return [finding for _, _, finding in _strays(sessions)]
+
+
+def judge_staying(history: History, sessions: Sessions, evidence: Evidence) -> int:
+    """Look whether each session stays on the pod that opened it, and return how many exchanges did not reach it.
+
+    Each of these is a violation, but for two kinds, which are doubts: those of a session whose pod was not ready
+    throughout (the doubt says what happened to it), and the only connection of the history that was refused.
+    """
+    found, lapsed, refused = _strays(sessions), lapses(history), lone_refusal(history)
+    for first, exchange, finding in found:
+        lapse = _lapse_since(lapsed, first.pod if first else None, first.sent if first else 0.0)
+        if exchange.seq == refused:
+            evidence.doubts.append(refusal_doubt(exchange))
+        elif lapse:
+            evidence.doubts.append(Finding(finding.expected, f"{finding.actual}; {lapse.told()}", finding.exchanges))
+        else:
+            evidence.violations.append(finding)
+    return len(found)
+
+
+def judge_missed(history: History, missed: Mapping[str, Finding], evidence: Evidence) -> None:
+    """Take what pods lack, by pod, for violations; of a pod that was not ready throughout it is a doubt."""
+    lapsed = lapses(history)
+    for pod, finding in missed.items():
+        if pod in lapsed:
+            evidence.doubts.append(Finding(finding.expected, f"{finding.actual}; {lapsed[pod][0].told()}"))
+        else:
+            evidence.violations.append(finding)
+
+
+def _lapse_since(lapsed: Mapping[str, Sequence[Lapse]], pod: str | None, moment: float) -> Lapse | None:
+    own = (lapse for name, some in lapsed.items() if pod in (None, name) for lapse in some if lapse.until > moment)
+    return min(own, key=lambda lapse: lapse.since, default=None)
+
+
+def _strays(sessions: Sessions) -> list[tuple[Exchange | None, Exchange, Finding]]:
+    """Return the opener of its session (if there is one), the exchange that strayed, and how to say it."""
+    found: list[tuple[Exchange | None, Exchange, Finding]] = []
     for session, exchanges in sessions.items():
         first = opener(exchanges)
         for exchange in exchanges:
             if first and exchange.pod == first.pod:  # most are
                 continue
             if exchange.failed or (exchange.unserved and first and exchange.sent > first.sent):
-                found.append(
-                    Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))
-                )
+                told = Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))
+                found.append((first, exchange, told))
             elif first and exchange.pod and exchange.pod != first.pod:
-                found.append(
-                    Finding(
-                        f"session {session}, opened on {first.pod}, to stay there",
-                        exchange.told(),
-                        (first.seq, exchange.seq),
-                    )
-                )
+                expected, cited = f"session {session}, opened on {first.pod}, to stay there", (first.seq, exchange.seq)
+                found.append((first, exchange, Finding(expected, exchange.told(), cited)))
     return found
+
+
+def lone_refusal(history: History) -> int | None:
+    """Return the number of the only exchange whose connection was refused before the gateway said anything.
+
+    One may be lost on the way to the gateway; a second is the gateway's. None if there is none, or more than one.
+    """
+    numbers = [exchange.seq for exchange in history.exchanges if exchange.unconnected]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def refusal_doubt(exchange: Exchange) -> Finding:
+    """Return the doubt about a connection that was refused once."""
+    return Finding("every connection to be accepted", f"{exchange.told()}, once and not again", (exchange.seq,))
+
+
+def one_pod_opened(history: History, arms: Sequence[str]) -> list[Finding]:
+    """Return a doubt if all sessions of these arms were opened on one pod: none was seen to stay on another."""
+    openers = [opener(exchanges) for exchanges in history.sessions(*arms).values()]
+    pods = {first.pod for first in openers if first}
+    if len(pods) >= 2:
+        return []
+    return [Finding(f"sessions of {', '.join(arms)} opened on at least 2 pods", f"on {len(pods)}")]

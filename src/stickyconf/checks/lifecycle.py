@@ -7,7 +7,14 @@ from math import inf
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import residents
-from stickyconf.checks.evidence import Evidence, pods_reached, strays, unconverged, unknown_outcomes
+from stickyconf.checks.evidence import (
+    Evidence,
+    judge_missed,
+    judge_staying,
+    pods_reached,
+    unconverged,
+    unknown_outcomes,
+)
 from stickyconf.checks.moves import judge_moves, without_a_session
 from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
 from stickyconf.stats import Reach
@@ -32,10 +39,10 @@ def scale_up_moves_nobody(history: History, design: Reach) -> Ruling:
         evidence.doubts.append(Finding("pods to be added", "none were ready"))
         return evidence.ruling()
     opened = [exchange for exchange in history.arm("newcomer") if exchange.sent > ready[-1].when]
-    _judge_added_pods(added, opened, design.samples(len(pods)), evidence)
+    _judge_added_pods(history, added, opened, design.samples(len(pods)), evidence)
     sessions = residents(history)
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
-    evidence.violations += strays(sessions)
+    judge_staying(history, sessions, evidence)
     evidence.doubts += [*without_a_session(history, scaled[0].when), *unknown_outcomes([*visits, *opened])]
     first = min((exchange.received for exchange in opened if exchange.pod in added), default=inf)
     unvisited = [session for session, exchanges in sessions.items() if exchanges[-1].sent < first]
@@ -46,18 +53,20 @@ def scale_up_moves_nobody(history: History, design: Reach) -> Ruling:
     return evidence.ruling()
 
 
-def _judge_added_pods(added: set[str], opened: list[Exchange], needed: int, evidence: Evidence) -> None:
+def _judge_added_pods(
+    history: History, added: set[str], opened: list[Exchange], needed: int, evidence: Evidence
+) -> None:
     """Look for new sessions on each added pod; one without any is a violation if ``needed`` sessions were opened."""
     reached = pods_reached(opened)
-    missed = [
-        Finding(f"{pod}, which was added, to get some of {reached.total()} new sessions", "none")
+    missed = {
+        pod: Finding(f"{pod}, which was added, to get some of {reached.total()} new sessions", "none")
         for pod in sorted(added - reached.keys())
-    ]
+    }
     if reached.total() < needed:
         expected = f"at least {needed} new sessions after {len(added)} pods were added"
-        evidence.doubts += [Finding(expected, f"{reached.total()}"), *missed]
+        evidence.doubts += [Finding(expected, f"{reached.total()}"), *missed.values()]
     else:
-        evidence.violations += missed
+        judge_missed(history, missed, evidence)
     evidence.measures.append(Measure("new sessions on the added pods", sum(reached[pod] for pod in added)))
 
 
@@ -73,7 +82,7 @@ def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
     pod = deletion.subject
     others = residents(history, not_on=pod)
     visits = [exchange for exchanges in others.values() for exchange in exchanges]
-    evidence.violations += strays(others)
+    judge_staying(history, others, evidence)
     evidence.doubts += [*without_a_session(history, deletion.when), *unknown_outcomes(visits)]
     judge_moves(history, pod, evidence)
     gone = min((event.when for event in history.happened(Happening.POD_GONE, pod)), default=inf)

@@ -9,7 +9,10 @@ from stickyconf.checks.evidence import (
     Evidence,
     control_did_not_spread,
     incomplete,
+    judge_staying,
+    lone_refusal,
     pods_reached,
+    refusal_doubt,
     strays,
     tested_too_little,
     unconverged,
@@ -28,7 +31,7 @@ def forged_value_is_replaced(history: History) -> Ruling:
     """
     sessions = history.sessions("forged")
     evidence = Evidence(
-        strays(sessions),
+        [],
         [
             *control_did_not_spread(history, "pinned"),
             *_real_ones_do_not_pin(history),
@@ -39,6 +42,7 @@ def forged_value_is_replaced(history: History) -> Ruling:
         ],
         [Measure("sessions begun with a forged cookie", len(sessions))],
     )
+    judge_staying(history, sessions, evidence)
     for session, exchanges in sessions.items():
         first = exchanges[0]
         sent = first.cookie_fields[0] if first.cookie_fields else "no cookie"
@@ -69,8 +73,9 @@ def _unlike_a_new_session(first: Exchange, history: History, sent: str) -> list[
 
 @check("ROB-02", arms=(MALFORMED, OVERSIZE, WELL_FORMED))
 def malformed_value_breaks_nothing(history: History) -> Ruling:
-    """Whatever a Cookie field holds, the request is answered, and not 5xx; what is too long may be refused with 4xx.
+    """Whatever a Cookie field holds, the request is answered, and not 5xx; what is too long may be refused.
 
+    A refusal is an answer 4xx, or a connection that is closed before all of it was sent.
     Exposure: a request without a cookie was served before the first of them, and was sent after each; one that is not
     served then is a violation too, for the gateway has to serve on.
     """
@@ -81,23 +86,36 @@ def malformed_value_breaks_nothing(history: History) -> Ruling:
         if sent < planned:
             evidence.doubts.append(Finding(f"{planned:g} requests of the arm {arm}", f"{sent}"))
     first, last = (odd[0].sent, odd[-1].sent) if odd else (0.0, 0.0)
+    lone = lone_refusal(history)
     evidence.violations += [
         Finding(f"the value {_named(exchange)} to be answered, and not 5xx", exchange.told(), (exchange.seq,))
         for exchange in odd
-        if exchange.failed or (exchange.answer and exchange.answer.status >= 500)
+        if _broke(exchange) and exchange.seq != lone
     ]
     evidence.violations += [
         Finding("the gateway to serve on", exchange.told(), (exchange.seq,))
         for exchange in well_formed
-        if exchange.sent > first and exchange.unserved
+        if exchange.sent > first and exchange.unserved and exchange.seq != lone
     ]
+    evidence.doubts += [refusal_doubt(exchange) for exchange in (*odd, *well_formed) if exchange.seq == lone]
     if not any(exchange.pod for exchange in well_formed if exchange.sent < first):
         evidence.doubts.append(Finding("a request without a cookie to be served before the first value", "none"))
     if not any(exchange.sent > last for exchange in well_formed):
         evidence.doubts.append(Finding("a request without a cookie after the last value", "none"))
-    told = [f"{_named(exchange)} {exchange.answer.status}" for exchange in odd if exchange.answer]
+    told = [
+        f"{_named(exchange)} {exchange.answer.status if exchange.answer else 'connection closed'}"
+        for exchange in odd
+        if exchange.answer or exchange.failed
+    ]
     evidence.measures.append(Measure("answers", ", ".join(told) or "none"))
     return evidence.ruling()
+
+
+def _broke(exchange: Exchange) -> bool:
+    """Whether a value broke something: a 5xx, or no answer to what is not too long to be read."""
+    if exchange.answer:
+        return exchange.answer.status >= 500
+    return exchange.failed and (exchange.arm != OVERSIZE or exchange.unconnected)
 
 
 def _named(exchange: Exchange) -> str:

@@ -7,9 +7,9 @@ from stickyconf.checks.evidence import (
     Evidence,
     control_did_not_spread,
     incomplete,
+    judge_staying,
     most_at_once,
     pods_reached,
-    strays,
     tested_too_little,
     unconverged,
     unknown_outcomes,
@@ -69,7 +69,7 @@ def simultaneous_first_requests_are_served(history: History) -> Ruling:
     """
     sessions = history.sessions("arrival")
     evidence = Evidence(
-        strays(sessions),
+        [],
         [
             *control_did_not_spread(history, "arrival"),
             *incomplete(history, ["arrival"]),
@@ -78,6 +78,7 @@ def simultaneous_first_requests_are_served(history: History) -> Ruling:
             *unconverged(history),
         ],
     )
+    judge_staying(history, sessions, evidence)
     firsts = [exchanges[0] for exchanges in sessions.values()]
     for first in firsts:
         answer = first.answer

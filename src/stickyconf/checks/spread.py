@@ -10,13 +10,15 @@ from stickyconf.checks.evidence import (
     Evidence,
     dealt_elsewhere,
     incomplete,
+    judge_missed,
+    judge_staying,
     pods_reached,
     served_sessions,
-    strays,
     tested_too_little,
     unconverged,
     unknown_outcomes,
 )
+from stickyconf.checks.readiness import lapses
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
 from stickyconf.stats import Reach, Share, Spread, share_test
 
@@ -32,17 +34,17 @@ def every_ready_pod_is_reached(history: History, design: Reach) -> Ruling:
     evidence = _arm(history, CONTROL)
     pods, reached = history.setup.pods, pods_reached(_openings(history, CONTROL))
     needed = design.samples(len(pods))
-    missed = [
-        Finding(f"{pod} to serve some of {reached.total()} requests without the cookie", "none")
+    missed = {
+        pod: Finding(f"{pod} to serve some of {reached.total()} requests without the cookie", "none")
         for pod in pods
         if pod not in reached
-    ]
+    }
     if len(pods) < 2:
         evidence.doubts.append(Finding("at least 2 ready pods", f"{len(pods)}"))
     elif reached.total() < needed:
-        evidence.doubts += [Finding(f"at least {needed} sessions", f"{reached.total()}"), *missed]
+        evidence.doubts += [Finding(f"at least {needed} sessions", f"{reached.total()}"), *missed.values()]
     else:
-        evidence.violations += missed
+        judge_missed(history, missed, evidence)
     evidence.measures.append(Measure("pods reached", len(reached)))
     return evidence.ruling()
 
@@ -80,12 +82,10 @@ def judge_shares(history: History, counts: Counter[str], design: Share, evidence
         *(Measure(f"sessions on {pod}", counts[pod]) for pod in sorted(weights)),
     ]
     if test.p_value <= design.alpha:
-        evidence.violations.append(
-            Finding(
-                f"about {test.expected:.0f} of {test.samples} sessions on {test.pod}, by its weight",
-                f"{test.count} (p = {test.p_value:.1e})",
-            )
-        )
+        said = f"about {test.expected:.0f} of {test.samples} sessions on {test.pod}, by its weight"
+        off = Finding(said, f"{test.count} (p = {test.p_value:.1e})")
+        lapsed = [pod for pod in lapses(history) if pod in weights]  # what they did not get, the others did
+        judge_missed(history, {lapsed[0] if lapsed else test.pod: off}, evidence)
 
 
 @check("SPR-04", arms=("before",), design=Spread(alpha=1e-7))
@@ -99,7 +99,7 @@ def annotation_switches_stickiness_on(history: History, design: Spread) -> Rulin
     """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed."""
     evidence, after = unsticky_traffic(history, "before", design), _arm(history, "after")
     sessions = history.sessions("after")
-    evidence.violations += strays(sessions)
+    judge_staying(history, sessions, evidence)
     for session, exchanges in sessions.items():
         answer = exchanges[0].answer
         if answer and exchanges[0].pod and not answer.set_cookies(history.setup.cookie):

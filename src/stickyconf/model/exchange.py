@@ -100,6 +100,11 @@ class Exchange:
         return self.pod is None and not isinstance(self.outcome, Unknown)
 
     @property
+    def unconnected(self) -> bool:
+        """Whether no connection could be opened, so that the gateway never had the request."""
+        return isinstance(self.outcome, Refused) and self.outcome.reason.startswith("ConnectError")
+
+    @property
     def cookie_pairs(self) -> tuple[str, ...]:
         """Every "name=value" that went with the request, in order, from all its Cookie fields."""
         return _pairs(self.cookie_fields)

@@ -31,6 +31,8 @@ class Happening(StrEnum):
     ENDPOINT = "endpoint"  # detail: ready, serving, terminating, service (whose endpoint)
     ENDPOINT_REMOVED = "endpoint-removed"
     POD_GONE = "pod-gone"
+    RESTARTED = "restarted"  # a container of the pod ended and was started again; detail: count, why
+    FAILED = "failed"  # the pod has ended for good, evicted for example; detail: why
     CLUSTER_EVENT = "cluster-event"  # a Kubernetes Event; detail: reason, message, type
     STATUS = "status"  # an object was looked at; subject: Kind/name; detail: status (JSON)
     # Seen in the pod's own log.
@@ -45,6 +47,7 @@ class Happening(StrEnum):
     )
     TARGET = "target"  # subject: pod; detail: weight, address
     TARGET_REMOVED = "target-removed"
+    GATEWAY_GONE = "gateway-gone"  # subject: gateway; it ended or began anew by itself; detail: why
     # How waiting ended.
     CONVERGED = "converged"
     UNCONVERGED = "unconverged"  # detail: budget, last (what was seen last)

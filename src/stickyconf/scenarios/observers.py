@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from stickyconf.model import Happening
 from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Target
+from stickyconf.scenarios.pods import restarts_of, words_of
 from stickyconf.scenarios.recorder import Recorder
 from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import Beat
@@ -27,6 +28,7 @@ class Observers:
         self._target, self._recorder = target, recorder
         self._namespace, self._upstream = namespace, upstream
         self._tasks: list[asyncio.Task[None]] = []
+        self._watching = False
         self._followed: set[str] = set()
         self._weights: dict[str, dict[str, int]] = {}
         self.addresses: dict[str, str] = {}  # "ip:port" -> pod, of every pod there ever was
@@ -39,9 +41,15 @@ class Observers:
                 self._start(self._follow(pod), f"log of {pod}")
 
     def watch_cluster(self) -> None:
-        """Watch pods and endpoints of the namespace."""
-        self._start(self._watch_pods(), "watch of pods")
-        self._start(self._watch_endpoints(), "watch of endpoints")
+        """Watch pods and endpoints of the namespace, from now on; once is enough."""
+        if not self._watching:
+            self._watching = True
+            self._start(self._watch_pods(), "watch of pods")
+            self._start(self._watch_endpoints(), "watch of endpoints")
+
+    def watch_gateway(self, pods: Collection[str]) -> None:
+        """Watch the pods of the gateway, of which none should end or begin anew by itself."""
+        self._start(self._watch_gateway(set(pods)), "watch of the gateway's pods")
 
     def poll_targets(self, gateways: Iterable[str]) -> None:
         """Look at the upstream's targets on every replica again and again."""
@@ -99,17 +107,42 @@ class Observers:
 
     async def _watch_pods(self) -> None:
         terminating: set[str] = set()
+        restarts: dict[str, int] = {}
+        failed: set[str] = set()
         async for kind, pod in self._target.cluster.watch(POD, self._namespace):
             name, status = pod["metadata"]["name"], pod.get("status", {})
             if status.get("podIP"):
                 self.addresses.setdefault(f"{status['podIP']}:{ECHO_PORT}", name)
-                if any(item.get("state", {}).get("running") for item in status.get("containerStatuses") or ()):
-                    await self.follow_logs([name])
             if kind == "DELETED":
                 self._recorder.event(Happening.POD_GONE, name)
             elif "deletionTimestamp" in pod["metadata"] and name not in terminating:
                 terminating.add(name)
                 self._recorder.event(Happening.TERMINATING, name)
+            if restarts.setdefault(name, count := restarts_of(pod)) < count:
+                restarts[name] = count
+                self._followed.discard(name)  # the log that was followed has ended with its container
+                self._recorder.event(Happening.RESTARTED, name, count=str(count), why=words_of(pod))
+            if status.get("phase") == "Failed" and name not in failed:
+                failed.add(name)
+                self._recorder.event(Happening.FAILED, name, why=_reason(status))
+            if any(item.get("state", {}).get("running") for item in status.get("containerStatuses") or ()):
+                await self.follow_logs([name])
+
+    async def _watch_gateway(self, pods: set[str]) -> None:
+        restarts: dict[str, int] = {}
+        gone: set[str] = set()
+        async for kind, pod in self._target.cluster.watch(POD, self._target.namespace):
+            name, status = pod["metadata"]["name"], pod.get("status", {})
+            if name not in pods:
+                continue
+            if restarts.setdefault(name, count := restarts_of(pod)) < count:
+                restarts[name] = count
+                self._recorder.event(Happening.GATEWAY_GONE, name, why=f"it was started again: {words_of(pod)}")
+            ended = kind == "DELETED" or "deletionTimestamp" in pod["metadata"] or status.get("phase") == "Failed"
+            if ended and name not in gone:
+                gone.add(name)
+                why = _reason(status) if status.get("phase") == "Failed" else "it was deleted"
+                self._recorder.event(Happening.GATEWAY_GONE, name, why=why)
 
     async def _watch_endpoints(self) -> None:
         known: dict[str, dict[str, dict[str, str]]] = {}
@@ -130,6 +163,11 @@ class Observers:
         while True:
             self.compare_targets(replica, await self._target.gateway.targets(replica, self._upstream))
             await beat.tick()
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    """Say in the cluster's words why a pod ended for good: the reason of an eviction, say."""
+    return ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "for a reason not given"
 
 
 def _conditions(item: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, str]]]:

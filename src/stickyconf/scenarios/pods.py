@@ -60,6 +60,12 @@ async def ready_pods(
         raise WaitFailed(failure.what, failure.budget, failure.seconds, words) from failure
 
 
+def restarts_of(pod: Pod) -> int:
+    """Return how often containers of a pod were started again, in all."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    return sum(container.get("restartCount", 0) for container in containers)
+
+
 def words_of(pod: Pod) -> str:
     """Return what a pod that is not ready says of itself: why it waits, how it ended, why it has no node."""
     status = pod.get("status") or {}

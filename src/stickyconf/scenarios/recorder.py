@@ -85,6 +85,17 @@ class Recorder:
         """Return the exchanges sent after a moment of the history's clock."""
         return [exchange for exchange in self._exchanges if exchange.sent > when]
 
+    def troubled(self, since: float) -> bool:
+        """Whether a request sent after a moment failed, or one with a cookie left the pod of its session."""
+        where: dict[str, str] = {}
+        for exchange in self._exchanges:
+            left = exchange.cookie_fields and exchange.pod and where.get(exchange.session, exchange.pod) != exchange.pod
+            if exchange.sent > since and (exchange.failed or left):
+                return True
+            if exchange.pod:
+                where[exchange.session] = exchange.pod
+        return False
+
     def events(self, what: Happening, subject: str | None = None) -> list[Event]:
         """Return the events of one kind so far."""
         return [event for event in self._events if event.what is what and subject in (None, event.subject)]

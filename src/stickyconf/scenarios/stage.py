@@ -22,6 +22,21 @@ from stickyconf.wait import Waiter, WaitFailed
 Shown = tuple[dict[str, Any] | None, dict[str, int]]
 """What one gateway replica shows: the fields of an upstream, None if there is none, and address -> weight."""
 
+TROUBLE_SECONDS = 10.0
+"""So long before a recording's end a request may have failed because of something that is not yet seen."""
+
+HARMS = frozenset(
+    {
+        Happening.RESTARTED,
+        Happening.FAILED,
+        Happening.TERMINATING,
+        Happening.POD_GONE,
+        Happening.ENDPOINT_REMOVED,
+        Happening.GATEWAY_GONE,
+    }
+)
+"""What may have made requests fail or stray."""
+
 AGREEING_CONNECTIONS = 5
 """Fresh connections in a row that must reach a pod before a change counts as arrived on every worker."""
 
@@ -151,9 +166,12 @@ class Stage:
         name, host = upstream or self.upstream, host or self.host
         addresses = set((self.pods if pods is None else pods).values())
         wanted = _fields(policy or self.policy)
+        watched = bool(self.gateways)
         self.gateways = tuple(await self.target.gateway.replicas())
         if not self.gateways:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
+        if not watched:
+            self.observers.watch_gateway(await self.target.gateway.pods())
         if self.refused:
             self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
             return False
@@ -177,6 +195,7 @@ class Stage:
             self.recorder.event(Happening.UNCONVERGED, name, budget=failure.budget, last=failure.last)
             return False
         self._record_shown(name, shown)
+        self.observers.watch_cluster()  # until now pods were still on their way to be ready
         self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
 
@@ -225,8 +244,30 @@ class Stage:
             await self.waiter.until(
                 "every answer in the log of its pod", "pod_logs", self._unseen, lambda unseen: not unseen
             )
+        await self._seen_through()
         await self.observers.stop()
         return self.recorder.history(self._setup())
+
+    async def _seen_through(self) -> None:
+        """If requests failed or strayed just now, look on until the cluster has told why; if the gateway is, too.
+
+        A node takes some seconds to see that a container has ended, or that a probe fails.
+        """
+        now = self.recorder.now()
+        if not self.recorder.troubled(now - TROUBLE_SECONDS):
+            return
+
+        async def told() -> bool:
+            seen = (event for what in HARMS for event in self.recorder.events(what))
+            return any(event.when > now - TROUBLE_SECONDS for event in seen)
+
+        with contextlib.suppress(WaitFailed):  # nothing had happened to them
+            await self.waiter.until("what happened to pods and gateway", "aftermath", told, bool)
+        for replica in self.gateways:
+            try:
+                await self.target.gateway.upstream(replica, self.upstream)
+            except HarnessError as error:
+                self.recorder.event(Happening.GATEWAY_GONE, replica, why=str(error))
 
     async def _unseen(self) -> set[tuple[str, str]]:
         return self.recorder.unseen()

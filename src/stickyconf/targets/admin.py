@@ -78,6 +78,10 @@ class AdminApi:
                 self.ways[endpoint.url] = await self._way(endpoint)
         return tuple(endpoint.url for endpoint in endpoints)
 
+    async def pods(self) -> Sequence[str]:
+        """Return the names of the replicas' pods; none if the address is fixed, and no pod known behind it."""
+        return tuple(endpoint.pod for endpoint in await self._endpoints() if endpoint.pod)
+
     async def information(self, replica: str) -> dict[str, Any]:
         """Return the Admin API's root: version and settings."""
         return await self._get(replica, "/") or {}
