@@ -9,6 +9,7 @@ from tests.histories.edits import (
     edited,
     every,
     follow_ups,
+    having,
     lacking,
     lapsing,
     nth,
@@ -43,7 +44,7 @@ STARVED = edited(SPREAD, every("control", where=on("echo-c")), reaches("echo-a")
 NEARLY_STARVED = edited(SPREAD, every("control", where=lambda e: on("echo-c")(e) and e.seq > 36), reaches("echo-a"))
 # Weights 3:1:1, and placement by them. The smallest share, a fifth, takes more sessions to judge.
 WEIGHTED = told(
-    spread(Dialect(place=lambda number: (0, 0, 0, 1, 2)[number % 5]), sessions=351),
+    spread(Dialect(place=lambda number: (0, 0, 0, 1, 2)[number % 5]), sessions=386),
     Happening.TARGET,
     "echo-a",
     weight="3",
@@ -87,12 +88,20 @@ UNSTICKY_REJECTED = {
         "no cookie session_id without the policy",
     ),
     "clients that stay": (stayed("before"), "all 7 clients stayed"),
+    "clients that stay, but for one of seven": (
+        edited(stayed("before"), nth("before", -1, where=lambda e: e.session == "before-007"), reaches("echo-b")),
+        "6 of 7 clients stayed (p = ",
+    ),
     "clients that stay, but for two that nobody served": (
         edited(stayed("before"), every("before", where=lambda e: e.session < "before-003"), refused),
         "all 5 clients stayed",
     ),
 }
 UNSTICKY_UNSURE = {
+    "clients that keep their connections": (
+        edited(ANNOTATED, every("before", where=lambda e: True), lambda e: having(connection=e.session)(e)),
+        "requests on fresh connections that tell spread from stickiness",
+    ),
     "one pod only": (arranged(ANNOTATED, pods=("echo-a",)), "at least 2 ready pods"),
     "nothing in the arm before": (lacking(ANNOTATED, "before"), "arm before, as planned"),
     "few requests": (

@@ -202,7 +202,11 @@ AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain(
         ("admin_api_shows_the_policy", SWITCHED, {"gateway replicas asked": 1}),
         ("value_survives_a_jar", cookie(), {"values a library's jar kept": 2}),
         ("cookie_names_the_pod_that_served", cookie(), {"cookies followed": 16}),
-        ("application_cookies_survive", cookie(), {"responses with cookies of both": 2}),
+        (
+            "application_cookies_survive",
+            cookie(),
+            {"responses with cookies of both": 2, "of these, with one of the application's": 1},
+        ),
         ("cookie_is_set_on_every_status", cookie(), {"first responses 204": 1, "first responses 500": 1}),
         ("pinned_sessions_stay_until_the_pod_stops", DRAINED, {"pinned requests on the settled victim": 32}),
         ("draining_pod_gets_no_new_session", DRAINED, {"new sessions while it ended": 59}),

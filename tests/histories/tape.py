@@ -143,7 +143,15 @@ class Tape:
     pinned_only: tuple[str, ...] = ()  # pods out of the rotation that keep the sessions they have
 
     def lockstep(
-        self, arm: str, start: float, *, sessions: int, requests: int, path: str = "/", cookies: str = "keep"
+        self,
+        arm: str,
+        start: float,
+        *,
+        sessions: int,
+        requests: int,
+        path: str = "/",
+        cookies: str = "keep",
+        connections: str = "kept",
     ) -> float:
         """Let ``sessions`` clients send ``requests`` requests each, round after round; return when they have ended."""
         self.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests}
@@ -151,7 +159,8 @@ class Tape:
         for turn in range(requests):
             for number, client in enumerate(clients):
                 at = start + (turn * sessions + number) * 0.01
-                self.visit(client, at, path=path, connection=client.name, keeps=cookies == "keep")
+                connection = client.name if connections == "kept" else ""
+                self.visit(client, at, path=path, connection=connection, keeps=cookies == "keep")
         return start + sessions * requests * 0.01 + 0.1
 
     def shows_targets(self, when: float, **weights: int) -> None:

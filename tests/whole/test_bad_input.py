@@ -88,6 +88,24 @@ def test_gzipped_history(tmp_path):
     assert "another file holds a history 'policy-api', too" in twice.output
 
 
+def test_histories_of_some_cases_only(tmp_path):
+    """Cases whose histories the earlier run does not have are deselected, and the report says which histories."""
+    stored = tmp_path / "earlier" / "histories"
+    stored.mkdir(parents=True)
+    write_history(replace(policies(), setup=replace(policies().setup, name="policy-api")), stored / "policy-api.jsonl")
+    result = run_suite(tmp_path / "out", "--rejudge", str(stored.parent), "--profile", "api")
+    assert result.status == 0, result.output
+    assert "7 passed" in result.output
+    assert "harness" not in result.output
+    assert result.report
+    assert any("has no history of: annotation" in notice for notice in result.report["notices"])
+    assert next(row for row in result.report["requirements"] if row["id"] == "API-09")["status"] == "UNJUDGED"
+
+    asked = run_suite(tmp_path / "out", "--rejudge", str(stored.parent), "--requirement", "API-09")
+    assert asked.status == 4
+    assert "it has no history of annotation, which the requirement is read from" in asked.output
+
+
 DEAD_PORT = """
 import contextlib
 from pathlib import Path

@@ -75,12 +75,17 @@ def is_a_session_cookie(history: History) -> Ruling:
 
 @check("CKE-04", arms=EVERY_ARM)
 def value_survives_a_jar(history: History) -> Ruling:
-    """The value is non-empty, of characters RFC 6265 allows, and comes back unchanged from another cookie jar."""
+    """The value is non-empty and comes back unchanged from another cookie jar.
+
+    Which characters a value is made of is a SHOULD NOT of RFC 6265, section 4.1.1: a measure.
+    """
     evidence = _every_cookie(
-        history,
-        "a non-empty value of cookie-octets (RFC 6265, section 4.1.1)",
-        lambda cookie: "" if cookie.value.strip('"') and cookie.legal_value else f"the value {cookie.value!r}",
+        history, "a non-empty value", lambda cookie: "" if cookie.value.strip('"') else f"the value {cookie.value!r}"
     )
+    beyond = sorted({cookie.value for cookie in _all_issued(history) if not cookie.legal_value})
+    evidence.measures.append(Measure("values with other characters than cookie-octets", len(beyond)))
+    if beyond:
+        evidence.measures.append(Measure("the first of them", repr(beyond[0])))
     doubts, kept = evidence.doubts, 0
     for session, exchanges in history.sessions("library-jar").items():
         issued = _issued(exchanges[0], history)
@@ -140,9 +145,10 @@ def cookie_names_the_pod_that_served(history: History) -> Ruling:
 def application_cookies_survive(history: History) -> Ruling:
     """The application's own Set-Cookie fields all arrive, unchanged and in order, beside the gateway's.
 
-    Fields that the request did not ask for, such as those of a plugin, are allowed.
+    Fields that the request did not ask for, such as those of a plugin, are allowed. Exposure: responses with the
+    gateway's cookie beside exactly one of the application's, and beside several.
     """
-    evidence, beside = Evidence(doubts=_doubts(history, "application")), 0
+    evidence, beside = Evidence(doubts=_doubts(history, "application")), Counter[str]()
     for exchange in history.arm("application"):
         if exchange.answer is None or exchange.pod is None:
             continue
@@ -153,14 +159,21 @@ def application_cookies_survive(history: History) -> Ruling:
             for name, value in exchange.answer.headers
             if name.lower() == "set-cookie" and (value in wanted or _name(value) in names)
         ]
-        beside += bool(wanted) and bool(_issued(exchange, history))
+        if wanted and _issued(exchange, history):
+            beside["one" if len(wanted) == 1 else "several"] += 1
         if arrived != wanted:
             evidence.violations.append(
                 Finding(f"the application's cookies {wanted}", f"{arrived} on {exchange.told()}", (exchange.seq,))
             )
-    if not beside:
-        evidence.doubts.append(Finding("responses with the gateway's cookie beside the application's", "none"))
-    evidence.measures.append(Measure("responses with cookies of both", beside))
+    evidence.doubts += [
+        Finding(f"responses with the gateway's cookie beside {number} of the application's", "none")
+        for number in ("one", "several")
+        if not beside[number]
+    ]
+    evidence.measures += [
+        Measure("responses with cookies of both", beside.total()),
+        Measure("of these, with one of the application's", beside["one"]),
+    ]
     return evidence.ruling()
 
 

@@ -144,10 +144,13 @@ def tested_too_little(history: History, arms: Sequence[str]) -> list[Finding]:
     return doubts
 
 
-def dealt_elsewhere(history: History, arm: str) -> list[Exchange]:
+def dealt_elsewhere(history: History, arm: str, *, fresh: bool = False) -> list[Exchange]:
     """Return those later requests of an arm's sessions that dealing in turn would bring to another pod than before.
 
     ``Dealing in turn`` gives the requests of the whole history, in the order sent, to one pod after the other.
+    ``fresh``: only those on another connection than the request before. Each of a gateway's workers deals in turn by
+    itself, so that clients who keep to one worker's connections come back to their pods whenever a multiple of the
+    pods' number of them does.
     """
     turn = {exchange.seq: number for number, exchange in enumerate(e for e in history.exchanges if e.pod)}
     pods = max(1, len(history.setup.pods))
@@ -155,7 +158,7 @@ def dealt_elsewhere(history: History, arm: str) -> list[Exchange]:
         exchange
         for exchanges in served_sessions(history, arm).values()
         for before, exchange in pairwise(exchanges)
-        if (turn[exchange.seq] - turn[before.seq]) % pods
+        if (turn[exchange.seq] - turn[before.seq]) % pods and not (fresh and exchange.connection == before.connection)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import ceil
 
 from stickyconf.checks.declared import check
@@ -20,7 +21,7 @@ from stickyconf.checks.evidence import (
 )
 from stickyconf.checks.readiness import lapses
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import Reach, Share, Spread, share_test
+from stickyconf.stats import Reach, Share, Spread, count_test, share_test, smallest_deviations
 
 CONTROL = "control"
 
@@ -60,7 +61,8 @@ def placement_follows_the_weights(history: History, design: Share) -> Ruling:
 def judge_shares(history: History, counts: Counter[str], design: Share, evidence: Evidence) -> None:
     """Test the sessions placed on each pod against the targets' weights, at the design's alpha.
 
-    Exposure: so many sessions that the test shows a pod which gets a quarter of its share (see Share).
+    Exposure: so many sessions that the test shows a pod which gets a quarter of its share, or twice as much (see
+    Share). The measures say from which deviation on these sessions would have shown it.
     """
     weights = _weights(history)
     if len(weights) < 2:
@@ -75,8 +77,11 @@ def judge_shares(history: History, counts: Counter[str], design: Share, evidence
     needed = design.samples(smallest)
     if test.samples < needed:
         evidence.doubts.append(Finding(f"at least {needed} sessions", f"{test.samples}"))
+    less, more = smallest_deviations(max(test.samples, 1), smallest, design.alpha)
     evidence.measures += [
         Measure("sessions placed", test.samples),
+        Measure("a pod starved to this part of its share is seen", round(less, 2)),
+        Measure("a pod flooded with so many times its share is seen", round(more, 2)),
         Measure("p-value", test.p_value),
         Measure("alpha", design.alpha),
         *(Measure(f"sessions on {pod}", counts[pod]) for pod in sorted(weights)),
@@ -139,7 +144,12 @@ def _openings(history: History, arm: str) -> list[Exchange]:
 
 
 def unsticky_traffic(history: History, arm: str, design: Spread) -> Evidence:
-    """Look whether an arm shows no trace of stickiness: no cookie of the name, and clients that do not stay."""
+    """Look whether an arm shows no trace of stickiness: no cookie of the name, and clients that do not stay.
+
+    How many clients stay by chance is known exactly: a client with n requests on fresh connections that dealing in
+    turn would bring elsewhere stays with at most the n-th power of the largest share that a pod has. More clients
+    than chance leaves on their pods at the design's alpha are a violation, though others move.
+    """
     evidence = _arm(history, arm)
     for exchange in history.arm(arm):
         if exchange.answer and exchange.answer.set_cookies(history.setup.cookie):
@@ -150,22 +160,39 @@ def unsticky_traffic(history: History, arm: str, design: Spread) -> Evidence:
     if pods < 2:
         evidence.doubts.append(Finding("at least 2 ready pods", f"{pods}"))
         return evidence
-    clients = served_sessions(history, arm).values()
-    stayed = [exchanges for exchanges in clients if len(pods_reached(exchanges)) == 1]
-    # If traffic spreads by chance, each later request falls on the same pod with probability 1/k; if it is dealt
-    # in turn, those that the turn brings elsewhere never do.
-    telling, needed = len(dealt_elsewhere(history, arm)), design.samples(pods)
-    if telling < needed:
-        evidence.doubts.append(
-            Finding(f"{needed} requests that tell spread from stickiness in the arm {arm}", f"{telling}")
-        )
-    elif len(stayed) == len(clients):
+    clients = served_sessions(history, arm)
+    stayed = [exchanges for exchanges in clients.values() if len(pods_reached(exchanges)) == 1]
+    telling = Counter(exchange.session for exchange in dealt_elsewhere(history, arm, fresh=True))
+    if telling.total() < design.samples(pods):
+        wanted = f"{design.samples(pods)} requests on fresh connections that tell spread from stickiness"
+        evidence.doubts.append(Finding(f"{wanted} in the arm {arm}", f"{telling.total()}"))
+    elif beyond := _beyond_chance(clients, stayed, telling, design, evidence):
         cited = tuple(exchange.seq for exchange in stayed[0][:2])
-        evidence.violations.append(
-            Finding("the requests of a client to spread", f"all {len(stayed)} clients stayed", cited)
-        )
+        evidence.violations.append(Finding("the requests of a client to spread", beyond, cited))
     evidence.measures.append(Measure(f"clients that stayed on one pod {arm}", len(stayed)))
     return evidence
+
+
+def _beyond_chance(
+    clients: Mapping[str, list[Exchange]],
+    stayed: list[list[Exchange]],
+    telling: Counter[str],
+    design: Spread,
+    evidence: Evidence,
+) -> str:
+    """Return what is wrong if more clients stayed on one pod than chance explains, else ""."""
+    reached = pods_reached(exchange for exchanges in clients.values() for exchange in exchanges)
+    largest = max(reached.values()) / reached.total()
+    test = count_test([largest ** telling[client] for client in clients], len(stayed), design.share)
+    evidence.measures += [
+        Measure("p-value of the clients that stayed", test.p_value),
+        Measure("clients that would have to stay for a violation", min(test.critical, len(clients))),
+    ]
+    if len(stayed) == len(clients):
+        return f"all {len(stayed)} clients stayed"
+    if test.p_value <= design.share:
+        return f"{len(stayed)} of {len(clients)} clients stayed (p = {test.p_value:.1e})"
+    return ""
 
 
 def _weights(history: History) -> dict[str, float]:

@@ -43,6 +43,7 @@ class Run:
     ``filtered`` tells that some cases of the selected profiles were left out on purpose (-k, --requirement).
     ``alpha`` is the false-alarm share of each requirement; ``mutant`` the deliberate fault in force, if any;
     ``harmless`` tells that it is a legitimate difference, to which nothing may object.
+    ``unrecorded`` are the histories that an earlier run, judged again, does not have, so that cases were left out.
     ``known`` are the known violations of what was judged. ``commit`` and ``dirty`` are the state of the suite's own
     source: "" and None if it is not known.
     """
@@ -70,6 +71,7 @@ class Run:
     commit: str = ""
     dirty: bool | None = None
     known: tuple[KnownViolation, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def verdicts(self) -> dict[str, Verdict]:
         """Return one verdict a requirement, the gravest of its cases'. A case with a harness error has none."""

@@ -126,6 +126,12 @@ def sets_a_quoted_value(xds: Xds, kong: Kong) -> Xds:
     return _translate(xds, "sets_a_quoted_value", lambda a: f'"{_digest(a)}"', whole="token", inside="value")
 
 
+@benign(at="gateway", source="RFC 6265, section 4.1.1")
+def sets_a_value_with_a_comma(xds: Xds, kong: Kong) -> Xds:
+    """The value holds a comma and a blank, which servers SHOULD NOT use in values; user agents keep them."""
+    return _translate(xds, "sets_a_value_with_a_comma", lambda a: f"{_digest(a)}, v1", whole="token", inside="value")
+
+
 @benign(at="gateway", source="RFC 6265, section 6.1")
 def sets_a_long_value(xds: Xds, kong: Kong) -> Xds:
     """The value is 1 KB long, and another one for each client."""

@@ -30,6 +30,10 @@ TARGETS: dict[str, TargetOptions] = {
     "kubeconfig": kubeconfig_options,
 }
 DRAINS = 3
+
+OUT_OF_REACH = ".out-of-reach"
+"""The suffix of what stands for a history that the target did not let be made: one line, the reason."""
+
 JOBS_ON_A_CLUSTER = 6
 """Recordings side by side on a real cluster: there most of a recording is waiting."""
 
@@ -69,8 +73,8 @@ def add_options(parser: pytest.Parser) -> None:
 class Settings:
     """What a run reads from its options, checked.
 
-    ``rejudged``: the histories of an earlier run by name, empty if the run records its own. ``known``: the known
-    violations, of whatever versions.
+    ``rejudged``: the histories of an earlier run by name, empty if the run records its own; ``unreachable``: why that
+    run could not make the others that it was to make, by name. ``known``: the known violations, of whatever versions.
     """
 
     target: str
@@ -80,6 +84,7 @@ class Settings:
     drains: int
     jobs: int
     rejudged: Mapping[str, History]
+    unreachable: Mapping[str, str]
     known: tuple[KnownViolation, ...]
 
 
@@ -111,6 +116,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         drains=option.drains or stored or DRAINS,
         jobs=option.jobs or _jobs(option.target),
         rejudged=rejudged,
+        unreachable=_unreachable(option.rejudge) if option.rejudge else {},
         known=_known_violations(option.known_violations, catalogue),
     )
 
@@ -162,9 +168,19 @@ def _check_mutant(option: Any) -> None:
         raise pytest.UsageError(f"--mutant {option.mutant} acts in Envoy only, not with --gateway {option.gateway}")
 
 
+def _directory(path: Path) -> Path:
+    return path / "histories" if (path / "histories").is_dir() else path
+
+
+def _unreachable(path: Path) -> dict[str, str]:
+    """Read why the earlier run could not make histories: what stands in their place."""
+    files = _directory(path).glob(f"*{OUT_OF_REACH}")
+    return {file.name.removesuffix(OUT_OF_REACH): file.read_text(encoding="utf-8") for file in files}
+
+
 def _stored_histories(path: Path) -> dict[str, History]:
     """Read the histories of an earlier run, gzipped or not: one file, a directory of them, or a run's directory."""
-    directory = path / "histories" if (path / "histories").is_dir() else path
+    directory = _directory(path)
     files = sorted([*directory.glob("*.jsonl"), *directory.glob("*.jsonl.gz")]) if directory.is_dir() else [path]
     if not files:
         raise pytest.UsageError(f"--rejudge {path}: there are no histories (*.jsonl, *.jsonl.gz) in it")

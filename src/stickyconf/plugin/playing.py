@@ -15,6 +15,7 @@ from typing import Any, Self, cast
 from stickyconf.model import History
 from stickyconf.model.storage import read_history, write_history
 from stickyconf.plugin.loop import PULSE_SECONDS, LoopThread, Pulse
+from stickyconf.plugin.options import OUT_OF_REACH
 from stickyconf.ports import (
     NAMESPACE,
     Cluster,
@@ -31,9 +32,6 @@ from stickyconf.reporting.histories import redacted
 from stickyconf.scenarios import Manifests, Stage
 from stickyconf.scenarios.recording import Recording
 from stickyconf.wait import Budgets, Waiter, WaitFailed
-
-OUT_OF_REACH = ".out-of-reach"
-"""The suffix of what stands for a history that the target did not let be made: one line, the reason."""
 
 Applied = Callable[[str, Manifest], None]
 """Is told of each object that is applied for a recording: the recording's name, the object."""

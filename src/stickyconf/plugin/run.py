@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ from stickyconf.reporting.faults import Faults
 from stickyconf.reporting.implementation import STAND_IN, Implementation
 from stickyconf.reporting.layout import RunDirectory
 from stickyconf.reporting.publication import Publication
+from stickyconf.reporting.readback import ReportError, read_report
 from stickyconf.reporting.redaction import redact
 from stickyconf.scenarios.recording import Recording, fixture_title, recordings_of
 from stickyconf.shipped import is_installed, working_folder
@@ -76,6 +78,9 @@ class ConformanceRun:
         self.config, self.catalogue, self.settings, self.selection = config, catalogue, settings, selection
         self.faults = faults
         option = config.option
+        if option.rejudge:
+            selection.stored = self._not_stored
+            selection.earlier = _profiles_of(option.rejudge)
         self.checkout = Checkout() if is_installed() else Checkout.of(config.rootpath)
         self.started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -122,6 +127,11 @@ class ConformanceRun:
     def recordings(self) -> list[Recording]:
         """Return the recordings that the chosen cases need, each as often as it is made."""
         return [one for recording in self.selection.readers for one in recording.times(self.settings.drains)]
+
+    def _not_stored(self, recording: Recording) -> list[str]:
+        """Return the histories of a recording that the earlier run does not have, nor a reason for."""
+        there = {*self.settings.rejudged, *self.settings.unreachable}
+        return [name for name in self._names([recording]) if name not in there]
 
     def _names(self, recordings: Iterable[Recording]) -> list[str]:
         return [one.name for recording in recordings for one in recording.times(self.settings.drains)]
@@ -188,6 +198,7 @@ class ConformanceRun:
             commit=self.checkout.commit,
             dirty=self.checkout.dirty,
             known=self._known(),
+            unrecorded=self.selection.unrecorded,
         )
 
     def _known(self) -> tuple[KnownViolation, ...]:
@@ -237,6 +248,13 @@ class ConformanceRun:
         if self.left and self.config.option.target == "kubeconfig":
             command = kubeconfig_options.cleanup_command(self.config.option, self.id_suffix)
             terminalreporter.write_line(f"remove it with: {command}")
+
+
+def _profiles_of(earlier: Path) -> tuple[str, ...]:
+    """Return the profiles that an earlier run judged; none if its report is not there, or not to be read."""
+    with contextlib.suppress(ReportError):
+        return tuple(read_report(earlier)["run"]["profiles"])
+    return ()
 
 
 def _command(config: pytest.Config) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,9 @@ from stickyconf.model import Catalogue, Requirement
 from stickyconf.reporting import allure
 from stickyconf.reporting.faults import Faults
 from stickyconf.scenarios.recording import Recording, recordings_of
+
+Stored = Callable[[Recording], list[str]]
+"""Says which histories of a recording an earlier run, judged again, does not have."""
 
 
 def subject_of(case: pytest.Item, catalogue: Catalogue) -> Requirement:
@@ -32,8 +35,9 @@ class Selection:
     """Keeps the cases that were chosen. Registered as a plugin only if cases are judged.
 
     ``profiles``: those that are judged. ``filtered``: some of their cases were left out. ``whole``: of the requirements
-    that are judged no case was. ``readers``: how many of the
-    chosen cases still read each recording.
+    that are judged no case was. ``readers``: how many of the chosen cases still read each recording. ``stored`` and
+    ``earlier`` are of a run that is judged again: which histories of a recording it lacks, and the profiles that it
+    judged, if known. ``unrecorded``: the histories it lacks, so that the cases that read them are left out.
     """
 
     def __init__(self, config: pytest.Config, catalogue: Catalogue, faults: Faults) -> None:
@@ -43,6 +47,9 @@ class Selection:
         self.filtered = False
         self.whole = True
         self.readers: Counter[Recording] = Counter()
+        self.unrecorded: tuple[str, ...] = ()
+        self.stored: Stored | None = None
+        self.earlier: tuple[str, ...] = ()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -66,6 +73,11 @@ class Selection:
         ]
         if option.requirement:
             self.profiles = tuple(p for p in self.profiles if any(p in subjects[item].profiles for item in chosen))
+        lacking = self._without_history(chosen)
+        chosen = [item for item in chosen if item not in lacking]
+        if lacking and not option.profile:
+            then = self.earlier or {profile for item in chosen for profile in subjects[item].profiles}
+            self.profiles = tuple(p for p in self.profiles if p in then)
         dropped = [item for item in items if item not in chosen]
         if dropped:
             self._config.hook.pytest_deselected(items=dropped)
@@ -76,6 +88,7 @@ class Selection:
                 allure.entitle(item)
         self.whole = not (any(_narrowing(option)) or self._names_files())
         self.filtered = bool(option.requirement or option.keyword or option.markexpr) or self._names_files()
+        self.filtered |= any(set(subjects[item].profiles) & set(self.profiles) for item in lacking)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn which recordings are needed, now that no more cases are deselected."""
@@ -93,6 +106,24 @@ class Selection:
         recordings = recordings_of(case)
         self.readers.subtract(recordings)
         return [recording for recording in recordings if self.readers[recording] <= 0]
+
+    def _without_history(self, cases: list[pytest.Item]) -> list[pytest.Item]:
+        """Return the cases that read what an earlier run, judged again, did not record; note what that is.
+
+        UsageError if one of them was asked for by its requirement, or if no case is left.
+        """
+        if self.stored is None:
+            return []
+        gone = {item: [name for one in recordings_of(item) for name in self.stored(one)] for item in cases}
+        lacking = [item for item in cases if gone[item]]
+        self.unrecorded = tuple(dict.fromkeys(name for item in lacking for name in gone[item]))
+        given = self._config.option.rejudge
+        if lacking and self._config.option.requirement:
+            said = f"it has no history of {', '.join(self.unrecorded)}, which the requirement is read from"
+            raise pytest.UsageError(f"--rejudge {given}: {said}")
+        if lacking and len(lacking) == len(cases):
+            raise pytest.UsageError(f"--rejudge {given}: no case can be judged by the histories in it")
+        return lacking
 
     def _unproved(self, identifier: str) -> str:
         """Say why no case of this run proves a requirement: the selection left it out, or there is no such case."""

@@ -184,6 +184,9 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
         yield f"A deliberate fault was in force: {run.mutant}. What was judged is the fault, not the implementation."
     if run.rejudged:
         yield f"No cluster was used: this run judged stored histories again ({run.rejudged})."
+    if run.unrecorded:
+        missing = ", ".join(run.unrecorded)
+        yield f"Cases were left out, because the run that was judged again has no history of: {missing}."
     if run.filtered:
         yield "Some cases were left out on purpose, so no profile can be more than partial."
 

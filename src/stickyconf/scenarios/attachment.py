@@ -12,10 +12,13 @@ from stickyconf.scenarios.workload import SERVICE as ECHO
 
 
 def attach_the_policy_under_traffic(*, sessions: int, requests: int) -> Scenario:
-    """Visit while the policy exists but is attached to nothing, annotate the Service, and visit again."""
+    """Visit while the policy exists but is attached to nothing, annotate the Service, and visit again.
+
+    Before it every request has a connection of its own: what deals requests out is each worker of the gateway.
+    """
 
     async def play(stage: Stage) -> None:
-        await visit("before", sessions=sessions, requests=requests)(stage)
+        await visit("before", sessions=sessions, requests=requests, connections="fresh")(stage)
         await look_at_the_policy(stage)
         await stage.target.cluster.patch(
             SERVICE, ECHO, stage.namespace, {"metadata": {"annotations": {POLICY_ANNOTATION: POLICY}}}

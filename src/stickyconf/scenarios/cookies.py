@@ -32,18 +32,19 @@ def ask_for_every_status(*, sessions: int) -> Scenario:
 
 
 def let_the_application_set_cookies(*, sessions: int) -> Scenario:
-    """Open sessions on a workload that sets several cookies of its own in the same response."""
-    path = "/?" + "&".join(f"set-cookie={quote(cookie)}" for cookie in APPLICATION_COOKIES)
+    """Open sessions on a workload that sets cookies of its own in the same response: several, and as many with one."""
+    several = "/?" + "&".join(f"set-cookie={quote(cookie)}" for cookie in APPLICATION_COOKIES)
+    single = f"/?set-cookie={quote(APPLICATION_COOKIES[0])}"
 
     async def play(stage: Stage) -> None:
-        stage.recorder.plan |= {"application.sessions": sessions, "application.requests": 2}
+        stage.recorder.plan |= {"application.sessions": 2 * sessions, "application.requests": 2}
 
-        async def one() -> None:
+        async def one(path: str) -> None:
             async with stage.client("application") as client:
                 await client.get(path)
                 await client.get(path)
 
-        await asyncio.gather(*(one() for _ in range(sessions)))
+        await asyncio.gather(*(one(path) for path in (several, single) for _ in range(sessions)))
 
     return play
 

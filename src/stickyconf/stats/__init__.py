@@ -2,6 +2,7 @@
 
 from stickyconf.stats.designs import (
     FALSE_ALARM_BUDGET,
+    FLOODED,
     MISSED,
     POWER,
     STARVED,
@@ -15,21 +16,26 @@ from stickyconf.stats.designs import (
     Spread,
 )
 from stickyconf.stats.exact import (
+    CountTest,
     ShareTest,
+    count_test,
     miss_probability,
     reach_sample_size,
     share_power,
     share_sample_size,
     share_test,
+    smallest_deviations,
     unseen_probability,
     witness_sample_size,
 )
 
 __all__ = [
     "FALSE_ALARM_BUDGET",
+    "FLOODED",
     "MISSED",
     "POWER",
     "STARVED",
+    "CountTest",
     "Design",
     "Figures",
     "OneInMany",
@@ -39,11 +45,13 @@ __all__ = [
     "Share",
     "ShareTest",
     "Spread",
+    "count_test",
     "miss_probability",
     "reach_sample_size",
     "share_power",
     "share_sample_size",
     "share_test",
+    "smallest_deviations",
     "unseen_probability",
     "witness_sample_size",
 ]

@@ -24,7 +24,10 @@ An "always" requirement has no false alarm: one violation is a fact, whatever th
 """
 
 STARVED = 0.25
-"""The deviation that share tests are asked to show: a pod that gets this share of what its weight makes."""
+"""A deviation that share tests are asked to show: a pod that gets this part of what its weight makes."""
+
+FLOODED = 2.0
+"""The other one: a pod that gets so many times what its weight makes. Of two pods the other one is starved then."""
 
 POWER = 0.999
 """The probability with which they show it."""
@@ -83,35 +86,51 @@ class Share(Design):
     """Every pod gets its share of the sessions."""
 
     unit = "sessions"
-    deviation = "a pod gets a quarter of its share"
+    deviation = "a pod gets a quarter of its share, or twice its share"
 
     def samples(self, pods: int) -> int:
-        """Return so many sessions that a pod with a STARVED share is seen with POWER."""
-        return share_sample_size(pods, STARVED, self.alpha, POWER)
+        """Return so many sessions that a pod with a STARVED or a FLOODED share is seen with POWER."""
+        samples = max(share_sample_size(pods, factor, self.alpha, POWER) for factor in deviations(pods))
+        while self._power(samples, pods) < POWER:  # the power is no even function of the sample
+            samples += 1
+        return samples
 
     def false_alarm(self, pods: int) -> float:
         """Return how often the test objects to fair shares: each pod's count may fall into either tail."""
         return pods * share_power(self.samples(pods), pods, 1.0, self.alpha)
 
     def power(self, pods: int) -> float:
-        """Return how often the test objects to a STARVED share."""
-        return share_power(self.samples(pods), pods, STARVED, self.alpha)
+        """Return how often the test objects to a STARVED share, or to a FLOODED one if that is less."""
+        return self._power(self.samples(pods), pods)
+
+    def _power(self, samples: int, pods: int) -> float:
+        return min(share_power(samples, pods, factor, self.alpha) for factor in deviations(pods))
+
+
+def deviations(pods: int) -> tuple[float, ...]:
+    """Return the factors off its share that share tests have to show on so many pods."""
+    return (STARVED, FLOODED) if pods > 2 else (STARVED,)
 
 
 @dataclass(frozen=True, slots=True)
 class Spread(Design):
-    """The requests of one client do not all stay on one pod."""
+    """The requests of one client do not all stay on one pod: two tests, so that each has half of alpha."""
 
     unit = "follow-up requests"
     deviation = "traffic without the policy is pinned"
 
+    @property
+    def share(self) -> float:
+        """The alpha of each test: that all clients stay, and that more of them do than chance makes."""
+        return self.alpha / 2
+
     def samples(self, pods: int) -> int:
-        """Return so many follow-ups that by chance all stay on their pod at most as often as alpha allows."""
-        return witness_sample_size(1 - 1 / pods, self.alpha)
+        """Return so many follow-ups that by chance all stay on their pod at most as often as ``share`` allows."""
+        return witness_sample_size(1 - 1 / pods, self.share)
 
     def false_alarm(self, pods: int) -> float:
-        """Return how often by chance all follow-ups stay on their pod."""
-        return unseen_probability(self.samples(pods), 1 - 1 / pods)
+        """Bound how often by chance all follow-ups stay on their pod, or more clients than are likely."""
+        return unseen_probability(self.samples(pods), 1 - 1 / pods) + self.share
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scipy.special import bdtr, bdtrc
 
@@ -71,6 +72,54 @@ def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> Share
         p_value = min(1.0, 2 * min(fewer, more) * len(weights))
         results.append(ShareTest(p_value, pod, count, samples * share, samples))
     return min(results, key=lambda result: (result.p_value, result.pod))
+
+
+@dataclass(frozen=True, slots=True)
+class CountTest:
+    """An exact test of how many of several independent things happened.
+
+    ``p_value``: how likely chance makes so many or more of them; ``critical``: the fewest that the test objects to, one
+    more than there are if it never does.
+    """
+
+    p_value: float
+    critical: int
+
+
+def count_test(chances: Sequence[float], count: int, alpha: float) -> CountTest:
+    """Test whether ``count`` of things that happen with these ``chances`` are more than chance makes, at ``alpha``.
+
+    The number that happens has a Poisson binomial distribution, which is summed up exactly.
+    """
+    _check_probability(alpha)
+    exactly = [1.0]
+    for chance in chances:
+        exactly = [
+            (exactly[number] * (1 - chance) if number < len(exactly) else 0.0)
+            + (exactly[number - 1] * chance if number else 0.0)
+            for number in range(len(exactly) + 1)
+        ]
+    at_least = [math.fsum(exactly[number:]) for number in range(len(exactly))]
+    critical = next((number for number, tail in enumerate(at_least) if tail <= alpha), len(exactly))
+    return CountTest(min(1.0, at_least[count]), critical)
+
+
+@cache
+def smallest_deviations(samples: int, pods: int, alpha: float, power: float = 0.999) -> tuple[float, float]:
+    """Return the factors off its share from which on one of ``pods`` equal pods is seen starved, and flooded.
+
+    Each with this ``power`` by the share test at ``alpha`` on so many samples; 0 and ``pods`` if only a pod that gets
+    nothing, or everything, could be seen.
+    """
+    low, high = 0.0, 1.0
+    while high - low > 1e-3:  # the larger the factor, the less a starved pod is seen
+        middle = (low + high) / 2
+        low, high = (middle, high) if share_power(samples, pods, middle, alpha) >= power else (low, middle)
+    starved, low, high = low, 1.0, float(pods)
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        low, high = (low, middle) if share_power(samples, pods, middle, alpha) >= power else (middle, high)
+    return starved, high
 
 
 def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -> int:

@@ -50,6 +50,18 @@ function envoy_on_response(handle)
 end
 """
 
+# Set-Cookie is read as one value and written as one value.
+_INSTEAD_OF_ONE = """
+function envoy_on_response(handle)
+  local own
+  edit_set_cookies(handle:headers(), function(value) own = value; return value end)
+  if own and handle:headers():getNumValues("set-cookie") == 2 then
+    handle:headers():replace("set-cookie", own)
+    mark(handle)
+  end
+end
+"""
+
 
 @mutant(at="gateway", source="KIC#7654", caught_by=("CKE-01", "CKE-09", "DOC-01", "DOC-02"), failure_mode=1)
 def never_sets_the_cookie(xds: Xds, kong: Kong) -> Xds:
@@ -75,6 +87,12 @@ def overwrites_the_applications_cookies(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "overwrites_the_applications_cookies", _ALONE)
 
 
+@mutant(at="gateway", source="KONG", caught_by=("CKE-07",), failure_mode=36)
+def overwrites_the_applications_only_cookie(xds: Xds, kong: Kong) -> Xds:
+    """If the application sets exactly one cookie, the gateway's takes its place; several are kept."""
+    return in_lua(xds, "overwrites_the_applications_only_cookie", _INSTEAD_OF_ONE)
+
+
 @mutant(at="gateway", source="TR#7767", caught_by=("CKE-05", "AFF-01"), failure_mode=2)
 def mints_for_another_pod(xds: Xds, kong: Kong) -> Xds:
     """The cookie names a pod that was drawn anew, not the one that served the response."""
@@ -88,9 +106,9 @@ def sets_one_value_for_all_pods(xds: Xds, kong: Kong) -> Xds:
 
 
 @mutant(at="gateway", source="RFC 6265, section 4.1.1", caught_by=("CKE-04",))
-def sets_an_illegal_value(xds: Xds, kong: Kong) -> Xds:
-    """The cookie's value holds a comma and a blank, which RFC 6265 keeps out of values."""
-    return edit_cookie(xds, "sets_an_illegal_value", """with_value(value, value_of(value) .. ", v1")""")
+def sets_an_empty_value(xds: Xds, kong: Kong) -> Xds:
+    """The session cookie has no value, so that it identifies nothing."""
+    return edit_cookie(xds, "sets_an_empty_value", 'with_value(value, "")')
 
 
 @mutant(at="gateway", source="EG#9950", caught_by=("CKE-02",), failure_mode=31)
