@@ -14,6 +14,7 @@ import tenacity
 import yaml
 
 from stickyconf.ports import ENDPOINT_SLICE, HarnessError, OutOfReach
+from stickyconf.targets.http1 import Http1Transport
 from stickyconf.targets.installation import Installation
 from stickyconf.targets.kubernetes import KubernetesCluster
 
@@ -55,8 +56,8 @@ class AdminApi:
     def __init__(self, cluster: KubernetesCluster, installed: Installation, fixed: str | None = None) -> None:
         """Take the cluster to look endpoints up in, where Kong is in it, and the address that overrides that."""
         self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
-        self._verified = httpx.AsyncClient(timeout=10, trust_env=False, verify=ssl.create_default_context())
-        self._unverified = httpx.AsyncClient(timeout=10, trust_env=False, verify=_anybody())
+        self._verified = httpx.AsyncClient(timeout=10, transport=Http1Transport(ssl.create_default_context()))
+        self._unverified = httpx.AsyncClient(timeout=10, transport=Http1Transport(_anybody()))
         self._direct = bool(self._fixed) or installed.direct_addresses
         self._known: dict[str, Endpoint] = {}
         self.ways: dict[str, str] = {}

@@ -1,7 +1,6 @@
-"""The Traffic port over httpx.
+"""The Traffic port: httpx's transport for HTTP/2, our own for HTTP/1.1.
 
-Over its transports, without its client: what that adds of its own, cookies kept and headers sent, would make it unclear
-who did what.
+Without httpx's client: what that adds of its own, cookies kept and headers sent, would make it unclear who did what.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import lru_cache
 
 import httpx
 
@@ -18,12 +18,15 @@ import stickyconf
 from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.ports import Reply, Request
 from stickyconf.secrecy import known, secret_values
+from stickyconf.targets.http1 import Http1Transport
 from stickyconf.targets.places import Places
 
-# More requests in flight make httpx slower, not faster.
+# More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
 POD_HEADER, REQUEST_ID_HEADER = "Echo-Pod", "Echo-Request-Id"
+
+_url = lru_cache(maxsize=1_000)(httpx.URL)  # the same few again and again
 
 
 class HttpTraffic:
@@ -35,21 +38,23 @@ class HttpTraffic:
         self._timeout = timeout.total_seconds()
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
         self._places = Places(most_connections) if most_connections else None
-        self._tls = httpx.create_ssl_context()
+        self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
+        self._tls.set_alpn_protocols(["http/1.1"])
 
     @contextlib.asynccontextmanager
     async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
         """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
-        limits = httpx.Limits(max_keepalive_connections=0) if fresh else httpx.Limits(keepalive_expiry=None)
-        async with httpx.AsyncHTTPTransport(
-            limits=limits, verify=self._tls, http1=not http2, http2=http2, trust_env=False
-        ) as http:
+        async with self._http2(keeps=not fresh) if http2 else Http1Transport(self._tls, keeps=not fresh) as http:
             line = HttpLine(http, self._base, self._timeout, self._in_flight, self._places, keeps=not fresh)
             try:
                 yield line
             finally:
                 if self._places:
                     await self._places.leave(line)
+
+    def _http2(self, *, keeps: bool) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(keepalive_expiry=None) if keeps else httpx.Limits(max_keepalive_connections=0)
+        return httpx.AsyncHTTPTransport(limits=limits, verify=self._tls_http2, http1=False, http2=True, trust_env=False)
 
 
 class HttpLine:
@@ -86,7 +91,7 @@ class HttpLine:
         seconds = self._timeout + request.patience
         message = httpx.Request(
             request.method,
-            self._base + request.path,
+            _url(self._base + request.path),
             # As octets: a value may be no ASCII (obs-text in RFC 9110, section 5.5).
             headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
             content=request.body or None,
