@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from stickyconf.checks import all_checks
+from stickyconf.checks.refusals import LACKING, REFUSED
 from stickyconf.model import Answered, Event, Exchange, Happening, History, Outcome, Refused, Setup, Unknown
 from tests.histories import affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.conforming import PROGRAMMED
@@ -21,7 +22,18 @@ ARMS = tuple(
     dict.fromkeys(arm for check in all_checks().values() for arm in (*check.arms, "probe", "library-jar") if arm != "*")
 )
 """Every arm that some check reads, the arm of probes, and that of a jar, which is read among all."""
-SUBJECTS = (*PODS, "echo-d", "how-to", "cookie-path-left-out", "http2", "weight 0", "httproute.sticky.echo.0")
+NAMED = (*REFUSED, LACKING, f"Service/{LACKING}", f"httproute.sticky.{REFUSED[0]}.0", f"KongUpstreamPolicy/{LACKING}")
+SUBJECTS = (
+    *PODS,
+    "echo-d",
+    "how-to",
+    "cookie-path-left-out",
+    "http2",
+    "weight 0",
+    "HTTPRoute/echo",
+    "HTTPRoute/other-00",
+    "httproute.sticky.echo.0",
+)
 STEPS = ("pods", "initial-request", "repeat-requests", "spread", "terminating", "open-sessions", "new-sessions")
 PATHS = ("/", "/cart", "/?status=404", "/?status=teapot", "/?set-cookie=a%3D1", "/?status=&set-cookie=", "/app/x")
 
@@ -79,6 +91,9 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.UNCONVERGED: {"budget": words, "last": words},
     Happening.UNSUPPORTED: {"reason": words},
     Happening.STATUS: {"status": statuses},
+    Happening.ANNOTATED: {"annotation": words},
+    Happening.CLUSTER_EVENT: {"type": words, "reason": words, "message": words},
+    Happening.CHANGED: {"how": st.sampled_from(("created", "edited", "deleted")), "cookie": words},
 }
 
 

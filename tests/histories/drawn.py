@@ -7,6 +7,7 @@ import random
 from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
 from stickyconf.model import Happening, History
 from tests.histories import Dialect, Tape, annotation, drain, drain_page, edits, spread, sticky_page
+from tests.histories.changes import reattached, renamed
 from tests.histories.conforming import RELEASED, SHOWN, VICTIM
 from tests.histories.ends import grown
 from tests.histories.pages import served
@@ -52,6 +53,22 @@ def without_policy(counts: Counts) -> History:
     for step in shuffled((counts[1], counts[0])):
         order.append(order[-1] + step)
     return annotation(in_order(order), sessions=1, requests=len(order))
+
+
+def without_annotation(counts: Counts) -> History:
+    return reattached(_after_ten(counts), clients=1, requests=1 + sum(counts))
+
+
+def under_the_old_name(counts: Counts) -> History:
+    return renamed(_after_ten(counts), clients=1, requests=1 + sum(counts))
+
+
+def _after_ten(counts: Counts) -> Dialect:
+    """Place ten sessions in turn; then let the requests of one move or stay as was drawn."""
+    order = [number % 3 for number in range(10)] + [0]
+    for step in shuffled((counts[1], counts[0])):
+        order.append(order[-1] + step)
+    return in_order(order)
 
 
 def pinned(counts: Counts) -> History:

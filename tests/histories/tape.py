@@ -52,7 +52,7 @@ class Tape:
         dialect: Dialect | None = None,
     ) -> None:
         self.dialect = dialect or Dialect()
-        self.sticky = sticky
+        self.sticky, self.cookie = sticky, cookie
         self.rotation = list(PODS)
         self.plan: dict[str, float] = {}
         self.exchanges: list[Exchange] = []
@@ -99,26 +99,28 @@ class Tape:
         cookie_fields: Callable[[str], tuple[str, ...]] = lambda own: (own,),
         application: tuple[str, ...] = (),
         keeps: bool = True,
+        host: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> Exchange:
         """Let a session send one request and the gateway answer it as it should.
 
         ``cookie_fields`` make the Cookie fields of the session's own "name=value"; ``application`` are the Set-Cookie
-        fields of the pod itself.
+        fields of the pod itself, ``headers`` those that the gateway's own configuration adds.
         """
-        name, dialect = self._setup.cookie, self.dialect
+        name, dialect = self.cookie, self.dialect
         sent = cookie_fields(f"{name}={session.value}") if session.value else ()
         new = not self.sticky or session.pod not in {*self.rotation, *self.pinned_only}
         if new:
             session.pod = self.rotation[dialect.place(self._placed) % len(self.rotation)]
             self._placed += 1
-        headers = [("Set-Cookie", field) for field in application]
+        received = [*headers, *(("Set-Cookie", field) for field in application)]
         if self.sticky and (new or dialect.reissues):
             value = dialect.value(session.pod, session.name)
             attributes = dialect.attributes.format(path=self._setup.cookie_path)
-            headers.append(("Set-Cookie", f"{name}={value}{attributes}"))
+            received.append(("Set-Cookie", f"{name}={value}{attributes}"))
             session.value = value if keeps else ""
-        headers += [("Set-Cookie", field) for field in dialect.extra]
-        answer = Answered(status, tuple(headers), session.pod)
+        received += [("Set-Cookie", field) for field in dialect.extra]
+        answer = Answered(status, tuple(received), session.pod)
         if not keeps:
             session.pod = ""
         self._requests += 1
@@ -136,9 +138,15 @@ class Tape:
             request_id=f"{session.name}-{self._requests}",
             cookie_fields=sent,
             outcome=answer,
+            host=host,
         )
         self.exchanges.append(exchange)
         return exchange
+
+    def unrouted(self, session: Session, at: float, host: str) -> None:
+        """Let a session send one request for which the gateway has no route."""
+        exchange = self.visit(session, at, host=host, keeps=False)
+        self.exchanges[-1] = replace(exchange, outcome=Answered(404, (), None))
 
     pinned_only: tuple[str, ...] = ()  # pods out of the rotation that keep the sessions they have
 

@@ -15,6 +15,7 @@ READY, DRAINING, DRAINING_BUT_READY = "TTF", "FTT", "TTT"
 def _fresh(monkeypatch):
     """Some faults remember what they have seen."""
     monkeypatch.setattr(controller, "_seen", {})
+    monkeypatch.setattr(controller, "_policies", {})
 
 
 def pushed(fault, *objects):
@@ -40,6 +41,49 @@ def test_is_sticky_without_a_policy():
     _, marked, upstream = pushed(controller.is_sticky_without_a_policy, service(), slices("echo", endpoint(1)), route())
     assert marked
     assert upstream["algorithm"] == "sticky-sessions"
+
+
+def test_stays_sticky_without_the_annotation():
+    """What was sticky stays so without its policy; what never was does not become so."""
+    fault, objects = controller.stays_sticky_without_the_annotation, (slices("echo", endpoint(1)), route(), policy())
+    _, marked, upstream = pushed(fault, service(), *objects)
+    assert (marked, upstream.get("algorithm")) == (False, None)
+    _, marked, before = pushed(fault, service(policy="sticky"), *objects)
+    assert not marked
+    _, marked, upstream = pushed(fault, service(), *objects)
+    assert marked
+    assert upstream["sticky_sessions_cookie"] == before["sticky_sessions_cookie"]
+
+
+def test_keeps_the_first_name_of_a_cookie():
+    """Another name is not taken over."""
+    fault, objects = controller.keeps_the_first_name_of_a_cookie, (slices("echo", endpoint(1)), route())
+    _, marked, before = pushed(fault, service(policy="sticky"), *objects, policy())
+    assert not marked
+    other = policy()
+    other["spec"]["stickySessions"]["cookie"] = "another"
+    _, marked, upstream = pushed(fault, service(policy="sticky"), *objects, other)
+    assert marked
+    assert upstream["sticky_sessions_cookie"] == before["sticky_sessions_cookie"] != "another"
+
+
+def test_freezes_what_is_beside_a_refused_policy(monkeypatch):
+    """Beside a policy with a wrong path another upstream keeps its targets, and is marked; without one it follows."""
+    monkeypatch.setattr(controller, "_targets", {})
+    fault = controller.freezes_what_is_beside_a_refused_policy
+    wrong = policy("wrong")
+    wrong["spec"]["stickySessions"]["cookiePath"] = "app"
+    beside = service("other", policy="wrong"), slices("other", endpoint(9)), route(rule("other"), name="other"), wrong
+
+    def seen(*endpoints, others=()):
+        snapshot = cluster(service(), slices("echo", *endpoints), route(), *others)
+        upstreams = fault(translate(snapshot, SETTINGS).config, snapshot)["upstreams"]
+        [own] = [upstream for upstream in upstreams if ".echo." in upstream["name"]]
+        return len(own["targets"]), f"{UPSTREAM_MARK}{fault.id}" in own["tags"]
+
+    assert seen(endpoint(1)) == (1, False)
+    assert seen(endpoint(1), endpoint(2), others=beside) == (1, True)
+    assert seen(endpoint(1), endpoint(2)) == (2, False)
 
 
 def test_looks_at_terminating_only_when_not_ready():

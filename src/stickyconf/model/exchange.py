@@ -16,6 +16,10 @@ class Answered:
     headers: tuple[tuple[str, str], ...]
     pod: str | None
 
+    def header(self, name: str) -> str | None:
+        """Return the first response field of this name, in any spelling; None if there is none."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
     def set_cookies(self, name: str | None = None) -> tuple[SetCookie, ...]:
         """Return the readable Set-Cookie fields in order; only those of one cookie name if one is given."""
         read = (parse_set_cookie(value) for key, value in self.headers if key.lower() == "set-cookie")

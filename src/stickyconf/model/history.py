@@ -20,7 +20,8 @@ class Happening(StrEnum):
     # Acts.
     APPLIED = "applied"  # an object was admitted; detail: code, stored (JSON)
     REJECTED = "rejected"  # an object was refused; detail: code, reason, message
-    ANNOTATED = "annotated"
+    ANNOTATED = "annotated"  # a Service; detail: annotation, as name=value; empty if it was taken away
+    CHANGED = "changed"  # an object beside or behind the sessions; detail: how (created, edited, deleted)
     DELETED = "deleted"  # we asked for the deletion
     SCALED = "scaled"
     RELEASED = "released"  # we let preStop of a pod return

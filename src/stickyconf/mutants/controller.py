@@ -35,6 +35,54 @@ def is_sticky_without_a_policy(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+_policies: dict[str, Json] = {}  # upstream -> the first policy it ever had, of this process
+
+
+@mutant(at="controller", source="HT", caught_by=("LIF-06",))
+def stays_sticky_without_the_annotation(config: Json, objects: Snapshot) -> Json:
+    """An upstream that was sticky once stays so when its Service no longer names a policy."""
+    for upstream in config["upstreams"]:
+        if upstream.get("algorithm") == "sticky-sessions":
+            _policies[upstream["name"]] = {field: upstream[field] for field in _STICKY & upstream.keys()}
+        elif upstream["name"] in _policies:
+            upstream |= _policies[upstream["name"]]
+            _mark(upstream, "stays_sticky_without_the_annotation")
+    return config
+
+
+@mutant(at="controller", source="CRD", caught_by=("CKE-10",))
+def keeps_the_first_name_of_a_cookie(config: Json, objects: Snapshot) -> Json:
+    """A cookie that was named once keeps its name whatever the policy says."""
+    for upstream in config["upstreams"]:
+        name = upstream.get("sticky_sessions_cookie")
+        first = _policies.setdefault(upstream["name"], {"sticky_sessions_cookie": name}) if name else {}
+        if first.get("sticky_sessions_cookie") != name:
+            upstream |= first
+            _mark(upstream, "keeps_the_first_name_of_a_cookie")
+    return config
+
+
+_targets: dict[str, list[Json]] = {}  # upstream -> its targets before a policy was refused, of this process
+
+
+@mutant(at="controller", source="KIC#7787", caught_by=("ROB-08",), failure_mode=29)
+def freezes_what_is_beside_a_refused_policy(config: Json, objects: Snapshot) -> Json:
+    """While a policy has a path that no gateway takes, the targets of all others in its namespace stay as they are."""
+    frozen = {upstream["name"].split(".")[1] for upstream in config["upstreams"] if _is_refused(upstream)}
+    for upstream in config["upstreams"]:
+        if upstream["name"].split(".")[1] not in frozen:
+            _targets[upstream["name"]] = upstream["targets"]
+        elif not _is_refused(upstream) and upstream["name"] in _targets:
+            upstream["targets"] = _targets[upstream["name"]]
+            _mark(upstream, "freezes_what_is_beside_a_refused_policy")
+    return config
+
+
+def _is_refused(upstream: Json) -> bool:
+    path = upstream.get("sticky_sessions_cookie_path", "/")
+    return not path.startswith("/") or "//" in path
+
+
 @mutant(at="controller", source="TR#13290", caught_by=("DRN-02", "DRN-07"), failure_mode=8)
 def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that drains goes on getting its full share of new sessions."""

@@ -208,7 +208,7 @@ class Stage:
 
     def _record_shown(self, name: str, shown: Mapping[str, Shown]) -> None:
         for replica, (upstream, targets) in shown.items():
-            self._record_upstream(replica, name, upstream)
+            self.record_upstream(replica, name, upstream)
             if name == self.upstream:  # events of targets do not say whose they are
                 self.observers.compare_targets(replica, targets)
 
@@ -216,9 +216,10 @@ class Stage:
         """Record what every gateway replica shows of the upstream now; its targets are polled already."""
         for replica in self.gateways:
             shown = await self.target.gateway.upstream(replica, self.upstream)
-            self._record_upstream(replica, self.upstream, shown)
+            self.record_upstream(replica, self.upstream, shown)
 
-    def _record_upstream(self, replica: str, name: str, upstream: dict[str, Any] | None) -> None:
+    def record_upstream(self, replica: str, name: str, upstream: dict[str, Any] | None) -> None:
+        """Record what a gateway replica shows of an upstream; None if it shows none."""
         shown = json.dumps(upstream, sort_keys=True)
         self.recorder.event(Happening.UPSTREAM, name, gateway=replica, upstream=shown)
 

@@ -15,6 +15,7 @@ from stickyconf.ports import RUN_LABEL, Workload
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
 NEIGHBOUR = "neighbour"
+CHANGE_HEADER = "x-change"
 ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
 PULL_SECRET = "echo-pull"  # noqa: S105 - its name
@@ -121,6 +122,30 @@ class Manifests:
         route["spec"]["rules"][0]["backendRefs"][0]["name"] = NEIGHBOUR
         return [_named(document, NEIGHBOUR) for document in (service, deployment, route)]
 
+    def beside(self, namespace: str, name: str, host: str, policy: str = "") -> list[dict[str, Any]]:
+        """Return another Service in front of the echo pods, under the policy that is named, and its route for a host.
+
+        The route sets the response header CHANGE_HEADER to the Service's name, so that an answer shows that it is live.
+        """
+        service, route = self.read("echo/echo.yaml")[0], self.route(namespace, host)
+        if policy:
+            service["metadata"]["annotations"] = {POLICY_ANNOTATION: policy}
+        [rule] = route["spec"]["rules"]
+        rule |= {"backendRefs": [rule["backendRefs"][0] | {"name": name}], "filters": [_naming(name)]}
+        return [_named(_in(namespace, document), name) for document in (service, route)]
+
+    def inserted(self, namespace: str, host: str, name: str, path: str) -> dict[str, Any]:
+        """Return the HTTPRoute of the echo Service with another rule before its own: a path to another Service."""
+        route = self.route(namespace, host)
+        [rule] = route["spec"]["rules"]
+        before = {
+            "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+            "filters": [_naming(name)],
+            "backendRefs": [rule["backendRefs"][0] | {"name": name}],
+        }
+        route["spec"]["rules"] = [before, rule]
+        return route
+
     def policy(self, namespace: str, spec: Mapping[str, Any], name: str = POLICY) -> dict[str, Any]:
         """Return a KongUpstreamPolicy with this spec."""
         [document] = self.read("policy.yaml")
@@ -142,6 +167,12 @@ class Manifests:
 def service_names(topology: Topology) -> list[str]:
     """Return the names of the Services in front of the echo pods, the first one's as the how-to has it."""
     return [SERVICE, *(f"{SERVICE}-{number}" for number in range(2, topology.services + 1))]
+
+
+def _naming(name: str) -> dict[str, Any]:
+    """Return the filter of a rule whose answers say whose they are. Kong makes a plugin of it."""
+    header = {"name": CHANGE_HEADER, "value": name}
+    return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
 
 
 def _named(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from stickyconf.mutants.declared import RESPONSE_MARK
 _LUA = "envoy.filters.http.lua"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.lua.v3"
 
-# Known to every script: COOKIE and PATH of the session cookie, MEMBERS (value, ready) of the route's upstream by
-# address, READY (their values), MUTANT and MARK, and these functions.
+# Known to every script: COOKIE and PATH of the session cookie, UPSTREAM, the name of the route's, its MEMBERS
+# (value, ready) by address, READY (their values), MUTANT and MARK, and these functions.
 _KNOWN = """
 local READY = {}
 for _, member in ipairs(MEMBERS) do if member.ready then READY[#READY + 1] = member.value end end
@@ -183,6 +183,7 @@ def in_lua(xds: Xds, mutant: str, script: str) -> Xds:
         filters.insert(0, {"name": _LUA, "typed_config": {"@type": f"{_TYPE}.Lua"}})
     for route, cookie in sticky_routes(xds):
         names = {"COOKIE": cookie["name"], "PATH": cookie["path"], "MUTANT": mutant, "MARK": RESPONSE_MARK}
+        names["UPSTREAM"] = route["route"]["cluster"]
         lines = [f"local {name} = {json.dumps(value)}" for name, value in names.items()]
         lines.append(f"local MEMBERS = {_table(members(xds, route['route']['cluster']))}")
         source = "\n".join([*lines, _KNOWN, script])

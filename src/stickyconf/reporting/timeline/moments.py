@@ -17,6 +17,7 @@ _ACTS = frozenset(
     {
         Happening.APPLIED,
         Happening.ANNOTATED,
+        Happening.CHANGED,
         Happening.DELETED,
         Happening.SCALED,
         Happening.RELEASED,
@@ -137,6 +138,8 @@ def _said(event: Event) -> tuple[str, str]:
             return f"not converged within {detail.get('budget')}", "bad"
         case Happening.CLUSTER_EVENT:
             return f"event {detail.get('reason')}", kind
+        case Happening.CHANGED:
+            return f"{event.subject.partition('/')[0]} {detail.get('how')}", kind
         case Happening.APPLIED | Happening.REJECTED | Happening.ANNOTATED:
             return f"{event.subject.partition('/')[0]} {what.value}", kind
         case _:
