@@ -10,6 +10,7 @@ from stickyconf.checks.declared import check
 from stickyconf.checks.ending import residents
 from stickyconf.checks.evidence import (
     Evidence,
+    judge_staying,
     pods_reached,
     served_sessions,
     strays,
@@ -131,7 +132,7 @@ def _unanswered(history: History, name: str, since: float) -> float | None:
 def _judge_residents(history: History, sessions: Sessions, evidence: Evidence) -> None:
     """Look for sessions that moved or failed; exposure: every pod held one from the start."""
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
-    evidence.violations += strays(sessions)
+    judge_staying(history, sessions, evidence)
     first = min((event.when for event in history.happened(Happening.CHANGED)), default=inf)
     evidence.doubts += [*without_a_session(history, first), *unknown_outcomes(visits)]
     evidence.measures.append(Measure("sessions that stayed", len(sessions)))
@@ -161,8 +162,7 @@ def annotation_can_be_taken_away_and_given_back(history: History, design: Spread
         *_not_between(history, Happening.ANNOTATED, "attached", "detached", lambda e: not e.detail["annotation"]),
         *_not_between(history, Happening.ANNOTATED, "detached", "again", lambda e: bool(e.detail["annotation"])),
     ]
-    sessions = history.sessions("again")
-    evidence.violations += strays(sessions)
+    judge_staying(history, history.sessions("again"), evidence)
     if not any(exchange.pod for exchange in history.arm("again")):
         evidence.doubts.append(Finding("sessions once the annotation is set again", "none was served"))
     before = {session: exchanges[0].pod for session, exchanges in served_sessions(history, "attached").items()}
@@ -185,7 +185,7 @@ def a_renamed_cookie_takes_over(history: History, design: Spread) -> Ruling:
     name = renamed[0].detail["cookie"]
     new = replace(history, setup=replace(history.setup, cookie=name))
     sessions = history.sessions("new-name")
-    evidence.violations += strays(sessions)
+    judge_staying(history, sessions, evidence)
     for session, exchanges in sessions.items():
         first = exchanges[0]
         if first.pod and first.answer and not first.answer.set_cookies(name):

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from stickyconf.checks.declared import check
-from stickyconf.checks.evidence import Evidence, pods_reached, served_sessions, unknown_outcomes
+from stickyconf.checks.evidence import (
+    Evidence,
+    lone_refusal,
+    pods_reached,
+    refusal_doubt,
+    served_sessions,
+    unknown_outcomes,
+)
 from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
 from stickyconf.model.ancestors import conditions_of
 
@@ -107,10 +114,12 @@ def refused_policies_freeze_nothing(history: History) -> Ruling:
         else:
             evidence.doubts.append(Finding(expected, "it did not, neither after they were taken away"))
     visits = history.arm("resident")
+    lone = lone_refusal(history)
+    evidence.doubts += [refusal_doubt(exchange) for exchange in visits if exchange.seq == lone]
     evidence.violations += [
         Finding("every request of another Service to be served", exchange.told(), (exchange.seq,))
         for exchange in visits
-        if exchange.unserved
+        if exchange.unserved and exchange.seq != lone
     ]
     evidence.doubts += unknown_outcomes(visits)
     if not any(scaled[0] < exchange.sent < min(gone) for exchange in visits):

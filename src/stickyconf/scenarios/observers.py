@@ -154,9 +154,10 @@ class Observers:
             for pod, conditions in now.items():
                 if before.get(pod) != conditions:
                     self._recorder.event(Happening.ENDPOINT, pod, None, service=service, **conditions)
-            for pod in before.keys() - now.keys():
-                self._recorder.event(Happening.ENDPOINT_REMOVED, pod)
             known[slice_name] = now
+            left = {pod for endpoints in known.values() for pod in endpoints}
+            for pod in before.keys() - left:  # another Service may come and go in front of the same pods
+                self._recorder.event(Happening.ENDPOINT_REMOVED, pod)
 
     async def _poll(self, replica: str) -> None:
         beat = Beat(max(SHORTEST_POLL, self._target.tempo.sync / POLLS_PER_SYNC), self._recorder.late)
