@@ -15,6 +15,7 @@ from tests.histories.edits import (
     refused,
     shifted,
     told,
+    unconnected,
     unknown,
     without,
 )
@@ -112,6 +113,7 @@ CASES = {
                 "requests while the Service was scaled / none",
             ),
             "an unknown outcome": (edited(DONE, nth("resident", 40), unknown), "known outcome"),
+            "one connection refused": (edited(DONE, nth("resident", 40), unconnected), "once and not again"),
         },
     ),
 }

@@ -54,7 +54,7 @@ def policy_without_settings_observed(history: History) -> Ruling:
     answers = [exchange.answer for exchange in exchanges if exchange.answer]
     own = Counter(f"{answer.status}" for answer in answers if answer.pod is None)
     sessions = served_sessions(history, LACKING)
-    measures = {
+    measures: dict[str, int | str] = {
         "Admin API": "; ".join(sorted(told)) or "not seen",
         "status of the policy": ", ".join(f"{k} {v}" for k, v in sorted(said.items())) or "the Service is no ancestor",
         "events": "; ".join(dict.fromkeys(f"{e.detail['reason']}: {e.detail['message']}" for e in events)) or "none",
