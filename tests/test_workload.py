@@ -138,7 +138,7 @@ def test_a_hold_is_within_the_grace_period() -> None:
     pod = made(Topology(hold=True))["Deployment", "echo"]["spec"]["template"]["spec"]
 
     assert pod["terminationGracePeriodSeconds"] == GRACE
-    assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-2:] == ["hold", "30"]
+    assert pod["containers"][0]["lifecycle"]["preStop"]["httpGet"]["path"] == "/-/hold?seconds=30"
     assert "lifecycle" not in made(Topology())["Deployment", "echo"]["spec"]["template"]["spec"]["containers"][0]
 
 

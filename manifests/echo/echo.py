@@ -2,231 +2,498 @@
 
 The body reads as kong/go-echo's does ("Running on Pod <name>."), so that the documentation's own commands work on it.
 The query of a request asks for more: ``status=404``, ``delay=1.5`` (seconds), ``set-cookie=a%3D1`` (repeatable),
-``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop). A request with the
-header Echo-Early-Hints gets a response 103 first. What it sees goes to standard output, one JSON object a line.
+``bytes=1000`` (size of the body), ``until=sigterm`` (answer only when the pod is told to stop), ``mirror=1`` (the body
+is the request's own), ``digest=1`` (the SHA-256 of the request's body, in Echo-Received), ``events=0.1`` (server-sent
+events, one every so many seconds until the pod is told to stop). A request with the header Echo-Early-Hints gets a
+response 103 first. An upgrade to a WebSocket is accepted unless a status is asked for; each message comes back with
+the name of the pod before it. What it sees goes to standard output, one JSON object a line.
 
-``/-/ready`` is the readiness probe. ``echo.py hold 30`` is the preStop hook: it returns when a client posts to
-``/-/release``, or after that many seconds; until then the pod is terminating and serves. After a post to ``/-/die``
-nothing but that hook lives on: the server neither listens nor has a connection left, as if its process had been killed.
+``/-/ready`` is the readiness probe; after a post to ``/-/unready`` it fails, until one to ``/-/ready``. ``/-/hold`` is
+the preStop hook: it is answered when a client posts to ``/-/release``, or after ``seconds=30``; until then the pod is
+terminating and serves. After a post to ``/-/die`` nothing but that hook lives on: the server neither listens nor has a
+connection left, as if its process had been killed. After a post to ``/-/answer?status=503`` this is the status of every
+request that asks for none, until the next such post.
 
 Environment: POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME (downward API); ECHO_LISTEN (the port, default 1027; a name in
 _PORT would be taken by Kubernetes, which sets ECHO_PORT for a Service called echo); ECHO_LOG_CONNECTIONS (if set, every
 connection is recorded, not only what is asked on it).
+
+A run starts many of these, so the start is kept cheap: one thread, and no module that loads others. ``_socket`` and
+``_signal`` are what ``socket`` and ``signal`` wrap. What is asked for rarely is loaded when it is asked for.
 """
 
-import contextlib
-import http.client
-import json
+import _signal
+import _socket
 import os
 import select
-import signal
-import socket
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
-POD = os.environ.get("POD_NAME", socket.gethostname())
+POD = os.environ.get("POD_NAME", os.uname().nodename)
 NAMESPACE = os.environ.get("POD_NAMESPACE", "")
 NODE = os.environ.get("NODE_NAME", "")
 ADDRESS = os.environ.get("POD_IP", "")
 PORT = int(os.environ.get("ECHO_LISTEN", "1027"))
-BEYOND_SIGTERM = 0.25  # seconds for which a request with until=sigterm outlasts it
 LOG_CONNECTIONS = "ECHO_LOG_CONNECTIONS" in os.environ
-LINGER = 1.0  # seconds for which a connection may stay idle after SIGTERM before it is closed
 
-_log_lock = threading.Lock()
+BEYOND_SIGTERM = 0.25  # seconds for which a request with until=sigterm outlasts it
+LINGER = 1.0  # seconds for which a connection may be idle; one that was idle for longer at SIGTERM is closed at once
+CHUNK = 1 << 16  # bytes that are read at once
+LONGEST_HEAD = 1 << 18  # bytes of a request before its body; it is refused if it has more
+BACKLOG = 512
+
+WHOAMI = (
+    f"Welcome, you are connected to node {NODE}.\nRunning on Pod {POD}.\n"
+    f"In namespace {NAMESPACE}.\nWith IP address {ADDRESS}.\n"
+).encode()
+
+WEBSOCKET_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # its opcodes, section 5.2
+GOING_AWAY = b"\x03\xe9"  # its status 1001, section 7.4.1
+
+
+class Wait:
+    """What a coroutine waits for: a descriptor, an event or a moment. Awaited, it is False if the moment came first."""
+
+    def __init__(self, descriptor=-1, what=0, seconds=None):
+        self.descriptor, self.what = descriptor, what
+        self.moment = None if seconds is None else time.monotonic() + seconds
+        self.task = None  # the coroutine, while it waits
+
+    def __await__(self):
+        return (yield self)
+
+
+class Loop:
+    """Runs coroutines that await Waits, all in this one thread."""
+
+    def __init__(self):
+        self.running = True
+        self._epoll = select.epoll()
+        self._watched = {}  # descriptor -> the Wait for it
+        self.timed = set()  # the Waits with a moment
+
+    def watch(self, descriptor):
+        """Let Waits name this descriptor, until it is closed."""
+        self._epoll.register(descriptor, select.EPOLLONESHOT)
+
+    def go(self, task, answer=None):
+        """Run a coroutine until it waits or ends."""
+        try:
+            wait = task.send(answer)
+        except StopIteration:
+            return
+        wait.task = task
+        if wait.descriptor >= 0:
+            self._watched[wait.descriptor] = wait
+            self._epoll.modify(wait.descriptor, wait.what | select.EPOLLONESHOT)
+        if wait.moment is not None:
+            self.timed.add(wait)
+
+    def resume(self, wait, answer):
+        """Let go on what waits; nothing if it has gone on already."""
+        task, wait.task = wait.task, None
+        if task is not None:
+            self._watched.pop(wait.descriptor, None)
+            self.timed.discard(wait)
+            self.go(task, answer)
+
+    def run(self):
+        """Run what was started, until ``running`` is False."""
+        while self.running:
+            soonest = min((wait.moment for wait in self.timed), default=None)
+            timeout = None if soonest is None else max(0.0, soonest - time.monotonic())
+            for descriptor, _ in self._epoll.poll(timeout):
+                if descriptor in self._watched:
+                    self.resume(self._watched[descriptor], True)
+            now = time.monotonic()
+            for wait in [wait for wait in self.timed if wait.moment <= now]:
+                self.resume(wait, False)
+
+
+class Event:
+    """Something that happens once."""
+
+    def __init__(self):
+        self.happened = False
+        self._waits = []
+
+    async def wait(self, seconds=None):
+        """Return when it has happened, or after so many seconds."""
+        if not self.happened:
+            wait = Wait(seconds=seconds)
+            self._waits.append(wait)
+            await wait
+
+    def set(self):
+        """Let go on all that wait for it."""
+        self.happened = True
+        for wait in self._waits:
+            LOOP.resume(wait, True)
+
+
+LOOP = Loop()
 
 
 def log(event, **fields):
     """Write one line of the pod's own record, whole and at once: the suite checks its own view against it."""
-    line = json.dumps({"event": event, "pod": POD, "at": time.time(), **fields})
-    with _log_lock:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+    fields = {"event": event, "pod": POD, "at": time.time(), **fields}
+    sys.stdout.write("{" + ", ".join(f'"{name}": {as_json(value)}' for name, value in fields.items()) + "}\n")
+    sys.stdout.flush()
 
 
-class Server(ThreadingHTTPServer):
-    """Knows its connections, so that a stop can wait for the last one to end."""
+def as_json(value):
+    """Return a string or number as JSON; only a string that needs escapes takes the library for it."""
+    if not isinstance(value, str):
+        return repr(value)
+    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
+    import json
 
-    daemon_threads = True
-    request_queue_size = 512
-    allow_reuse_address = True
+    return json.dumps(value)
 
-    def __init__(self, address):
-        """Listen on ``address``."""
-        super().__init__(address, Handler)
-        self.stopping = False
-        self.released = threading.Event()
-        self.terminated = threading.Event()
-        self.connections = set()
-        self.hooks = set()  # those of them on which a preStop hook waits
-        self.changed = threading.Condition()
 
-    def process_request(self, request, client_address):
-        """Take note of a connection before its thread starts, so that none is missed."""
-        if LOG_CONNECTIONS:
-            log("connected", peer="{}:{}".format(*client_address))
-        with self.changed:
-            self.connections.add(request)
-        super().process_request(request, client_address)
+def unquoted(text):
+    """Return a part of a query as it was meant: + is a space, and %3D an equals sign."""
+    plain, *coded = text.replace("+", " ").encode("latin-1").split(b"%")
+    return b"".join([plain, *(bytes([int(part[:2], 16)]) + part[2:] for part in coded)]).decode()
 
-    def process_request_thread(self, request, client_address):
-        """Serve one connection to its end."""
+
+class Request:
+    """What stands before the body of a request."""
+
+    def __init__(self, head):
+        """Raises ValueError for what is none, and for numbers that are none."""
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.method, self.target, version = first.split(" ")
+        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.path, _, query = self.target.partition("?")
+        self.query = {}  # name -> the values
+        for pair in filter(None, query.split("&")):
+            name, _, value = pair.partition("=")
+            self.query.setdefault(unquoted(name), []).append(unquoted(value))
+        self.id = self.headers.get("echo-request-id", "")
+        said = self.headers.get("connection", "").lower()
+        self.upgrade = self.headers.get("upgrade", "").lower() if "upgrade" in said else ""
+        self.last = "close" in said or (version == "HTTP/1.0" and "keep-alive" not in said)
+        self.length = int(self.headers.get("content-length", "0"))
+        self.chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    def number(self, name, default=0):
+        """Return the number that the query gives under this name."""
+        return float(self.query[name][0]) if name in self.query else default
+
+
+class Connection:
+    """One connection of a client: what it asks and what it is answered."""
+
+    def __init__(self, server, sock, peer):
+        self.server, self.socket, self.peer = server, sock, "{}:{}".format(*peer[:2])
+        self.idle = None  # while nothing is under way: the Wait for what comes next, and when it may end at SIGTERM
+        self._buffer = b""
+        sock.setblocking(False)
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        LOOP.watch(sock.fileno())
+
+    async def serve(self):
+        """Answer one request after the other until either side has had enough."""
         try:
-            super().process_request_thread(request, client_address)
+            while not await self._serve_one():
+                pass
+        except OSError as error:  # the client's doing
+            log("connection-error", error=repr(error))
         finally:
-            with self.changed:
-                self.connections.discard(request)
-                self.changed.notify_all()
+            self.server.connections.discard(self)
+            self.socket.close()
+            self.server.stop_if_done()
 
-    def handle_error(self, request, client_address):
-        """Record a connection that broke: the client's doing, and no reason for a traceback."""
-        log("connection-error", error=repr(sys.exc_info()[1]))
+    async def _serve_one(self):
+        """Return whether that was the last one."""
+        try:
+            head = await self._head()
+            if head is None:
+                return True
+            request = Request(head)
+            if request.path != "/-/ready":  # the probe says nothing new, once a second
+                log("request", id=request.id, method=request.method, path=request.target)
+            if request.upgrade == "websocket" and "status" not in request.query:
+                return await self._websocket(request)
+            if "expect" in request.headers:
+                await self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return await self._answer(request, await self._body(request))
+        except ValueError:  # for all that can be wrong with it
+            await self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return True
 
-    def finish(self):
-        """Refuse new connections, serve those there are, and return when all have ended.
+    async def _more(self, wait=None):
+        """Read once; b"" at the end, or if the wait's moment came first."""
+        came = await (wait or Wait(self.socket.fileno(), select.EPOLLIN))
+        data = self.socket.recv(CHUNK) if came else b""
+        self._buffer += data
+        return data
+
+    async def _next(self, linger):
+        """Return whether anything more comes; not if the pod is to stop, and nothing came for ``linger`` seconds."""
+        if self._buffer:
+            return True
+        wait = Wait(self.socket.fileno(), select.EPOLLIN, linger if self.server.stopping else None)
+        self.idle = (wait, time.monotonic() + linger)
+        data = await self._more(wait)
+        self.idle = None
+        return bool(data)
+
+    async def _head(self):
+        """Return a request up to its body; None if there is no other."""
+        if not await self._next(LINGER):
+            return None
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > LONGEST_HEAD:
+                raise ValueError("too long")
+            if not await self._more():
+                return None
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        return head
+
+    async def _exactly(self, size):
+        """Return so many bytes. Raises OSError if the connection ends before."""
+        parts, missing = [self._buffer[:size]], size - len(self._buffer)
+        self._buffer = self._buffer[size:]
+        while missing > 0:
+            if not await self._more():
+                raise OSError("the client ended in the middle")
+            parts.append(self._buffer[:missing])
+            missing, self._buffer = missing - len(self._buffer), self._buffer[missing:]
+        return b"".join(parts)
+
+    async def _line(self):
+        while b"\r\n" not in self._buffer:
+            if not await self._more():
+                raise OSError("the client ended in the middle")
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    async def _body(self, request):
+        """Return the body, in one piece (RFC 9112, sections 6 and 7)."""
+        if not request.chunked:
+            return await self._exactly(request.length)
+        parts = []
+        while size := int((await self._line()).split(b";")[0], 16):
+            parts.append(await self._exactly(size))
+            await self._line()
+        while await self._line():
+            pass  # trailers
+        return b"".join(parts)
+
+    async def send(self, data):
+        """Send all of it."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.socket.send(view) :]
+            except BlockingIOError:  # noqa: PERF203 - what else says that it took none
+                await Wait(self.socket.fileno(), select.EPOLLOUT)
+
+    async def _answer(self, request, received):
+        """Say who we are, as the query asks. Returns whether no other request can follow."""
+        status = int(request.number("status", self.server.status))
+        status = await self.server.act(self, request, status)
+        if "echo-early-hints" in request.headers:
+            await self.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+        head = self._opening(request, status)
+        if "events" in request.query:
+            return await self._events(request, head)
+        head.append("Content-Type: text/plain; charset=utf-8")
+        if "digest" in request.query:
+            import hashlib
+
+            head.append(f"Echo-Received: {hashlib.sha256(received).hexdigest()}")
+        bodiless = status in (204, 304)
+        body = received if "mirror" in request.query else WHOAMI.ljust(int(request.number("bytes")), b".")
+        if not bodiless:
+            head.append(f"Content-Length: {len(body)}")
+        if last := request.last or self.server.stopping:
+            head.append("Connection: close")
+        said = "\r\n".join([*head, "\r\n"]).encode("latin-1")
+        await self.send(said if bodiless or request.method == "HEAD" else said + body)
+        if request.path == "/-/die":
+            self.server.die()
+        return last
+
+    def _opening(self, request, status):
+        """Return the lines that every answer begins with."""
+        lines = [
+            f"HTTP/1.1 {status} As Asked",
+            time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
+            f"Echo-Pod: {POD}",
+            f"Echo-Request-Id: {request.id}",
+            *(f"Set-Cookie: {cookie}" for cookie in request.query.get("set-cookie", ())),
+        ]
+        return [*lines, f"Location: {request.path}"] if 300 <= status < 400 else lines
+
+    async def _events(self, request, head):
+        """Send an event every so many seconds, each a chunk, until the client goes or the pod is told to stop."""
+        kind = ["Content-Type: text/event-stream", "Transfer-Encoding: chunked", "Connection: close", "\r\n"]
+        await self.send("\r\n".join([*head, *kind]).encode("latin-1"))
+        number = 0
+        while not self.server.terminated.happened:
+            number += 1
+            event = f"id: {number}\ndata: {POD}\n\n"
+            await self.send(f"{len(event):x}\r\n{event}\r\n".encode())
+            if await Wait(self.socket.fileno(), select.EPOLLIN, request.number("events")):
+                return True  # a client has nothing more to say but goodbye
+        await self.send(b"0\r\n\r\n")
+        return True
+
+    async def _websocket(self, request):
+        """Send back each message, the pod's name before it, until the client closes or the pod is told to stop."""
+        import binascii
+        import hashlib
+
+        key = request.headers.get("sec-websocket-key", "").encode() + WEBSOCKET_KEY
+        accepted = binascii.b2a_base64(hashlib.sha1(key, usedforsecurity=False).digest(), newline=False).decode()
+        upgraded = ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accepted}", "\r\n"]
+        await self.send("\r\n".join([*self._opening(request, 101), *upgraded]).encode("latin-1"))
+        message = b""
+        while await self._next(0.0):
+            final, opcode, payload = await self._frame()
+            if opcode == PING:
+                await self.send(frame(PONG, payload))
+            elif opcode == CLOSE:
+                await self.send(frame(CLOSE, payload[:2]))
+                return True
+            elif opcode != PONG:
+                message += payload
+                if final:
+                    await self.send(frame(TEXT, f"{POD} ".encode() + message))
+                    message = b""
+        await self.send(frame(CLOSE, GOING_AWAY))
+        return True
+
+    async def _frame(self):
+        """Return whether it is the last of its message, its opcode, and what it says, unmasked."""
+        first, size = await self._exactly(2)
+        wide = size & 0x7F
+        if wide >= 126:
+            wide = int.from_bytes(await self._exactly(2 if wide == 126 else 8), "big")
+        mask = await self._exactly(4) if size & 0x80 else b"\0\0\0\0"
+        payload = await self._exactly(wide)
+        key = (mask * (wide // 4 + 1))[:wide]
+        clear = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(wide, "big")
+        return bool(first & 0x80), first & 0x0F, clear
+
+
+def frame(opcode, payload):
+    """Return one WebSocket frame, whole and unmasked, as a server sends it."""
+    size = len(payload)
+    if size < 126:
+        return bytes([0x80 | opcode, size]) + payload
+    wide, width = (126, 2) if size < 1 << 16 else (127, 8)
+    return bytes([0x80 | opcode, wide]) + size.to_bytes(width, "big") + payload
+
+
+class Server:
+    """Listens, knows its connections, and stops when the last of them has ended."""
+
+    def __init__(self):
+        self.connections, self.hooks = set(), set()  # hooks: those on which preStop waits
+        self.released, self.terminated = Event(), Event()
+        self.stopping, self.ready, self.status = False, True, 200
+        self._listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self._listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        self._listener.bind((ADDRESS, PORT))
+        self._listener.listen(BACKLOG)
+        self._listener.setblocking(False)
+        LOOP.watch(self._listener.fileno())
+
+    async def accept(self):
+        """Serve each new connection, as long as there is something to listen on."""
+        while True:
+            await Wait(self._listener.fileno(), select.EPOLLIN)
+            self._serve_waiting()
+
+    def _serve_waiting(self):
+        while True:
+            try:
+                descriptor, peer = self._listener._accept()  # noqa: SLF001 - what socket.accept() calls
+            except OSError:  # the queue is empty, or the one that waited has gone
+                return
+            if LOG_CONNECTIONS:
+                log("connected", peer="{}:{}".format(*peer))
+            connection = Connection(self, _socket.socket(fileno=descriptor), peer)
+            self.connections.add(connection)
+            LOOP.go(connection.serve())
+
+    async def act(self, connection, request, status):
+        """Do what the path and the query ask for, wait as long as they say, and return the status to answer with."""
+        posted = request.method == "POST"
+        if request.path == "/-/hold":
+            self.hooks.add(connection)
+            log("held")
+            await self.released.wait(request.number("seconds"))
+        elif request.path == "/-/release":
+            self.released.set()
+        elif request.path == "/-/answer" and posted:
+            self.status = status
+            return 200
+        elif request.path in ("/-/ready", "/-/unready"):
+            self.ready = request.path == "/-/ready" if posted else self.ready
+            return 200 if self.ready or posted else 503
+        elif request.path == "/-/die":
+            return 200
+        elif request.query.get("until") == ["sigterm"]:
+            await self.terminated.wait()
+            await Wait(seconds=BEYOND_SIGTERM)
+        elif "delay" in request.query:
+            await Wait(seconds=request.number("delay"))
+        return status
+
+    async def finish(self, woken):
+        """At SIGTERM, refuse new connections, serve those there are, and end when all have ended.
 
         What already waits in the accept queue is served: closing it unread would reset a request that was sent.
         """
+        await Wait(woken, select.EPOLLIN)
+        log("sigterm")
         self.stopping = True
-        self.shutdown()
-        try:
-            self.socket.setblocking(False)
-            while True:
-                request, client_address = self.get_request()
-                request.setblocking(True)
-                self.process_request(request, client_address)
-        except OSError:  # the queue is empty, or the server has died before
-            self.server_close_listener()
-        with self.changed:
-            self.changed.wait_for(lambda: not self.connections)
+        self._serve_waiting()
+        self._listener.close()
+        self.terminated.set()
+        self.released.set()  # preStop is over, however it ended
+        for wait, moment in [connection.idle for connection in self.connections if connection.idle]:
+            wait.moment = moment
+            LOOP.timed.add(wait)
+        self.stop_if_done()
+
+    def stop_if_done(self):
+        """End the process when it is to stop and nothing is left to do."""
+        if self.stopping and not self.connections:
+            LOOP.running = False
 
     def die(self):
         """Stop from one moment to the next, as a process that is killed does. Only the preStop hook lives on."""
-        self.shutdown()
-        self.server_close_listener()
-        with self.changed:
-            for connection in self.connections - self.hooks:
-                with contextlib.suppress(OSError):  # it has just ended by itself
-                    connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self.connections - self.hooks:
+            try:
+                connection.socket.shutdown(_socket.SHUT_RDWR)
+            except OSError as error:  # noqa: PERF203 - it has just ended by itself, the others have not
+                log("connection-error", error=repr(error))
         log("died")
-
-    def server_close_listener(self):
-        """Close the listening socket only; server_close() would wait for threads as well."""
-        self.socket.close()
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers every method and path alike."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server_version = "stickyconf-echo"
-    sys_version = ""
-
-    def handle_one_request(self):
-        """Wait for a request, but not forever on a connection that stays idle once the pod is to stop."""
-        idle_since = time.monotonic()
-        while not select.select([self.connection], [], [], 0.1)[0]:
-            if self.server.stopping and time.monotonic() - idle_since > LINGER:
-                self.close_connection = True
-                return
-        super().handle_one_request()
-
-    def answer(self):
-        """Say who we are, as the query asks."""
-        url = urlsplit(self.path)
-        query = parse_qs(url.query)
-        request_id = self.headers.get("Echo-Request-Id", "")
-        log("request", id=request_id, method=self.command, path=self.path)
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        status = int(query.get("status", ["200"])[0])
-        if url.path == "/-/hold":
-            self.server.hooks.add(self.connection)
-            log("held")
-            self.server.released.wait(float(query["seconds"][0]))
-        elif url.path == "/-/release":
-            self.server.released.set()
-        elif query.get("until") == ["sigterm"]:
-            self.server.terminated.wait()
-            self._delay(BEYOND_SIGTERM)
-        else:
-            self._delay(float(query.get("delay", ["0"])[0]))
-        body = self._body(int(query.get("bytes", ["0"])[0]))
-        if "Echo-Early-Hints" in self.headers:
-            self.send_response_only(103)
-            self.send_header("Link", "</style.css>; rel=preload")
-            self.end_headers()
-        self.send_response(status)
-        for cookie in query.get("set-cookie", []):
-            self.send_header("Set-Cookie", cookie)
-        if 300 <= status < 400:
-            self.send_header("Location", url.path)
-        self.send_header("Echo-Pod", POD)
-        self.send_header("Echo-Request-Id", request_id)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        bodiless = status in (204, 304)
-        if not bodiless:
-            self.send_header("Content-Length", str(len(body)))
-        if self.server.stopping:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if not bodiless and self.command != "HEAD":
-            self.wfile.write(body)
-        self.wfile.flush()
-        if url.path == "/-/die":
-            self.server.die()
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
-
-    def _delay(self, seconds):
-        if seconds > 0:
-            threading.Event().wait(seconds)
-
-    def _body(self, size):
-        text = (
-            f"Welcome, you are connected to node {NODE}.\n"
-            f"Running on Pod {POD}.\n"
-            f"In namespace {NAMESPACE}.\n"
-            f"With IP address {ADDRESS}.\n"
-        )
-        return text.encode().ljust(size, b".")
-
-    def log_message(self, format, *args):  # noqa: A002 - the base class names it so
-        """Keep the base class's own access log out of the record."""
 
 
 def main():
-    """Serve until SIGTERM, then finish what was begun.
-
-    The signal is blocked in every thread and waited for. A handler would run in the main thread only, and where another
-    thread is the one that is interrupted, the main thread goes on waiting.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    server = Server((ADDRESS, PORT))
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    serving.start()
+    """Serve until SIGTERM, then finish what was begun."""
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    _signal.set_wakeup_fd(wakes)
+    _signal.signal(_signal.SIGTERM, lambda signum, stack: None)
+    server = Server()
+    LOOP.watch(woken)
+    LOOP.go(server.accept())
+    LOOP.go(server.finish(woken))
     log("listening", address=ADDRESS, port=PORT)
-    signal.sigwait({signal.SIGTERM})
-    server.terminated.set()
-    log("sigterm")
-    server.released.set()  # preStop is over, however it ended
-    server.finish()
+    LOOP.run()
     log("stopped")
 
 
-def hold(seconds):
-    """Return when this pod's server is released, or after ``seconds``."""
-    connection = http.client.HTTPConnection(ADDRESS, PORT)
-    connection.request("GET", f"/-/hold?seconds={seconds:g}")
-    connection.getresponse().read()
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["hold"]:
-        hold(float(sys.argv[2]))
-    else:
-        main()
+    main()

@@ -13,6 +13,9 @@ from embedded_cluster.client import Object
 from embedded_cluster.node.process import Process
 
 
+_NO_LIMIT = aiohttp.ClientTimeout(total=None)  # aiohttp's own would be five minutes: a preStop hook may take longer
+
+
 class ActionError(Exception):
     """The action failed; the message is for people."""
 
@@ -54,7 +57,7 @@ async def _http_get(get: Object, target: Target) -> None:
     headers = {header["name"]: header["value"] for header in get.get("httpHeaders") or []}
     try:
         # ssl=False: a probe does not verify certificates ("Configure Probes", section "HTTP probes").
-        async with target.http.get(url, headers=headers, ssl=False) as response:
+        async with target.http.get(url, headers=headers, ssl=False, timeout=_NO_LIMIT) as response:
             # A redirect to another host is not followed, and counts as success.
             if not 200 <= response.status < 400:
                 raise ActionError(f"HTTP probe failed with statuscode: {response.status}")

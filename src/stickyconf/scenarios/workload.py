@@ -101,7 +101,7 @@ class Manifests:
             pod["imagePullSecrets"] = [{"name": PULL_SECRET}]
         if topology.hold:
             pod["terminationGracePeriodSeconds"] = round(grace)
-            container["lifecycle"]["preStop"]["exec"]["command"][-1] = f"{hold:g}"
+            container["lifecycle"]["preStop"]["httpGet"]["path"] = f"/-/hold?seconds={hold:g}"
         else:
             del container["lifecycle"]
         twins = [_named(copy.deepcopy(service), name) for name in service_names(topology)[1:]]
