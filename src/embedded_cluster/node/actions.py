@@ -12,7 +12,6 @@ import aiohttp
 from embedded_cluster.client import Object
 from embedded_cluster.node.process import Process
 
-
 _NO_LIMIT = aiohttp.ClientTimeout(total=None)  # aiohttp's own would be five minutes: a preStop hook may take longer
 
 
