@@ -114,6 +114,9 @@ class Gateway(Protocol):
     async def pods(self) -> Sequence[str]:
         """Return the names of the replicas' pods, as far as they are known."""
 
+    async def workers(self, replica: str) -> int | None:
+        """Return how many worker processes this replica has; None if it does not say."""
+
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
         """Return an upstream's fields as this replica shows them, or None if it has no such upstream."""
 

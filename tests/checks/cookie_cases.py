@@ -25,10 +25,11 @@ from tests.histories.edits import (
     unconnected,
     unconverged,
     unknown,
+    unsettled,
     without,
     without_cookie,
 )
-from tests.histories.tape import PODS
+from tests.histories.tape import PODS, UPSTREAM
 
 PLAIN = cookie()
 UNDER_A_PATH = cookie(name="shop-session", path="/app")
@@ -85,6 +86,10 @@ CASES = {
         rejects={
             "a first response without it": (edited(PLAIN, nth("visitor", 3), without_cookie()), "0 on exchange #4"),
             "two of them": (edited(PLAIN, nth("visitor", 3), setting("session_id=b; Path=/")), "2 on exchange #4"),
+            "a worker that never acts on the policy": (
+                unsettled(PLAIN, nth("library-jar", 0), UPSTREAM, without_cookie()),
+                "every worker of the gateway to act on it within 0 s / after 10.250 s, exchange #",
+            ),
             "another name": (
                 edited(PLAIN, openings("visitor"), rewriting("session_id", "SESSION_ID")),
                 "0 on exchange",

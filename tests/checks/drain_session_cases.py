@@ -117,7 +117,7 @@ CASES = {
             ),
             "two more within the settling": edited(
                 edited(ON, nth("newcomer", 2, where=between(SHOWN, END)), reaches(VICTIM)),
-                nth("newcomer", 6, where=between(SHOWN, END)),
+                nth("newcomer", 4, where=between(SHOWN, END)),
                 reaches(VICTIM),
             ),
             "weight 0 long before, for a moment": weight_zero_before(ON),

@@ -25,10 +25,11 @@ from tests.histories.edits import (
     told,
     unconverged,
     unknown,
+    unsettled,
     without,
     without_cookie,
 )
-from tests.histories.tape import GATEWAY
+from tests.histories.tape import GATEWAY, UPSTREAM
 
 SPREAD = spread()
 ANNOTATED = annotation()
@@ -216,6 +217,10 @@ CASES = {
         | {
             "a session that strays after it": (edited(ANNOTATED, nth("after", -1), reaches("echo-x")), "to stay there"),
             "a request that fails after it": (edited(ANNOTATED, nth("after", -1), refused), "to be served"),
+            "a worker that never acts on it": (
+                unsettled(ANNOTATED, nth("after", 1), UPSTREAM, without_cookie()),
+                "every worker of the gateway to act on it within",
+            ),
             "no cookie after it": (
                 edited(ANNOTATED, openings("after"), without_cookie()),
                 "to get the cookie session_id once the annotation is set",

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from stickyconf.checks.ending import AGREEING_NEWCOMERS, Ending, everywhere, newcomers, read_ending, residents
+from stickyconf.checks.ending import Ending, everywhere, newcomers, read_ending, residents
 from stickyconf.model import Finding, Happening, History
 from tests.histories import drain
-from tests.histories.conforming import ACTED, GONE, HOLD, RELEASED, REMOVED, SHOWN, SIGTERM, TERMINATING, VICTIM
+from tests.histories.conforming import (
+    ACTED,
+    GONE,
+    HOLD,
+    RELEASED,
+    REMOVED,
+    SETTLED,
+    SHOWN,
+    SIGTERM,
+    TERMINATING,
+    VICTIM,
+)
 from tests.histories.edits import (
     arranged,
     between,
@@ -51,16 +62,14 @@ def test_the_moments_of_a_drain() -> None:
     assert (found.pod, found.acted, found.terminating) == (VICTIM, ACTED, TERMINATING)
     assert (found.sigterm, found.gone, found.removed) == (SIGTERM, GONE, REMOVED)
     assert (found.weight_zero, found.held_until, found.doubts) == (SHOWN, RELEASED, ())
-    fifth = [e for e in newcomers(ON) if e.sent > SHOWN][AGREEING_NEWCOMERS - 1]
-    assert found.settled == fifth.received
-    assert found.has_settled
+    assert (found.settled, found.has_settled) == (SETTLED, True)
 
 
 def test_without_drain_support_a_removal_is_the_change() -> None:
     found = ending(drain(support=False))
 
     assert (found.weight_zero, found.removed) == (None, SHOWN)
-    assert SHOWN < found.settled < SHOWN + 0.5
+    assert (found.settled, found.has_settled) == (SETTLED, True)
 
 
 @pytest.mark.parametrize("by", ["delete", "scale"])
@@ -121,7 +130,7 @@ def test_the_last_replica_counts() -> None:
     assert everywhere(both, VICTIM, ACTED, removed_counts=False) == 2.7
     assert ending(both).weight_zero == 2.7
     assert ending(both).removed == 6.5
-    assert ending(both).settled > 2.7
+    assert ending(both).settled == 2.7 + 1.0
 
 
 @pytest.mark.parametrize(
@@ -156,17 +165,29 @@ def test_a_change_shown_too_late_does_not_postpone_the_judgement() -> None:
     assert not ending(late).has_settled
 
 
-def test_a_new_session_on_the_pod_starts_the_count_of_those_that_agree_anew() -> None:
+def test_what_is_judged_does_not_say_when_the_gateway_had_settled() -> None:
     disagreeing = edited(ON, nth("newcomer", 3, where=between(SHOWN, REMOVED)), reaches(VICTIM))
-    eighth = [e for e in newcomers(ON) if e.sent > SHOWN][3 + AGREEING_NEWCOMERS]
-
-    assert ending(disagreeing).settled == eighth.received
-
-
-def test_too_few_new_sessions_agree_on_nothing() -> None:
     silent = only(ON, every(where=lambda e: e.arm != "newcomer"))
 
-    assert ending(silent).settled == pytest.approx(ACTED + 0.6 * HOLD)
+    assert ending(disagreeing).settled == ending(silent).settled == SETTLED
+
+
+def test_workers_have_their_own_time_once_the_change_is_shown() -> None:
+    never = ending(without(ON, Happening.SETTLED))
+
+    assert (never.settled, never.has_settled) == (SHOWN + 1.0, False)
+
+
+def test_workers_that_take_longer_than_their_time_do_not_postpone_the_judgement() -> None:
+    late = ending(shifted(ON, Happening.SETTLED, 1.5))
+
+    assert (late.settled, late.has_settled) == (SHOWN + 1.0, True)
+
+
+def test_workers_that_had_agreed_before_the_last_replica_showed_the_change_say_nothing() -> None:
+    early = ending(shifted(ON, Happening.SETTLED, -0.4))
+
+    assert (early.settled, early.has_settled) == (SHOWN + 1.0, False)
 
 
 # Who takes part.

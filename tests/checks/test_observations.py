@@ -128,6 +128,7 @@ def test_the_times_of_a_drain_are_counted_from_the_deletion() -> None:
     assert measures(checks.drain_times_observed(drain())) == {
         "deletion seen, after the deletion": 0.05,
         "weight 0 on every replica, after the deletion": 0.3,
+        "every worker, after the deletion": 0.5,
         "last new session on the pod, after the deletion": 0.22,
         "SIGTERM, after the deletion": 3.1,
         "pod gone, after the deletion": 3.7,

@@ -179,6 +179,7 @@ def policies() -> History:
 # The drain's moments, in seconds: deletion asked for, seen, shown at weight 0; released, SIGTERM, gone, removed; the
 # last visits.
 ACTED, TERMINATING, SHOWN, RELEASED, SIGTERM, GONE, REMOVED, END = 2.0, 2.05, 2.3, 4.9, 5.1, 5.7, 5.9, 8.0
+SETTLED = 2.5  # when every worker of the gateway had the change
 VICTIM, SUCCESSOR = "echo-b", "echo-d"
 
 
@@ -225,6 +226,7 @@ def _pod_ends(tape: Tape, support: bool, by: str) -> None:
         tape.event(Happening.TARGET_REMOVED, VICTIM, REMOVED, gateway=GATEWAY)
     else:
         tape.event(Happening.TARGET_REMOVED, VICTIM, SHOWN, gateway=GATEWAY)
+    tape.settles(VICTIM, SETTLED)
     if by == "delete":
         tape.event(Happening.ENDPOINT, SUCCESSOR, SHOWN + 0.3, ready="true", serving="true", terminating="false")
         tape.shows_targets(SHOWN + 0.4, echo_d=1)

@@ -204,3 +204,18 @@ def planned(history: History, **plan: float) -> History:
 def unconverged(history: History) -> History:
     """Let a change never have arrived on the gateway."""
     return plus(history, Happening.UNCONVERGED, "httproute.sticky.echo.0", 0.05, budget="programmed", last="nothing")
+
+
+def unsettled(history: History, pick: Pick, subject: str, *changes: Change, asked: str = "act on it") -> History:
+    """Let an exchange be one that a worker answered which was still behind when it had had all its time."""
+    [late] = pick(history)
+    history = edited(history, lambda _: [late], having(arm="probe"), *changes)
+    return without_agreement(history, subject, late.received, asked=asked, request=late.request_id)
+
+
+def without_agreement(
+    history: History, subject: str, when: float, *, asked: str = "act on it", request: str = ""
+) -> History:
+    """Let so many connections in a row not have agreed; without a request, for another reason than a worker behind."""
+    detail = {"workers": "4", "connections": "75", "seconds": "10.250", "last": "0 of 75 connections in row 9"}
+    return plus(history, Happening.UNSETTLED, subject, when, asked=asked, request=request, **detail)

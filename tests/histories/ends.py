@@ -35,6 +35,7 @@ def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: i
         conditions = {"ready": ready, "serving": "true", "terminating": "true"}
         tape.event(Happening.ENDPOINT, VICTIM, TERMINATING, service=f"echo-{number}", **conditions)
     tape.shows_targets(SHOWN, echo_b=0)
+    tape.settles(VICTIM, SHOWN + 0.1)
     tape.rotation = ["echo-a", "echo-c"]
     tape.plan |= {"newcomer.sessions": 250, "newcomer.requests": 1}
     for number in range(250):

@@ -177,6 +177,12 @@ class Tape:
             pod = name.replace("_", "-")
             self.event(Happening.TARGET, pod, when, gateway=GATEWAY, weight=str(weight), address=ADDRESSES[pod])
 
+    def settles(self, subject: str, when: float, asked: str = "place no new session on it", workers: int = 1) -> None:
+        """Let every worker of the gateway have shown a behaviour at this moment."""
+        self.plan |= {"gateway.workers": workers, "workers.seconds": 1.0}
+        detail = {"asked": asked, "workers": str(workers), "connections": "75", "seconds": "0.100"}
+        self.event(Happening.SETTLED, subject, when, **detail)
+
     def history(self) -> History:
         """Return what was taken down: exchanges by the time they were sent, and each in the log of its pod."""
         ordered = sorted(self.exchanges, key=lambda exchange: exchange.sent)

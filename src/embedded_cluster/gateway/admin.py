@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import logging
+import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
@@ -129,6 +130,7 @@ class _AdminApi:
                 "data_plane": {"name": node.plane.name, "version": node.plane.version},
                 "hostname": socket.gethostname(),
                 "node_id": node.id,
+                "pids": {"master": os.getpid(), "workers": list(node.plane.workers)},
                 "plugins": {"available_on_server": {}, "enabled_in_cluster": []},
                 "configuration": {
                     "database": "off",

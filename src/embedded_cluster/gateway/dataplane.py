@@ -31,6 +31,10 @@ class DataPlane(Protocol):
     def version(self) -> str:
         """The version that runs; "" before the start."""
 
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The ids of the processes that take new connections, of which Kong has several; none before the start."""
+
     async def start(self) -> None:
         """Start the process, and return once it serves the empty configuration.
 

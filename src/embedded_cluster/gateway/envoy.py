@@ -81,6 +81,11 @@ class Envoy:
         self._writes = 0
         self.version = ""
 
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The id of the process."""
+        return (self._process.pid,) if self._process else ()
+
     async def start(self) -> None:
         """Start the process and return once it serves the empty configuration.
 

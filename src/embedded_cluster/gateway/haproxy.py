@@ -63,6 +63,11 @@ class HAProxy:
         self._counted = Traffic(0, 0, 0, 0)  # by the predecessors
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The id of the process that takes new connections."""
+        return (self._running.process.pid,) if self._running else ()
+
     async def start(self) -> None:
         """Start the process and return once it serves the empty configuration.
 

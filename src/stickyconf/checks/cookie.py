@@ -17,6 +17,8 @@ from stickyconf.checks.evidence import (
     lone_refusal,
     opener,
     pods_reached,
+    settling_measures,
+    stale_workers,
     unconverged,
     unknown_outcomes,
 )
@@ -32,9 +34,16 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 @check("CKE-01", arms=("visitor",))
 def first_response_sets_one_cookie(history: History) -> Ruling:
-    """The response to a request without the cookie carries exactly one Set-Cookie of the configured name."""
+    """The response to a request without the cookie carries exactly one Set-Cookie of the configured name.
+
+    A worker of the gateway that does not act on the policy within its budget violates, too.
+    """
     firsts = _first_answers(history, "visitor")
-    evidence = Evidence(doubts=_doubts(history, "visitor"), measures=[Measure("first responses", len(firsts))])
+    evidence = Evidence(
+        stale_workers(history).violations,
+        _doubts(history, "visitor"),
+        [Measure("first responses", len(firsts)), *settling_measures(history)],
+    )
     for exchange in firsts:
         count = len(_issued(exchange, history))
         if count != 1:

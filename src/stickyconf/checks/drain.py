@@ -18,7 +18,7 @@ TRAFFIC = ("resident", "newcomer", "in-flight")
 """The arms of a drain. What probed the gateway before it, while it was still being set up, is no part of it."""
 
 
-@check("DRN-01", "DRN-12", arms=("resident", "newcomer"))
+@check("DRN-01", "DRN-12", arms=("resident",))
 def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
     """Drain on: a session pinned to the terminating pod is served by it as long as preStop holds.
 
@@ -244,7 +244,7 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
 
 @check("DRN-14", arms=("newcomer",))
 def drain_times_observed(history: History) -> Ruling:
-    """Record how long after the deletion things happened: weight 0, last new session on the pod, SIGTERM, removal."""
+    """Record how long after the deletion weight 0, every worker, last new session there, SIGTERM, removal were seen."""
     ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
@@ -254,6 +254,7 @@ def drain_times_observed(history: History) -> Ruling:
     moments = {
         "deletion seen": ending.terminating,
         "weight 0 on every replica": ending.weight_zero,
+        "every worker": ending.settled if ending.has_settled else None,
         "last new session on the pod": max(placed, default=None),
         "SIGTERM": ending.sigterm,
         "pod gone": ending.gone,

@@ -1,7 +1,7 @@
 """How one pod ended, read from a history: the moments every drain requirement refers to.
 
     acted            terminating   settled                 held_until  sigterm      gone, removed
-      | request sent   | seen        | the gateway has it    | released | log line     |
+      | request sent   | seen        | every worker has it   | released | log line     |
       |----------------|-------------|----- steady drain ----| the last moment at which preStop certainly holds
 
 ``acted`` is recorded before the deletion is asked for, so preStop cannot have begun earlier. ``held_until`` is recorded
@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from stickyconf.checks.evidence import Evidence, unconverged
 from stickyconf.model import Exchange, Finding, Happening, History, Sessions
 
-AGREEING_NEWCOMERS = 5
-"""New sessions in a row that must avoid the pod before the change counts as arrived on every worker."""
-
 LATEST_SETTLING = 0.6
-"""The share of the hold within which the gateway must have settled, if the plan names no time for it."""
+"""The share of the hold within which the gateway must show the change, if the plan names no time for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The moments of one pod's end, in seconds on the history's clock; None for what was not seen.
 
-    ``settled`` is when the gateway had the change, or if it was never seen to (``has_settled`` is False then), the end
-    of the time that it had for that.
+    ``settled`` is when every worker of the gateway had the change, as connections of their own had shown, or if that
+    was never seen (``has_settled`` is False then), the end of the time that the gateway had for it. ``due`` is the end
+    of the time that its Admin APIs had to show it.
     """
 
     pod: str
@@ -37,6 +35,7 @@ class Ending:
     held_until: float
     settled: float
     has_settled: bool
+    due: float
     weight_zero: float | None
     removed: float | None
     sigterm: float | None
@@ -83,6 +82,7 @@ def read_ending(history: History) -> Ending | Finding:
         held_until=until if ended is None else min(until, ended),
         settled=settled,
         has_settled=has_settled,
+        due=acted + settling,
         weight_zero=everywhere(history, pod, acted, removed_counts=False),
         removed=_removed_everywhere(history, pod, acted),
         sigterm=sigterm,
@@ -128,21 +128,18 @@ def residents(history: History, *, on: str | None = None, not_on: str | None = N
     }
 
 
-def _settled(history: History, pod: str, acted: float, latest: float) -> tuple[float, bool]:
-    """Return when the change had arrived: on every Admin API, then on so many new sessions; and whether it had.
+def _settled(history: History, pod: str, acted: float, due: float) -> tuple[float, bool]:
+    """Return when the change had arrived: on every Admin API, then on every worker; and whether it had.
 
-    One that has not arrived by ``latest`` still counts from then on.
+    The Admin APIs have until ``due`` to show it, the workers as long as was planned after that. One that has not
+    arrived by then still counts from then on.
     """
     shown = everywhere(history, pod, acted, removed_counts=True)
-    if shown is None:
-        return latest, False
-    agreeing = 0
-    for exchange in newcomers(history):
-        if exchange.sent > shown:
-            agreeing = 0 if exchange.pod == pod else agreeing + 1
-            if agreeing == AGREEING_NEWCOMERS:
-                return min(exchange.received, latest), exchange.received <= latest
-    return latest, False
+    if shown is None or shown > due:
+        return due, False
+    latest = shown + history.setup.plan.get("workers.seconds", 0.0)
+    arrived = [event.when for event in history.happened(Happening.SETTLED, pod) if event.when > shown]
+    return min(arrived[0], latest) if arrived else latest, bool(arrived)
 
 
 def _removed_everywhere(history: History, pod: str, since: float) -> float | None:

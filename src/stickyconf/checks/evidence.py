@@ -81,6 +81,35 @@ def unconverged(history: History) -> list[Finding]:
     ]
 
 
+def stale_workers(history: History, subject: str = "") -> Evidence:
+    """Return what was seen of gateway workers that did not act on a change within the budget ``workers``.
+
+    A violation is a new session that shows it although the budget was used up when it was opened; a doubt that the
+    connections which had to agree did not for another reason. Of one subject only, a pod or an upstream, if given.
+    """
+    evidence, by_id = Evidence(), {exchange.request_id: exchange for exchange in history.exchanges}
+    for event in history.happened(Happening.UNSETTLED):
+        if subject and event.subject != subject:
+            continue
+        within = history.setup.plan.get("workers.seconds", 0.0)
+        expected = f"every worker of the gateway to {event.detail['asked']} within {within:g} s"
+        behind = by_id.get(event.detail["request"])
+        if behind and behind.pod:
+            evidence.violations.append(
+                Finding(expected, f"after {event.detail['seconds']} s, {behind.told()}", (behind.seq,))
+            )
+        else:
+            actual = f"{event.detail['connections']} new connections in a row did not; {event.detail['last']}"
+            evidence.doubts.append(Finding(expected, actual))
+    return evidence
+
+
+def settling_measures(history: History) -> list[Measure]:
+    """Return how long the gateway's workers took for each change, once its Admin APIs showed it, the longest of all."""
+    took = [float(event.detail["seconds"]) for event in history.happened(Happening.SETTLED)]
+    return [Measure("until every worker acted on a change, the longest", max(took), "s")] if took else []
+
+
 def incomplete(history: History, arms: Sequence[str]) -> list[Finding]:
     """Return a doubt for each arm in which pods served fewer requests than were planned beforehand."""
     doubts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers
-from stickyconf.checks.evidence import Evidence
+from stickyconf.checks.evidence import Evidence, stale_workers
 from stickyconf.model import Finding, Happening, History, Measure, Ruling
 from stickyconf.stats import OutOfRotation
 
@@ -27,6 +27,9 @@ def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_lea
         if ending.has_settled
         else f"the {ending.settled - ending.acted:.1f} s that the gateway has for the change: it never settled"
     )
+    behind = stale_workers(history, ending.pod)
+    evidence.violations += behind.violations
+    evidence.doubts += behind.doubts
     evidence.violations += [
         Finding(
             f"no new session on {ending.pod} once it is out of the rotation",

@@ -15,6 +15,8 @@ from stickyconf.checks.evidence import (
     judge_staying,
     pods_reached,
     served_sessions,
+    settling_measures,
+    stale_workers,
     tested_too_little,
     unconverged,
     unknown_outcomes,
@@ -101,10 +103,14 @@ def without_policy_traffic_is_unsticky(history: History, design: Spread) -> Ruli
 
 @check("API-09", arms=("before", "after"), design=Spread(alpha=1e-7))
 def annotation_switches_stickiness_on(history: History, design: Spread) -> Ruling:
-    """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed."""
+    """The annotation on the Service makes the difference: unsticky before it, sticky after it, nothing else changed.
+
+    A worker of the gateway that does not act on it within its budget violates, too.
+    """
     evidence, after = unsticky_traffic(history, "before", design), _arm(history, "after")
     sessions = history.sessions("after")
     judge_staying(history, sessions, evidence)
+    evidence.violations += stale_workers(history).violations
     for session, exchanges in sessions.items():
         answer = exchanges[0].answer
         if answer and exchanges[0].pod and not answer.set_cookies(history.setup.cookie):
@@ -116,7 +122,7 @@ def annotation_switches_stickiness_on(history: History, design: Spread) -> Rulin
                 )
             )
     evidence.doubts += [*after.doubts, *tested_too_little(history, ["after"]), *_annotated_between(history)]
-    evidence.measures += after.measures
+    evidence.measures += [*after.measures, *settling_measures(history)]
     return evidence.ruling()
 
 

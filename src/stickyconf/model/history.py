@@ -52,6 +52,9 @@ class Happening(StrEnum):
     # How waiting ended.
     CONVERGED = "converged"
     UNCONVERGED = "unconverged"  # detail: budget, last (what was seen last)
+    # How asking every worker of the gateway ended; detail: asked, workers, connections, seconds since it began.
+    SETTLED = "settled"
+    UNSETTLED = "unsettled"  # detail also: last (what was seen last), request (id of one after the budget that differs)
     # What cannot be looked at here.
     UNSUPPORTED = "unsupported"  # subject: capability; detail: reason
 

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 from typing import Literal
 
-from stickyconf.checks.ending import AGREEING_NEWCOMERS
 from stickyconf.model import Exchange
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
@@ -39,7 +38,7 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
 
     async def play(stage: Stage) -> None:
         victim = any_pod(stage) if by == "delete" else ""
-        needed = reach_sample_size(len(stage.pods) + 1, MISSED) + 2 * AGREEING_NEWCOMERS
+        needed = reach_sample_size(len(stage.pods) + 1, MISSED)
         stage.recorder.plan |= {"newcomer.beat": NEWCOMER_BEAT, "newcomer.sessions": needed}
         stage.observers.watch_cluster()
         stage.observers.poll_targets(stage.gateways)
@@ -73,8 +72,7 @@ def drain_under_a_rush(*, sessions: int) -> Scenario:
         stage.observers.poll_targets(stage.gateways)
         await delete_pod(stage, any_pod(stage))
         victims = await settled(stage)
-        # Those that show the change to have arrived, and those under way meanwhile, are no part of what is judged.
-        await visit("newcomer", sessions=sessions + 4 * AGREEING_NEWCOMERS, requests=1, cookies="discard")(stage)
+        await visit("newcomer", sessions=sessions, requests=1, cookies="discard")(stage)
         await stage.release(victims)
         await gone(stage, victims)
 

@@ -7,6 +7,7 @@ import random
 
 from stickyconf.model import Happening
 from stickyconf.ports import POD
+from stickyconf.scenarios.settling import Asked
 from stickyconf.scenarios.stage import Stage
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
@@ -33,7 +34,8 @@ async def scale(stage: Stage, replicas: int) -> None:
 
 
 async def settled(stage: Stage) -> list[str]:
-    """Return the terminating pods once every gateway replica shows them at weight 0, or no longer.
+    """Return the terminating pods once every gateway replica shows them at weight 0, or no longer, and every worker
+    places new sessions elsewhere.
 
     A gateway that never does is not our failure: what was seen is recorded, and judged after the same time.
     """
@@ -52,8 +54,15 @@ async def settled(stage: Stage) -> list[str]:
         await stage.waiter.until(
             "the gateway to drain the pod", "drain_converged", still_weighted, lambda left: not left
         )
+        for pod in victims:
+            await stage.settled(_placed_elsewhere(pod, len(stage.pods) + 1))
     await stage.look()
     return victims
+
+
+def _placed_elsewhere(pod: str, pods: int) -> Asked:
+    """Return what every worker of the gateway does once a pod drains; one that is behind deals to so many pods."""
+    return Asked(f"place no new session on {pod}", pod, lambda one: one.pod not in (None, pod), shows=1 / pods)
 
 
 async def gone(stage: Stage, pods: list[str]) -> None:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import stickyconf
-from stickyconf.model import Happening, History, Setup
+from stickyconf.model import Exchange, Happening, History, Setup
 from stickyconf.ports import POD, HarnessError, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.pods import ready_pods
 from stickyconf.scenarios.recorder import Recorder
+from stickyconf.scenarios.settling import ASSUMED_WORKERS, PROBE, Asked, Settling
 from stickyconf.scenarios.workload import ECHO_PORT, SERVICE, Manifests, Policy, Topology, upstream_name
 from stickyconf.wait import Waiter, WaitFailed
 
@@ -37,17 +38,15 @@ HARMS = frozenset(
 )
 """What may have made requests fail or stray."""
 
-AGREEING_CONNECTIONS = 5
-"""Fresh connections in a row that must reach a pod before a change counts as arrived on every worker."""
-
 
 @dataclass
 class Stage:
     """Where a scenario plays.
 
     ``pods`` are the pods that are ready now, name -> "ip:port"; ``first_pods`` are the names of those that were ready
-    when the experiment began. ``drain``: whether drain support is on; None if that is not known. ``refused`` is what
-    the API server said of the case's policy if it did not admit it.
+    when the experiment began. ``workers`` is how many worker processes the gateway's replicas have in all. ``drain``:
+    whether drain support is on; None if that is not known. ``refused`` is what the API server said of the case's policy
+    if it did not admit it.
     """
 
     name: str
@@ -63,6 +62,7 @@ class Stage:
     pods: dict[str, str] = field(default_factory=dict)
     first_pods: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
+    workers: int = 1
     refused: str = ""
 
     def __post_init__(self) -> None:
@@ -158,8 +158,9 @@ class Stage:
         pods: Mapping[str, str] | None = None,
         policy: Policy | None = None,
     ) -> bool:
-        """Wait until every gateway replica shows an upstream as asked and fresh connections to a host reach pods.
+        """Wait until every gateway replica shows an upstream as asked, and every worker acts on it.
 
+        A worker does if new sessions reach a pod and get the policy's cookie; without the policy, if they get none.
         What is not given is the case's own. ``pods`` are those behind the upstream, name -> "ip:port". What was seen is
         recorded, converged or not: a gateway that never gets there is a finding, not our failure.
         """
@@ -172,6 +173,8 @@ class Stage:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
         if not watched:
             self.observers.watch_gateway(await self.target.gateway.pods())
+        told = [await self.target.gateway.workers(replica) for replica in self.gateways]
+        self.workers = sum(one or ASSUMED_WORKERS for one in told)
         if self.refused:
             self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
             return False
@@ -183,21 +186,32 @@ class Stage:
             shown = await self.waiter.until(
                 f"{name} on {len(self.gateways)} gateway replica(s)", "programmed", lambda: self._shown(name), as_asked
             )
-            path = (policy or self.policy).cookie_path
-            await self.waiter.until(
-                f"{AGREEING_CONNECTIONS} fresh connections to {host}",
-                "programmed",
-                lambda: self._probe(host, path),
-                bool,
-            )
         except WaitFailed as failure:
             self._record_shown(name, await self._shown(name))
             self.recorder.event(Happening.UNCONVERGED, name, budget=failure.budget, last=failure.last)
             return False
         self._record_shown(name, shown)
         self.observers.watch_cluster()  # until now pods were still on their way to be ready
+        if not await self.settled(_cookie_set(name, policy or self.policy, sticky), host, policy):
+            last = self.recorder.events(Happening.UNSETTLED, name)[-1].detail["last"]
+            self.recorder.event(Happening.UNCONVERGED, name, budget="workers", last=last)
+            return False
         self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
+
+    async def settled(self, asked: Asked, host: str = "", policy: Policy | None = None) -> bool:
+        """Wait until every worker of the gateway shows a behaviour, and record whether they did.
+
+        New sessions at a host name show it, under the path of a policy's cookie; the case's own if none are given.
+        """
+        settling = Settling(
+            self.recorder,
+            self.waiter,
+            self.workers,
+            lambda: self.client(PROBE, fresh=True, keeps=False, host=host),
+            (policy or self.policy).cookie_path,
+        )
+        return await settling.settled(asked)
 
     async def _shown(self, name: str) -> dict[str, Shown]:
         gateway = self.target.gateway
@@ -222,11 +236,6 @@ class Stage:
         """Record what a gateway replica shows of an upstream; None if it shows none."""
         shown = json.dumps(upstream, sort_keys=True)
         self.recorder.event(Happening.UPSTREAM, name, gateway=replica, upstream=shown)
-
-    async def _probe(self, host: str, path: str) -> bool:
-        """Say whether so many fresh connections in a row were all served by a pod."""
-        async with self.client("probe", fresh=True, keeps=False, host=host) as client:
-            return all([(await client.get(path)).pod is not None for _ in range(AGREEING_CONNECTIONS)])
 
     async def release(self, pods: Iterable[str]) -> None:
         """Let preStop of these pods return. Recorded before it is asked for: until then the pods certainly serve."""
@@ -295,6 +304,17 @@ class Stage:
             plan=dict(self.recorder.plan),
             lateness=self.recorder.lateness,
         )
+
+
+def _cookie_set(upstream: str, policy: Policy, sticky: bool) -> Asked:
+    """Return what every worker of the gateway shows once it has the policy, or while there is none."""
+
+    def agrees(exchange: Exchange) -> bool:
+        issued = exchange.answer.set_cookies(policy.cookie) if exchange.answer else ()
+        return exchange.pod is not None and bool(issued) is sticky
+
+    what = f"set the cookie {policy.cookie} for a new session" if sticky else f"set no cookie {policy.cookie}"
+    return Asked(what, upstream, agrees)
 
 
 def _fields(policy: Policy) -> dict[str, str]:

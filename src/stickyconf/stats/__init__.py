@@ -5,6 +5,8 @@ from stickyconf.stats.designs import (
     FLOODED,
     MISSED,
     POWER,
+    SETTLING_ALPHA,
+    SETTLINGS_ALPHA,
     STARVED,
     Design,
     Figures,
@@ -16,6 +18,7 @@ from stickyconf.stats.designs import (
     Spread,
 )
 from stickyconf.stats.exact import (
+    FEWEST_AGREEING,
     CountTest,
     ShareTest,
     count_test,
@@ -25,15 +28,19 @@ from stickyconf.stats.exact import (
     share_sample_size,
     share_test,
     smallest_deviations,
+    stale_worker_sample_size,
     unseen_probability,
     witness_sample_size,
 )
 
 __all__ = [
     "FALSE_ALARM_BUDGET",
+    "FEWEST_AGREEING",
     "FLOODED",
     "MISSED",
     "POWER",
+    "SETTLINGS_ALPHA",
+    "SETTLING_ALPHA",
     "STARVED",
     "CountTest",
     "Design",
@@ -52,6 +59,7 @@ __all__ = [
     "share_sample_size",
     "share_test",
     "smallest_deviations",
+    "stale_worker_sample_size",
     "unseen_probability",
     "witness_sample_size",
 ]

@@ -23,6 +23,12 @@ FALSE_ALARM_BUDGET = 1e-6
 An "always" requirement has no false alarm: one violation is a fact, whatever the chance.
 """
 
+SETTLING_ALPHA = 1e-9
+"""The probability with which one wait for every worker of the gateway may end although one is still behind."""
+
+SETTLINGS_ALPHA = 2e-7
+"""What of the budget is for all such waits of a run, 200 at the most."""
+
 STARVED = 0.25
 """A deviation that share tests are asked to show: a pod that gets this part of what its weight makes."""
 

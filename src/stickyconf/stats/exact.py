@@ -35,6 +35,26 @@ def witness_sample_size(rate: float, miss: float) -> int:
     return math.ceil(math.log(miss) / math.log1p(-rate))
 
 
+FEWEST_AGREEING = 5
+"""Connections that must agree even if one would show a stale worker: one worker there may be, and it may be new."""
+
+
+def stale_worker_sample_size(workers: int, alpha: float, *, shows: float = 1.0, row: int = 1) -> int:
+    """Return how many fresh connections have to agree in a row, so that none of ``workers`` workers is stale.
+
+    A connection falls on a worker by chance, and a stale one shows what it is with the probability ``shows``. A row
+    that a stale worker has broken is begun anew: the ``row``-th may be wrong with a probability of
+    alpha / (row (row + 1)), so that all together, however many, are wrong with a probability of ``alpha`` at the most.
+    """
+    _check_probability(alpha)
+    if workers < 1 or row < 1 or not 0 < shows <= 1:
+        raise ValueError(f"{workers} workers, row {row} and a share of {shows} make no experiment")
+    rate = shows / workers
+    if rate == 1:
+        return FEWEST_AGREEING
+    return max(FEWEST_AGREEING, witness_sample_size(rate, alpha / (row * (row + 1))))
+
+
 def unseen_probability(samples: int, rate: float) -> float:
     """Return the probability that a fault of this ``rate`` stays unseen in ``samples`` requests."""
     return float((1 - rate) ** samples)

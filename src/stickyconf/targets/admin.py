@@ -87,6 +87,18 @@ class AdminApi:
         """Return the Admin API's root: version and settings."""
         return await self._get(replica, "/") or {}
 
+    async def workers(self, replica: str) -> int | None:
+        """Return how many worker processes this replica has; None if it does not say.
+
+        Kong lists their ids, and if not those, its setting nginx_worker_processes, which may also be "auto".
+        """
+        information = await self.information(replica)
+        running = (information.get("pids") or {}).get("workers")
+        if isinstance(running, list) and running:
+            return len(running)
+        told = str((information.get("configuration") or {}).get("nginx_worker_processes", ""))
+        return int(told) if told.isdecimal() and int(told) else None
+
     async def upstream(self, replica: str, name: str) -> dict[str, Any] | None:
         """Return an upstream's fields as this replica shows them, or None if it has no such upstream."""
         return await self._get(replica, f"/upstreams/{name}")

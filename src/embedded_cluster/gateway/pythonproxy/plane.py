@@ -37,6 +37,11 @@ class PythonProxy:
         self._said = ""
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The id of the process."""
+        return (self._process.pid,) if self._process else ()
+
     async def start(self) -> None:
         """Start the process and return once it serves the empty configuration.
 

@@ -35,7 +35,12 @@ STOP_SECONDS = 20.0
 LIMIT_SECONDS = 600.0
 """How long one suite run may take before it counts as hung."""
 
-_SHORTENED = {"programmed": 10, "drain_converged": 5, "drained": 15}  # each takes a conforming cluster 0.3 to 3 s
+_SHORTENED = {
+    "programmed": 10,
+    "workers": 3,
+    "drain_converged": 5,
+    "drained": 15,
+}  # each takes a conforming cluster 0.3 to 3 s
 FASTER = tuple(word for name, seconds in _SHORTENED.items() for word in ("--budget", f"{name}={seconds}"))
 """Many faults are that something never happens, and it is waited for several times a run."""
 

@@ -136,6 +136,10 @@ def _said(event: Event) -> tuple[str, str]:
             return "converged", kind
         case Happening.UNCONVERGED:
             return f"not converged within {detail.get('budget')}", "bad"
+        case Happening.SETTLED:
+            return "every worker", kind
+        case Happening.UNSETTLED:
+            return "not every worker", "bad"
         case Happening.CLUSTER_EVENT:
             return f"event {detail.get('reason')}", kind
         case Happening.CHANGED:
