@@ -4,7 +4,7 @@ from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology
 from stickyconf.scenarios.cookies import ask_for_every_status, let_the_application_set_cookies, use_a_library_jar
-from stickyconf.scenarios.visits import visit
+from stickyconf.scenarios.visits import alternate, visit
 
 history = recorded(
     "cookie",
@@ -14,10 +14,12 @@ history = recorded(
     ask_for_every_status(sessions=4),
 )
 
+# 13: no multiple of 3, so that clients dealt in turn would not come back to their pods.
 under_a_path = recorded(
     "cookie-path",
     visit("visitor", sessions=20, requests=3, path="/app/page"),
     use_a_library_jar(sessions=5),
+    alternate(sessions=13, rounds=4, paths=("/app/page", "/favicon.ico")),
     topology=Topology(policy=Policy(cookie="shop-session", cookie_path="/app")),
 )
 
@@ -80,3 +82,9 @@ def test_cookie_is_set_on_every_status(history, judge):
 def test_value_format_is_observed(history, judge):
     """What the value looks like, what it identifies, and whether it discloses a pod's address."""
     judge(checks.value_format_observed, history)
+
+
+@requirement("AFF-08")
+def test_there_is_no_affinity_outside_the_path(under_a_path, judge):
+    """Clients that ask in turn inside and outside cookiePath keep their pods inside, and are spread outside."""
+    judge(checks.path_bounds_affinity, under_a_path)

@@ -12,6 +12,7 @@ from tests.histories.conforming import RELEASED, SHOWN, VICTIM
 from tests.histories.ends import grown
 from tests.histories.pages import served
 from tests.histories.rush import rush
+from tests.histories.wandering import wandering
 
 Counts = tuple[int, ...]
 
@@ -94,6 +95,13 @@ def strayed(history: History, pick: edits.Pick, count: int, pod: str = "") -> Hi
         wrong = pod or ("echo-a" if exchange.pod != "echo-a" else "echo-b")
         history = edits.edited(history, lambda _, one=exchange: [one], edits.reaches(wrong))
     return history
+
+
+def outside_the_path(counts: Counts) -> History:
+    """Two sessions, each on a pod of its own; chance has put what is asked outside."""
+    outside = shuffled(counts)
+    order = [0, 1, *outside]
+    return wandering(in_order(order), sessions=2, outside=len(outside))
 
 
 def page_without_cookie(counts: Counts) -> History:

@@ -159,3 +159,19 @@ async def open_sessions(
         if pod is not None:
             held.setdefault(pod, []).append(client)
     return held
+
+
+def alternate(arm: str = "alternating", *, sessions: int, rounds: int, paths: tuple[str, str]) -> Scenario:
+    """Let each client ask for these two paths in turn, so many times."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": len(paths) * rounds}
+
+        async def one() -> None:
+            async with stage.client(arm) as client:
+                for path in paths * rounds:
+                    await client.get(path)
+
+        await asyncio.gather(*(one() for _ in range(sessions)))
+
+    return play

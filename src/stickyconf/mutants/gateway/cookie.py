@@ -62,6 +62,19 @@ function envoy_on_response(handle)
 end
 """
 
+_ON_ANY_PATH = """
+function envoy_on_request(handle)
+  note(handle, handle:headers():get(":path"))
+end
+
+function envoy_on_response(handle)
+  if noted(handle):sub(1, #PATH) ~= PATH then
+    set_session_cookie(handle:headers(), READY[math.random(#READY)])
+    mark(handle)
+  end
+end
+"""
+
 
 @mutant(at="gateway", source="KIC#7654", caught_by=("CKE-01", "CKE-09", "DOC-01", "DOC-02"), failure_mode=1)
 def never_sets_the_cookie(xds: Xds, kong: Kong) -> Xds:
@@ -121,6 +134,12 @@ def sets_a_wrong_path(xds: Xds, kong: Kong) -> Xds:
 def takes_the_path_from_the_request(xds: Xds, kong: Kong) -> Xds:
     """The session cookie's Path is the directory of the request's path, whatever is configured."""
     return in_lua(xds, "takes_the_path_from_the_request", _DEFAULT_PATH)
+
+
+@mutant(at="gateway", source="EN#19655", caught_by=("AFF-08",), failure_mode=32)
+def mints_outside_the_path(xds: Xds, kong: Kong) -> Xds:
+    """A response to a request outside cookiePath begins a session too, in place of the one that the client has."""
+    return in_lua(xds, "mints_outside_the_path", _ON_ANY_PATH)
 
 
 @mutant(at="gateway", source="EN#26347", caught_by=("CKE-03",), failure_mode=35)
