@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of replicas")
     return number
+
+
+def _release(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+){1,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no release, such as 3.10.0")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -76,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--drain-support", action="store_true", help="start the controller with drain support on")
     up.add_argument(
         "--gateway", choices=PLANES, default="envoy", help="what moves the gateway's requests (default: %(default)s)"
+    )
+    up.add_argument(
+        "--gateway-version",
+        type=_release,
+        default="",
+        metavar="X.Y.Z",
+        help="the release of Kong Gateway that the stand-in says it is; before 3.11 it has no sticky sessions",
     )
     up.add_argument("--gateway-replicas", type=_positive, default=1, metavar="N", help="default: %(default)s")
     up.add_argument(
@@ -126,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
             node_pace=options.node_pace,
             drain_support=options.drain_support,
             gateway=options.gateway,
+            gateway_version=options.gateway_version,
             gateway_replicas=options.gateway_replicas,
             hooks=dict(options.hook),
             as_json=options.json,

@@ -25,6 +25,8 @@ class Overrides:
     drain_support: bool
     gateway: str
     """The gateway's data plane: envoy, haproxy or python."""
+    gateway_version: str
+    """The release of Kong Gateway that the stand-in says it is; "" for its own choice."""
     gateway_replicas: int
     hooks: Mapping[str, str]
     ports: Mapping[str, int]
@@ -77,6 +79,7 @@ class Overrides:
             container,
             {
                 "EMBEDDED_DATA_PLANE": self.gateway,
+                "EMBEDDED_GATEWAY_VERSION": self.gateway_version,
                 "EMBEDDED_HOOK": self.hooks.get("gateway", ""),
                 "KONG_PROXY_LISTEN": f"$(POD_IP):{self.ports['proxy']}",
                 "KONG_ADMIN_LISTEN": admin,

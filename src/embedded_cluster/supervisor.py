@@ -39,6 +39,7 @@ class Options:
     sync_period: float
     drain_support: bool
     gateway: str
+    gateway_version: str
     gateway_replicas: int
     hooks: Mapping[str, str]
     as_json: bool
@@ -279,6 +280,7 @@ class Cluster:
                     sync_period=options.sync_period,
                     drain_support=options.drain_support,
                     gateway=options.gateway,
+                    gateway_version=options.gateway_version,
                     gateway_replicas=options.gateway_replicas,
                     hooks=options.hooks,
                     ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},

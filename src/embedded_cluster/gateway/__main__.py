@@ -2,7 +2,7 @@
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
 ``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
-(envoy, haproxy or python; default: envoy) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+(envoy, haproxy or python; default: envoy), by ``EMBEDDED_GATEWAY_VERSION`` (default: see `admin.VERSION`) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from pathlib import Path
 from aiohttp import web
 
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
-from embedded_cluster.gateway.admin import Node, admin_app, status_app
+from embedded_cluster.gateway.admin import VERSION, Node, admin_app, status_app
 from embedded_cluster.gateway.dataplane import DataPlane
 from embedded_cluster.gateway.planes import PLANES
 from embedded_cluster.gateway.xds import Hook
@@ -40,6 +40,7 @@ class Settings:
     status: Address
     plane: str
     hook: Hook | None
+    version: str = VERSION
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -59,13 +60,14 @@ class Settings:
             status=listen("KONG_STATUS_LISTEN", "127.0.0.1:8100"),
             plane=plane,
             hook=hook,
+            version=environ.get("EMBEDDED_GATEWAY_VERSION") or VERSION,
         )
 
 
 async def serve(settings: Settings, directory: Path) -> int:
     """Run a gateway with its data plane in *directory*, which is its own; return the exit status."""
     plane = PLANES[settings.plane].make(settings.proxy, directory, settings.hook)
-    node = Node(plane, settings.proxy, settings.admin)
+    node = Node(plane, settings.proxy, settings.admin, settings.version)
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

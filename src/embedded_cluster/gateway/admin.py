@@ -32,8 +32,9 @@ from embedded_cluster.gateway.entities import Entity
 
 log = logging.getLogger(__name__)
 
-# The Kong release whose contract this gateway serves. Clients read the numbers; people read the rest.
-VERSION = "3.11.0.0-embedded"
+# The Kong release whose contract this gateway serves, if it is told no other. Clients read the numbers.
+VERSION = "3.11.0.0"
+STICKY_SINCE = (3, 11)
 # A Kong in a pod listens on all of its addresses, and KIC wants all replicas to say the same.
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - said, not done
 # Where the Admin API lists what a configuration may hold and this gateway only keeps. A KIC that starts asks for all of
@@ -64,14 +65,20 @@ _MOST_BYTES = 64 * 1024**2
 
 @dataclass
 class Node:
-    """One gateway: its data plane, where it listens, and the configuration in force."""
+    """One gateway: its data plane, where it listens, its release, and the configuration in force."""
 
     plane: DataPlane
     proxy: Address
     admin: tuple[Listener, ...]
+    version: str = VERSION
     declaration: Declaration = EMPTY
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def sticky_sessions(self) -> bool:
+        """Whether the release has the algorithm."""
+        return tuple(int(number) for number in self.version.split(".")[:2]) >= STICKY_SINCE
 
 
 def admin_app(node: Node) -> web.Application:
@@ -124,7 +131,7 @@ class _AdminApi:
         node = self._node
         return web.json_response(
             {
-                "version": VERSION,
+                "version": f"{node.version}-embedded",
                 "tagline": "The embedded stand-in for Kong Gateway",
                 "edition": "embedded",
                 "data_plane": {"name": node.plane.name, "version": node.plane.version},
@@ -183,7 +190,7 @@ class _AdminApi:
             if unchanged and request.query.get("check_hash") == "1":
                 return web.Response(status=304)
             try:
-                declaration = parse(document)
+                declaration = parse(document, sticky_sessions=node.sticky_sessions)
                 await node.plane.apply(declaration)
             except InvalidDeclarationError as error:
                 log.warning("refused: %s", error)

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedded_cluster.gateway.entities import SCHEMAS, Entity, Fault, complete, faults
+from embedded_cluster.gateway.entities import (
+    SCHEMAS,
+    Entity,
+    Fault,
+    complete,
+    faults,
+    unknown_before_sticky_sessions,
+)
 
 NO_CONFIGURATION = "0" * 32  # what Kong calls the hash of a node that has none
 FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
@@ -73,8 +80,8 @@ class InvalidDeclarationError(Exception):
         super().__init__(self.answer["message"])
 
 
-def parse(document: Any) -> Declaration:
-    """Check and complete a posted document.
+def parse(document: Any, *, sticky_sessions: bool = True) -> Declaration:
+    """Check and complete a posted document, as a release that has *sticky_sessions* does, or as an older one.
 
     Raises :class:`InvalidDeclarationError` naming everything that is wrong with it.
     """
@@ -89,6 +96,8 @@ def parse(document: Any) -> Declaration:
     for kind, members in entities.items():
         for entity in members:
             wrong.add(kind, entity, faults(kind, entity))
+            if kind == "upstreams" and not sticky_sessions:
+                wrong.add(kind, entity, unknown_before_sticky_sessions(entity))
         _require_unique(kind, members, wrong)
     _resolve_references(entities, wrong)
     if wrong.entries:

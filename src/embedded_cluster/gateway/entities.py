@@ -241,6 +241,15 @@ def faults(entity_type: str, entity: Entity) -> Iterator[Fault]:
         yield from _unmatchable(entity)
 
 
+def unknown_before_sticky_sessions(upstream: Entity) -> list[Fault]:
+    """Take the fields of sticky sessions out of a *complete* upstream; return what a Kong before 3.11 says of them."""
+    given = [name for name in ("sticky_sessions_cookie", "sticky_sessions_cookie_path") if upstream.pop(name) not in (None, "/")]
+    wrong = [Fault(name, "unknown field") for name in given]
+    if upstream["algorithm"] == "sticky-sessions":
+        wrong.append(Fault("algorithm", "expected one of: consistent-hashing, latency, least-connections, round-robin"))
+    return wrong
+
+
 def _unmatchable(route: Entity) -> Iterator[Fault]:
     http = [protocol for protocol in route["protocols"] or () if protocol in ("http", "https")]
     if http and not any(route[criterion] for criterion in ("methods", "hosts", "headers", "paths", "snis")):

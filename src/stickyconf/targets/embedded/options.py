@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -22,6 +23,13 @@ def add_options(add: Callable[..., None]) -> None:
         "--gateway",
         default="envoy",
         help=f"what moves the embedded gateway's requests: {', '.join(GATEWAYS)} (default: envoy)",
+    )
+    add(
+        "--gateway-version",
+        default="",
+        metavar="X.Y.Z",
+        help="of the embedded cluster: the release of Kong Gateway that its stand-in says it is; before 3.11 it has no"
+        " sticky sessions (default: 3.11.0.0)",
     )
     add(
         "--node-pace",
@@ -49,6 +57,8 @@ def check(option: Namespace) -> None:
     workload.check(option)
     if option.gateway not in GATEWAYS:
         raise BadOption(f"no gateway is called {option.gateway!r}; there are: {', '.join(sorted(GATEWAYS))}")
+    if option.gateway_version and not re.fullmatch(r"\d+(\.\d+){1,3}", option.gateway_version):
+        raise BadOption(f"--gateway-version {option.gateway_version!r} is no release, such as 3.10.0")
     if option.node_pace not in PACES:
         raise BadOption(f"no pace is called {option.node_pace!r}; there are: {', '.join(sorted(PACES))}")
 
@@ -61,6 +71,8 @@ def tempo(option: Namespace) -> Tempo:
 def arguments(option: Namespace) -> list[str]:
     """Return what ``python -m embedded_cluster up`` is told of the options."""
     told = ["--gateway", option.gateway, "--node-pace", option.node_pace]
+    if option.gateway_version:
+        told += ["--gateway-version", option.gateway_version]
     if option.control_plane_assets:
         told += ["--control-plane-assets", option.control_plane_assets]
     if option.controller_binary:
