@@ -96,3 +96,22 @@ def test_a_broken_catalogue_is_refused_naming_the_row(tmp_path: Path, text: str,
 
     with pytest.raises(ValueError, match=re.escape(complaint)):
         load_catalogue(path)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "gateway", "said"),
+    [
+        ("AFF-01", "3.10.0.2", "Kong Gateway 3.10.0.2 has no sticky sessions: they came with 3.11"),
+        ("AFF-01", "3.11.0.0-embedded", ""),
+        ("AFF-01", "4.0.0", ""),
+        ("AFF-01", "unknown", ""),
+        ("AFF-01", "", ""),
+        ("API-01", "3.10.0", ""),
+        ("API-11", "3.10.0", ""),
+        ("API-11", "3.12.0", "it is about Kong Gateway before 3.11, and this is 3.12.0"),
+    ],
+)
+def test_a_requirement_is_asked_of_the_releases_that_it_is_about(
+    catalogue: Catalogue, identifier: str, gateway: str, said: str
+) -> None:
+    assert catalogue[identifier].unasked_of(gateway) == said

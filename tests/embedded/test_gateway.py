@@ -408,3 +408,20 @@ def test_posted_yaml_is_understood(gateway: Gateway) -> None:
     text = "_format_version: '3.0'\nupstreams:\n- name: from-yaml\n"
     assert gateway.admin.post("/config", json={"config": text}).status_code == 201
     assert gateway.admin.get("/upstreams/from-yaml").status_code == 200
+
+
+def test_a_release_before_3_11_has_no_sticky_sessions(pods: list[Pod]) -> None:
+    """The Admin API says which release it is, refuses the fields of sticky sessions, and does not show them."""
+    with running_gateway(EMBEDDED_GATEWAY_VERSION="3.10.0") as gateway:
+        assert gateway.admin.get("/").json()["version"].startswith("3.10.0")
+        refused = gateway.push(sticky(pods))
+        assert refused.status_code == 400
+        assert "sticky_sessions_cookie: unknown field" in refused.json()["message"]
+        document = sticky(pods)
+        for upstream in document["upstreams"]:
+            for field in ("algorithm", "sticky_sessions_cookie", "sticky_sessions_cookie_path"):
+                upstream.pop(field, None)
+        assert gateway.push(document).status_code == 201
+        [shown] = gateway.admin.get("/upstreams").json()["data"]
+        assert not [field for field in shown if field.startswith("sticky")]
+        assert session_of(gateway.get()) is None

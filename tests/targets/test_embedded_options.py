@@ -15,6 +15,7 @@ def given(**more: object) -> Namespace:
     nothing = {"admin_url": None, "proxy_url": None, "echo_image": None, "echo_pull_secret": None, "target": "embedded"}
     of_the_target = {
         "gateway": "envoy",
+        "gateway_version": "",
         "node_pace": "quick",
         "control_plane_assets": None,
         "controller_binary": None,
@@ -34,3 +35,9 @@ def test_the_pace_of_a_real_node_is_that_of_pods_and_of_the_controller() -> None
 def test_another_pace_is_one_line() -> None:
     with pytest.raises(BadOption, match=r"^no pace is called 'slow'; there are: quick, real$"):
         options.check(given(node_pace="slow"))
+
+
+def test_an_older_gateway_is_asked_for_by_its_release() -> None:
+    assert options.arguments(given(gateway_version="3.10.0"))[-2:] == ["--gateway-version", "3.10.0"]
+    with pytest.raises(BadOption, match=r"^--gateway-version 'old' is no release, such as 3\.10\.0$"):
+        options.check(given(gateway_version="old"))

@@ -91,3 +91,19 @@ def test_interrupted_run_reports_what_was_judged(how, tmp_path):
     assert process.returncode == 2, said
     assert judged["API-01"] == "CONFORMS"
     assert judged["DOC-01"] == "UNJUDGED"
+
+
+def test_a_gateway_without_sticky_sessions(tmp_path):
+    """It is named in one line with the controller's Warning; what presupposes them is not played and says so."""
+    chosen = ("--requirement", "API-11", "--requirement", "AFF-01", "--requirement", "CKE-01")
+    result = run_suite(tmp_path, *chosen, "--gateway-version", "3.10.0")
+    assert result.status == 0, result.output
+    assert result.report
+    [notice] = [one for one in result.report["notices"] if "has no sticky sessions" in one]
+    assert notice.startswith("Kong Gateway 3.10.0-embedded has no sticky sessions: they came with 3.11; the controller")
+    assert "versions < 3.11.0" in notice
+    statuses = {name: result.status_of(name) for name in ("API-11", "AFF-01", "CKE-01")}
+    assert statuses == {"API-11": "CONFORMS", "AFF-01": "NOT_APPLICABLE", "CKE-01": "NOT_APPLICABLE"}
+    assert "not applicable: CKE-01, AFF-01: Kong Gateway 3.10.0-embedded has no sticky sessions" in result.output
+    again = run_suite(tmp_path / "again", *chosen, "--rejudge", str(result.directory))
+    assert again.status_of("AFF-01") == "NOT_APPLICABLE"

@@ -2,7 +2,8 @@
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
 ``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
-(envoy, haproxy or python; default: envoy), by ``EMBEDDED_GATEWAY_VERSION`` (default: see `admin.VERSION`) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+(envoy, haproxy or python; default: envoy), by ``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default:
+`admin.VERSION`) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio

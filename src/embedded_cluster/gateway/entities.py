@@ -243,7 +243,8 @@ def faults(entity_type: str, entity: Entity) -> Iterator[Fault]:
 
 def unknown_before_sticky_sessions(upstream: Entity) -> list[Fault]:
     """Take the fields of sticky sessions out of a *complete* upstream; return what a Kong before 3.11 says of them."""
-    given = [name for name in ("sticky_sessions_cookie", "sticky_sessions_cookie_path") if upstream.pop(name) not in (None, "/")]
+    taken = {name: upstream.pop(name) for name in ("sticky_sessions_cookie", "sticky_sessions_cookie_path")}
+    given = [name for name, value in taken.items() if value not in (None, "/")]
     wrong = [Fault(name, "unknown field") for name in given]
     if upstream["algorithm"] == "sticky-sessions":
         wrong.append(Fault("algorithm", "expected one of: consistent-hashing, latency, least-connections, round-robin"))

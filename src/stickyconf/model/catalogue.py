@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+FIRST_STICKY = "3.11"
+"""The first release of Kong Gateway with sticky sessions."""
 
 
 class Level(StrEnum):
@@ -16,6 +20,11 @@ class Level(StrEnum):
     MUST = "MUST"
     SHOULD = "SHOULD"
     OBSERVE = "OBSERVE"
+
+
+def no_sticky_sessions(gateway: str) -> str:
+    """Say what an older release of Kong Gateway is asked no more than, in one line."""
+    return f"Kong Gateway {gateway} has no sticky sessions: they came with {FIRST_STICKY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,24 @@ class Requirement:
     since: str
     profiles: tuple[str, ...]
     exposure: str
+
+    @property
+    def about_older_gateways(self) -> bool:
+        """Whether it is about releases of Kong Gateway before one, so that nothing is asked of that one and later."""
+        return "Gateway before" in self.since
+
+    def unasked_of(self, gateway: str) -> str:
+        """Say why it is not asked of this release of Kong Gateway; "" if it is, or if the release is not known."""
+        bound = re.search(r"Gateway (?:before )?(\d+)\.(\d+)", self.since)
+        release = re.match(r"(\d+)\.(\d+)", gateway)
+        if not bound or not release:
+            return ""
+        since, own = (tuple(int(number) for number in found.groups()) for found in (bound, release))
+        if self.about_older_gateways:
+            return (
+                "" if own < since else f"it is about Kong Gateway before {since[0]}.{since[1]}, and this is {gateway}"
+            )
+        return "" if own >= since else no_sticky_sessions(gateway)
 
     @property
     def family(self) -> str:

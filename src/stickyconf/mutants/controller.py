@@ -83,6 +83,23 @@ def _is_refused(upstream: Json) -> bool:
     return not path.startswith("/") or "//" in path
 
 
+@mutant(at="controller", source="KIC", caught_by=("API-11",), options=("--gateway-version", "3.10.0"))
+def drops_routes_of_an_unsupported_policy(config: Json, objects: Snapshot) -> Json:
+    """A Service whose policy the gateway is too old for loses its routes."""
+    named = {
+        str(service["metadata"]["namespace"])
+        for service in objects.services
+        if "konghq.com/upstream-policy" in (service["metadata"].get("annotations") or {})
+    }
+    for upstream in config["upstreams"]:
+        if upstream["name"].split(".")[1] in named:
+            _mark(upstream, "drops_routes_of_an_unsupported_policy")
+            for service in config["services"]:
+                if service["host"] == upstream["name"]:
+                    service["routes"] = []
+    return config
+
+
 @mutant(at="controller", source="TR#13290", caught_by=("DRN-02", "DRN-07"), failure_mode=8)
 def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that drains goes on getting its full share of new sessions."""

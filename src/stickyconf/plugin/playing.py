@@ -6,10 +6,11 @@ import asyncio
 import concurrent.futures
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 from stickyconf.model import History
@@ -100,10 +101,18 @@ class Play:
 class Player:
     """Plays recordings from ``with`` on, in the order given as far as their needs allow it; ends what is left."""
 
-    def __init__(self, loop: LoopThread, recordings: Iterable[Recording], production: Production) -> None:
-        """Take the loop to play on, the recordings, and what they share."""
+    def __init__(
+        self,
+        loop: LoopThread,
+        recordings: Iterable[Recording],
+        production: Production,
+        withheld: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Take the loop to play on, the recordings, what they share, and which are not to be made: name -> reason."""
         self._loop, self._shared = loop, production
         self.plays = {recording.name: Play(recording) for recording in recordings}
+        for name, reason in withheld.items():
+            self._withhold(self.plays[name], reason)
         self._drain: bool | None = None
         self._pulse = Pulse(production.ramp)
         self._clearing: list[tuple[str, concurrent.futures.Future[None]]] = []
@@ -258,6 +267,10 @@ class Player:
             play.made.set_result(stored)
         finally:
             play.ended = play.ended or time.time()
+
+    def _withhold(self, play: Play, reason: str) -> None:
+        play.began = play.ended = time.time()
+        self._failed(play, OutOfReach(reason))
 
     def _failed(self, play: Play, error: BaseException) -> None:
         name, leaves = play.recording.name, list(_leaves(error))

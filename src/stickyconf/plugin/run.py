@@ -128,6 +128,15 @@ class ConformanceRun:
         """Return the recordings that the chosen cases need, each as often as it is made."""
         return [one for recording in self.selection.readers for one in recording.times(self.settings.drains)]
 
+    def withheld(self) -> dict[str, str]:
+        """Return which recordings need not be made, because of the gateway's release, and why: name -> reason."""
+        release, found = self.subject.versions.get("gateway", ""), dict[str, str]()
+        for recording, subjects in self.selection.subjects.items():
+            reasons = {subject.unasked_of(release) for subject in subjects}
+            if "" not in reasons:
+                found |= dict.fromkeys(self._names([recording]), min(reasons))
+        return found
+
     def _not_stored(self, recording: Recording) -> list[str]:
         """Return the histories of a recording that the earlier run does not have, nor a reason for."""
         there = {*self.settings.rejudged, *self.settings.unreachable}

@@ -35,7 +35,8 @@ class Selection:
     """Keeps the cases that were chosen. Registered as a plugin only if cases are judged.
 
     ``profiles``: those that are judged. ``filtered``: some of their cases were left out. ``whole``: of the requirements
-    that are judged no case was. ``readers``: how many of the chosen cases still read each recording. ``stored`` and
+    that are judged no case was. ``readers``: how many of the chosen cases still read each recording. ``subjects``: the
+    requirements of the cases that read each. ``stored`` and
     ``earlier`` are of a run that is judged again: which histories of a recording it lacks, and the profiles that it
     judged, if known. ``unrecorded``: the histories it lacks, so that the cases that read them are left out.
     """
@@ -47,6 +48,7 @@ class Selection:
         self.filtered = False
         self.whole = True
         self.readers: Counter[Recording] = Counter()
+        self.subjects: dict[Recording, set[Requirement]] = {}
         self.unrecorded: tuple[str, ...] = ()
         self.stored: Stored | None = None
         self.earlier: tuple[str, ...] = ()
@@ -93,6 +95,9 @@ class Selection:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn which recordings are needed, now that no more cases are deselected."""
         self.readers = Counter(recording for item in session.items for recording in recordings_of(item))
+        for item in session.items:
+            for recording in recordings_of(item):
+                self.subjects.setdefault(recording, set()).add(subject_of(item, self._catalogue))
         names: dict[str, Recording] = {}
         for recording in self.readers:
             if names.setdefault(recording.name, recording) is not recording:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stickyconf.checks.older import CONTROLLERS_WARNING, OLDER_GATEWAY
 from stickyconf.model import Catalogue, Finding, Level, Requirement, Status, Verdict
+from stickyconf.model.catalogue import no_sticky_sessions
 from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 from stickyconf.reporting.implementation import Implementation
@@ -149,6 +151,7 @@ def cited(finding: Finding, most: int = 6) -> str:
 def _assessed(requirement: Requirement, run: Run, verdict: Verdict | None) -> Assessed:
     cases = tuple(case for case in run.cases if case.requirement == requirement.id)
     binds = requirement.level is Level.MUST or (run.strict and requirement.level is Level.SHOULD)
+    binds = binds and not (requirement.about_older_gateways and requirement.unasked_of(run.versions.get("gateway", "")))
     broken = next((case for case in cases if case.outcome is CaseOutcome.HARNESS_ERROR), None)
     if verdict is None or (broken and verdict.status in (Status.CONFORMS, Status.NOT_APPLICABLE)):
         reason = broken.error if broken else _why_no_case(run)
@@ -182,6 +185,8 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
         yield implementation.disclaimer
     if run.mutant:
         yield f"A deliberate fault was in force: {run.mutant}. What was judged is the fault, not the implementation."
+    if said := _too_old(run):
+        yield said
     if run.rejudged:
         yield f"No cluster was used: this run judged stored histories again ({run.rejudged})."
     if run.unrecorded:
@@ -189,6 +194,16 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
         yield f"Cases were left out, because the run that was judged again has no history of: {missing}."
     if run.filtered:
         yield "Some cases were left out on purpose, so no profile can be more than partial."
+
+
+def _too_old(run: Run) -> str:
+    """Say in one line that the gateway has no sticky sessions, and what the controller says of it; else ""."""
+    verdict = run.verdicts().get(OLDER_GATEWAY)
+    if verdict is None or verdict.status is Status.NOT_APPLICABLE:
+        return ""
+    warnings = [measure.value for measure in verdict.measures if measure.name == CONTROLLERS_WARNING]
+    told = f"; the controller says: {warnings[0]}" if warnings else ""
+    return f"{no_sticky_sessions(run.versions.get('gateway', ''))}{told}."
 
 
 def _state(known: KnownViolation, run: Run, row: Assessed | None) -> KnownState:

@@ -82,10 +82,12 @@ def _harness_errors(assessment: Assessment) -> Iterator[list[str]]:
 
 
 def _not_judged(assessment: Assessment) -> list[str]:
-    block = []
+    block, reasons = [], dict[str, list[str]]()
     for row in assessment.of(Standing.NOT_APPLICABLE):
-        block += _wrapped(f"not applicable: {row.requirement.id}: {row.findings[0].actual}", "  ")
-    reasons: dict[str, list[str]] = {}
+        reasons.setdefault(row.findings[0].actual, []).append(row.requirement.id)
+    for reason, identifiers in reasons.items():
+        block += _wrapped(f"not applicable: {', '.join(identifiers)}: {reason}", "  ")
+    reasons = {}
     for row in assessment.of(Standing.UNJUDGED):
         if not row.broken:
             reasons.setdefault(row.reason, []).append(row.requirement.id)
