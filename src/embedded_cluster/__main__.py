@@ -87,7 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--gateway-version",
         type=_release,
-        default="",
         metavar="X.Y.Z",
         help="the release of Kong Gateway that the stand-in says it is; before 3.11 it has no sticky sessions",
     )
@@ -140,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
             node_pace=options.node_pace,
             drain_support=options.drain_support,
             gateway=options.gateway,
-            gateway_version=options.gateway_version,
+            gateway_version=options.gateway_version or "",
             gateway_replicas=options.gateway_replicas,
             hooks=dict(options.hook),
             as_json=options.json,

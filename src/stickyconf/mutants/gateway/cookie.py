@@ -118,7 +118,7 @@ def sets_one_value_for_all_pods(xds: Xds, kong: Kong) -> Xds:
     return edit_cookie(xds, "sets_one_value_for_all_pods", 'with_value(value, "sticky")')
 
 
-@mutant(at="gateway", source="RFC 6265, section 4.1.1", caught_by=("CKE-04",))
+@mutant(at="gateway", source="RFC 6265, section 4.1.1", caught_by=("CKE-04", "CKE-05"))
 def sets_an_empty_value(xds: Xds, kong: Kong) -> Xds:
     """The session cookie has no value, so that it identifies nothing."""
     return edit_cookie(xds, "sets_an_empty_value", 'with_value(value, "")')
