@@ -262,11 +262,6 @@ POLICY_FAILURES: dict[str, tuple[list[Object], Settings, str]] = {
         SETTINGS,
         "failed fetching KongUpstreamPolicy: KongUpstreamPolicy app/sticky not found",
     ),
-    "conflicting": (
-        [service("a", policy="sticky"), service("b"), route(rule("a", "b")), policy()],
-        SETTINGS,
-        "inconsistent KongUpstreamPolicy configuration for services app/a, app/b",
-    ),
     "gateway too old": (
         [service(policy="sticky"), route(), policy()],
         Settings(drain=True, proxy=("kong", "proxy"), ingress_class="kong", gateway_version=(3, 10, 9)),
@@ -285,3 +280,18 @@ def test_a_policy_that_cannot_be_applied_is_told_to_its_services(case: str) -> N
     assert [(failure.message, failure.objects) for failure in found.failures] == [(said, services)]
     assert upstream_with(*objects, settings=settings) == {}
     assert len(found.config["services"]) == 1
+
+
+def test_a_rule_whose_services_disagree_is_not_served() -> None:
+    """As KIC 3.5 does it: each Service is told which annotation differs, other rules go on."""
+    disagreeing = route(rule("a", "b"), name="both")
+    found = translated(service("a", policy="sticky"), service("b"), disagreeing, route(rule("a")), policy())
+    told = (
+        "Service has inconsistent konghq.com/upstream-policy annotation and is used in multi-Service backend "
+        "httproute.app.both.0. This annotation must have the same value across all Services in the backend."
+    )
+    assert [(failure.message, failure.objects[0]["metadata"]["name"]) for failure in found.failures] == [
+        (told, "a"),
+        (told, "b"),
+    ]
+    assert [entity["name"] for entity in found.config["services"]] == ["httproute.app.echo.0"]

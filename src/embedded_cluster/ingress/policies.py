@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, find, full_name
+from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, find
 
 ANNOTATION = "upstream-policy"
 STICKY_SINCE = (3, 11, 0)  # the first Kong Gateway that has the algorithm
@@ -14,15 +14,11 @@ class PolicyError(Exception):
 
 
 def governing(snapshot: Snapshot, services: list[Object]) -> Object | None:
-    """The policy that all of *services* name; None when none of them names one.
+    """The policy that *services*, which agree, name; None when none of them names one.
 
-    Raises :class:`PolicyError` when they disagree, or when it does not exist.
+    Raises :class:`PolicyError` when it does not exist.
     """
-    named = {annotation(service, ANNOTATION) for service in services}
-    if len(named) > 1:
-        listed = ", ".join(full_name(service) for service in services)
-        raise PolicyError(f"inconsistent KongUpstreamPolicy configuration for services {listed}")
-    if not (name := "".join(named)):
+    if not (name := annotation(services[0], ANNOTATION)):
         return None
     namespace = services[0]["metadata"]["namespace"]
     policy = find(snapshot.policies, namespace, name)

@@ -52,6 +52,13 @@ def annotation(obj: Object, name: str) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(_PREFIX + name, ""))
 
 
+def differing_annotations(objects: list[Object]) -> list[str]:
+    """The names of Kong's annotations that *objects* do not all have with the same value, sorted."""
+    carried = [obj["metadata"].get("annotations") or {} for obj in objects]
+    names = {name for annotations in carried for name in annotations if name.startswith(_PREFIX)}
+    return sorted(name for name in names if len({annotations.get(name) for annotations in carried}) > 1)
+
+
 def full_name(obj: Object) -> str:
     """``namespace/name``."""
     return f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}"

@@ -1,12 +1,13 @@
 """From a snapshot of the cluster to the declarative configuration of its gateways. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embedded_cluster.ingress import httproutes, ingresses
 from embedded_cluster.ingress.backends import targets
 from embedded_cluster.ingress.kongstate import Failure, KongService
 from embedded_cluster.ingress.policies import PolicyError, governing, require_support, upstream_fields
-from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, full_name, tags
+from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, differing_annotations, full_name, tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def translate(snapshot: Snapshot, settings: Settings) -> Translation:
     failures: list[Failure] = []
     services = _from_http_routes(snapshot, settings, failures)
     services += ingresses.kong_services(snapshot, settings.ingress_class, failures)
-    services.sort(key=lambda service: service.name)
+    services = sorted(_agreeing(services, failures), key=lambda service: service.name)
     config = {
         "_format_version": "3.0",
         "services": [service.as_kong(_tags(service)) for service in services],
@@ -62,6 +63,23 @@ def _from_http_routes(snapshot: Snapshot, settings: Settings, failures: list[Fai
         except httproutes.UnroutableError as error:
             failures.append(Failure(f"HTTPRoute can't be routed: {error}", (route,)))
     return services
+
+
+def _agreeing(services: list[KongService], failures: list[Failure]) -> Iterator[KongService]:
+    """Yield those whose Services have the same annotations of Kong's; of the others KIC 3.5 serves nothing."""
+    for service in services:
+        differing = differing_annotations(service.kubernetes_services)
+        for behind in service.kubernetes_services if differing else ():
+            failures += [
+                Failure(
+                    f"Service has inconsistent {name} annotation and is used in multi-Service backend {service.name}. "
+                    "This annotation must have the same value across all Services in the backend.",
+                    (behind,),
+                )
+                for name in differing
+            ]
+        if not differing:
+            yield service
 
 
 # KIC's for a rule whose Services do not exist.
@@ -97,6 +115,6 @@ def _upstream(snapshot: Snapshot, settings: Settings, service: KongService, fail
             require_support(policy, settings.gateway_version)
             upstream |= upstream_fields(policy)
     except PolicyError as error:
-        # Traffic goes on without the policy. KIC 3.5 drops the whole rule when Services disagree.
+        # Traffic goes on without the policy.
         failures.append(Failure(str(error), tuple(behind)))
     return upstream

@@ -17,21 +17,19 @@ _WEIGHT = 100  # Kong's own, for a target that says nothing
 def ignores_the_policy(config: Json, objects: Snapshot) -> Json:
     """The annotation on the Service that names a policy changes nothing."""
     for upstream in config["upstreams"]:
-        if upstream.get("algorithm") == "sticky-sessions":
-            for field in _STICKY & upstream.keys():
-                del upstream[field]
-            _mark(upstream, "ignores_the_policy")
+        if drop_policy(upstream):
+            mark(upstream, "ignores_the_policy")
     return config
 
 
-@mutant(at="controller", source="RF", caught_by=("API-09", "SPR-04"))
+@mutant(at="controller", source="RF", caught_by=("API-09", "SPR-04", "ISO-04"))
 def is_sticky_without_a_policy(config: Json, objects: Snapshot) -> Json:
     """A Service without a policy is sticky by a cookie session_id."""
     for upstream in config["upstreams"]:
         if "algorithm" not in upstream:
             cookie = {"sticky_sessions_cookie": "session_id", "sticky_sessions_cookie_path": "/"}
             upstream |= {"algorithm": "sticky-sessions", "hash_on": "none", **cookie}
-            _mark(upstream, "is_sticky_without_a_policy")
+            mark(upstream, "is_sticky_without_a_policy")
     return config
 
 
@@ -105,7 +103,7 @@ def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that drains goes on getting its full share of new sessions."""
     for upstream, targets in _with_terminating_pods(config, objects):
         _weigh(upstream, targets)
-        _mark(upstream, "keeps_weight_of_terminating_pod")
+        mark(upstream, "keeps_weight_of_terminating_pod")
     return config
 
 
@@ -126,14 +124,14 @@ def drops_terminating_pod_at_once(config: Json, objects: Snapshot) -> Json:
     """A pod that drains leaves the pool at once, although drain support is on."""
     for upstream, targets in _with_terminating_pods(config, objects):
         upstream["targets"] = [target for target in upstream["targets"] if target not in targets]
-        _mark(upstream, "drops_terminating_pod_at_once")
+        mark(upstream, "drops_terminating_pod_at_once")
     return config
 
 
 @mutant(at="controller", source="RF", caught_by=("DRN-08",))
 def drains_without_being_asked_to(config: Json, objects: Snapshot) -> Json:
     """A pod that terminates stays in the pool at weight 0, although drain support is off."""
-    return _bring_back(config, "drains_without_being_asked_to", _terminating(objects))
+    return _bring_back(config, "drains_without_being_asked_to", terminating(objects))
 
 
 _seen: dict[str, set[str]] = {}  # upstream -> addresses it ever had, of this process
@@ -152,7 +150,17 @@ def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
     return _bring_back(config, "never_removes_a_drained_pod", gone)
 
 
-def _mark(upstream: Json, fault: str) -> None:
+def drop_policy(upstream: Json) -> bool:
+    """Take away from an upstream what a sticky policy says of it; return whether there was one."""
+    if upstream.get("algorithm") != "sticky-sessions":
+        return False
+    for field in _STICKY & upstream.keys():
+        del upstream[field]
+    return True
+
+
+def mark(upstream: Json, fault: str) -> None:
+    """Tag an upstream that a fault has changed."""
     upstream["tags"].append(f"{UPSTREAM_MARK}{fault}")
 
 
@@ -169,7 +177,7 @@ def _weigh_where(config: Json, objects: Snapshot, fault: str, addresses: set[str
         chosen = [target for target in targets if target["target"] in addresses]
         if chosen:
             _weigh(upstream, chosen)
-            _mark(upstream, fault)
+            mark(upstream, fault)
     return config
 
 
@@ -182,20 +190,21 @@ def _bring_back(config: Json, fault: str, addresses: set[str]) -> Json:
         missing = sorted(known & addresses - now)
         upstream["targets"] += [{"target": address, "weight": 0} for address in missing]
         if missing:
-            _mark(upstream, fault)
+            mark(upstream, fault)
     return config
 
 
 def _with_terminating_pods(config: Json, objects: Snapshot) -> Iterator[tuple[Json, list[Json]]]:
     """Yield each upstream that has targets on terminating pods, with those targets."""
-    terminating = _terminating(objects)
+    ending = terminating(objects)
     for upstream in config["upstreams"]:
-        targets = [target for target in upstream["targets"] if target["target"] in terminating]
+        targets = [target for target in upstream["targets"] if target["target"] in ending]
         if targets:
             yield upstream, targets
 
 
-def _terminating(objects: Snapshot) -> set[str]:
+def terminating(objects: Snapshot) -> set[str]:
+    """Return the addresses of endpoints that terminate, each ``ip:port``."""
     return {address for address, conditions in _endpoints(objects) if conditions.get("terminating")}
 
 

@@ -34,9 +34,9 @@ SHOWN_EVENTS = 3
 
 
 async def ready_pods(
-    cluster: Cluster, waiter: Waiter, namespace: str, replicas: int, budget: str = "rollout"
+    cluster: Cluster, waiter: Waiter, namespace: str, replicas: int, budget: str = "rollout", *, app: str = "echo"
 ) -> dict[str, str]:
-    """Wait until so many echo pods are ready, and return name -> "ip:port".
+    """Wait until so many echo pods of an application are ready, and return name -> "ip:port".
 
     Raises WorkloadBroken as soon as a pod will not become ready, WaitFailed when the budget is used up. Both quote what
     the pods say of themselves.
@@ -44,17 +44,17 @@ async def ready_pods(
     failing: dict[str, float] = {}
 
     async def look() -> dict[str, str]:
-        pods = await cluster.list(POD, namespace, "app=echo")
+        pods = await cluster.list(POD, namespace, f"app={app}")
         broken = [pod for pod in pods if _is_broken(pod, failing)]
         if broken:
             raise WorkloadBroken(f"the echo workload does not come up: {await _told(cluster, namespace, broken[:1])}")
         return {pod["metadata"]["name"]: f"{pod['status']['podIP']}:{ECHO_PORT}" for pod in pods if _is_ready(pod)}
 
-    what = f"{replicas} ready echo pods in {namespace}"
+    what = f"{replicas} ready {app} pods in {namespace}"
     try:
         return await waiter.until(what, budget, look, lambda ready: len(ready) == replicas)
     except WaitFailed as failure:
-        pods = await cluster.list(POD, namespace, "app=echo")
+        pods = await cluster.list(POD, namespace, f"app={app}")
         unready = [pod for pod in pods if not _is_ready(pod)]
         words = f"{len(pods) - len(unready)} ready; {await _told(cluster, namespace, unready)}"
         raise WaitFailed(failure.what, failure.budget, failure.seconds, words) from failure

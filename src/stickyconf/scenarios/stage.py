@@ -155,14 +155,16 @@ class Stage:
         *,
         upstream: str = "",
         host: str = "",
+        path: str = "",
         pods: Mapping[str, str] | None = None,
         policy: Policy | None = None,
     ) -> bool:
         """Wait until every gateway replica shows an upstream as asked, and every worker acts on it.
 
         A worker does if new sessions reach a pod and get the policy's cookie; without the policy, if they get none.
-        What is not given is the case's own. ``pods`` are those behind the upstream, name -> "ip:port". What was seen is
-        recorded, converged or not: a gateway that never gets there is a finding, not our failure.
+        What is not given is the case's own. ``pods`` are those behind the upstream, name -> "ip:port"; ``path`` is what
+        is asked for, the policy's cookie path unless it is given. What was seen is recorded, converged or not: a
+        gateway that never gets there is a finding, not our failure.
         """
         name, host = upstream or self.upstream, host or self.host
         addresses = set((self.pods if pods is None else pods).values())
@@ -192,24 +194,25 @@ class Stage:
             return False
         self._record_shown(name, shown)
         self.observers.watch_cluster()  # until now pods were still on their way to be ready
-        if not await self.settled(_cookie_set(name, policy or self.policy, sticky), host, policy):
+        if not await self.settled(_cookie_set(name, policy or self.policy, sticky), host, policy, path):
             last = self.recorder.events(Happening.UNSETTLED, name)[-1].detail["last"]
             self.recorder.event(Happening.UNCONVERGED, name, budget="workers", last=last)
             return False
         self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
 
-    async def settled(self, asked: Asked, host: str = "", policy: Policy | None = None) -> bool:
+    async def settled(self, asked: Asked, host: str = "", policy: Policy | None = None, path: str = "") -> bool:
         """Wait until every worker of the gateway shows a behaviour, and record whether they did.
 
-        New sessions at a host name show it, under the path of a policy's cookie; the case's own if none are given.
+        New sessions at a host name show it, at a path, or under that of a policy's cookie; the case's own if none are
+        given.
         """
         settling = Settling(
             self.recorder,
             self.waiter,
             self.workers,
             lambda: self.client(PROBE, fresh=True, keeps=False, host=host),
-            (policy or self.policy).cookie_path,
+            path or (policy or self.policy).cookie_path,
         )
         return await settling.settled(asked)
 

@@ -235,7 +235,7 @@ def dials_the_decoded_value(xds: Xds, kong: Kong) -> Xds:
     return _dial(xds, "dials_the_decoded_value", "function led(named) return not named end")
 
 
-@mutant(at="gateway", source="kubernetes#109414", caught_by=("ROB-03",), failure_mode=44)
+@mutant(at="gateway", source="kubernetes#109414", caught_by=("ROB-03", "ISO-08"), failure_mode=44)
 def follows_a_cookie_into_another_service(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names a target of another Service is followed there."""
     addresses = {target["target"] for target in kong["targets"]}
