@@ -295,3 +295,4 @@ def test_a_rule_whose_services_disagree_is_not_served() -> None:
         (told, "b"),
     ]
     assert [entity["name"] for entity in found.config["services"]] == ["httproute.app.echo.0"]
+    assert {entity["name"]: entity["targets"] for entity in found.config["upstreams"]}["httproute.app.both.0"] == []

@@ -128,11 +128,12 @@ def test_an_ending_pod_has_the_same_weight(stand_in: Written, real: Written) -> 
     assert not found, f"\n{found}"
 
 
-def test_services_that_disagree_are_the_one_known_difference(stand_in: Written, real: Written) -> None:
-    """KIC drops a rule whose Services have different policies; the stand-in serves it, without a policy."""
+def test_a_rule_whose_services_disagree_is_dropped_by_both(stand_in: Written, real: Written) -> None:
+    """Neither serves a rule whose Services have different policies: no Kong service, an upstream without targets."""
     name = "httproute.fidelity.quarrel.0"
-    assert name in stand_in.configuration["services"]
-    assert name not in real.configuration["services"]
-    assert real.configuration["upstreams"][name]["targets"] == []
-    conditions = {c["type"]: c["reason"] for c in real.statuses["httproutes/quarrel"]["parents"][0]["conditions"]}
-    assert conditions["Programmed"] == "TranslationError"
+    for either in (stand_in, real):
+        assert name not in either.configuration["services"]
+        assert either.configuration["upstreams"][name]["targets"] == []
+        parent = either.statuses["httproutes/quarrel"]["parents"][0]
+        conditions = {condition["type"]: condition["reason"] for condition in parent["conditions"]}
+        assert conditions["Programmed"] == "TranslationError"

@@ -37,15 +37,18 @@ def translate(snapshot: Snapshot, settings: Settings) -> Translation:
     failures: list[Failure] = []
     services = _from_http_routes(snapshot, settings, failures)
     services += ingresses.kong_services(snapshot, settings.ingress_class, failures)
-    services = sorted(_agreeing(services, failures), key=lambda service: service.name)
+    services.sort(key=lambda service: service.name)
+    served = list(_agreeing(services, failures))
     config = {
         "_format_version": "3.0",
-        "services": [service.as_kong(_tags(service)) for service in services],
-        "upstreams": [_upstream(snapshot, settings, service, failures) for service in services],
+        "services": [service.as_kong(_tags(service)) for service in served],
+        "upstreams": [
+            _upstream(snapshot, settings, service, failures) if service in served else _empty(service)
+            for service in services
+        ],
     }
-    configured = {
-        obj["metadata"]["uid"] for service in services for obj in (*service.parents, *service.kubernetes_services)
-    }
+    configured = {parent["metadata"]["uid"] for service in served for parent in service.parents}
+    configured |= {obj["metadata"]["uid"] for service in services for obj in service.kubernetes_services}
     return Translation(config, tuple(failures), frozenset(configured))
 
 
@@ -99,6 +102,10 @@ def _tags(service: KongService) -> list[str]:
     if not behind:
         return _NOBODYS_TAGS
     return tags(behind[0] if len(behind) == 1 else service.parents[0])
+
+
+def _empty(service: KongService) -> Object:
+    return {"name": service.host, "tags": _tags(service), "targets": []}
 
 
 def _upstream(snapshot: Snapshot, settings: Settings, service: KongService, failures: list[Failure]) -> Object:
