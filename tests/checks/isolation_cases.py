@@ -23,6 +23,7 @@ from tests.histories.edits import (
     sending,
     setting,
     told,
+    unconnected,
     unconverged,
     unknown,
     without,
@@ -45,7 +46,7 @@ def stay(arm, path=None):
     last = nth(arm, -1, at(path) if path else lambda _: True)
     return {
         f"a session that leaves its pod in the arm {arm}": (edited(MADE, last, reaches("echo-z")), "to stay there"),
-        f"a request that fails in the arm {arm}": (edited(MADE, last, refused), "to be served"),
+        f"an error in the arm {arm}": (edited(MADE, last, by_gateway(503)), "to be served"),
         f"a route that is gone in the arm {arm}": (edited(MADE, last, by_gateway(404)), "to be served"),
     }
 
@@ -133,7 +134,7 @@ CASES = {
                 edited(MADE, lambda h: switched(h)[:1], by_gateway(503)),
                 "to be served, and not 5xx",
             ),
-            "a switch that fails": (edited(MADE, lambda h: switched(h)[:1], refused), "to be served, and not 5xx"),
+            "switches that fail": (edited(MADE, lambda h: switched(h)[:2], refused), "to be served, and not 5xx"),
             "a pod that answers 502": (edited(MADE, nth("alternating", 9), answered(502)), "and not 5xx"),
             "a route that is gone": (edited(MADE, nth("alternating", -1), by_gateway(404)), "to be served"),
             "no new cookie": (
@@ -152,6 +153,7 @@ CASES = {
         doubts=unclear("alternating")
         | {
             "no such client": (lacking(MADE, "alternating"), "the other Service's cookie"),
+            "one connection refused": (edited(MADE, nth("alternating", -1), unconnected), "once and not again"),
             "nobody came back": (
                 only(MADE, every(where=lambda e: e.arm != "alternating" or e in MADE.arm("alternating")[:8])),
                 "a client to come to /shop",
@@ -170,7 +172,7 @@ CASES = {
         doubts=unclear("shared")
         | {
             "no such client": (lacking(MADE, "shared"), "as planned"),
-            "all on one pod": (edited(MADE, every("shared"), reaches("echo-a")), "on at least 2 pods"),
+            "all on one pod": (edited(MADE, every("shared"), reaches("echo-a")), "opened on at least 2 pods"),
             "the second Service never asked": (
                 edited(MADE, every("shared"), having(path=OWN)),
                 "a request of the arm shared to /twin",
@@ -230,7 +232,7 @@ CASES = {
         | {
             "nobody by the Ingress": (lacking(MADE, "by-ingress"), "arm by-ingress, as planned"),
             "nobody by the HTTPRoute": (lacking(MADE, "by-route"), "arm by-route, as planned"),
-            "all on one pod": (edited(MADE, every("by-ingress"), reaches("echo-a")), "on at least 2 pods"),
+            "all on one pod": (edited(MADE, every("by-ingress"), reaches("echo-a")), "opened on at least 2 pods"),
             "cookies that do not go along": (edited(MADE, every("by-route"), sending()), "to carry session_id"),
         },
     ),
@@ -318,7 +320,7 @@ CASES = {
                 "each cookie to lead its owner to its pod",
             ),
             "presented without the cookie": (edited(MADE, every("replayed"), sending()), "to serve a request"),
-            "all on one pod": (edited(MADE, every("owner"), reaches("echo-a")), "on at least 2 pods"),
+            "all on one pod": (edited(MADE, every("owner"), reaches("echo-a")), "opened on at least 2 pods"),
         },
     ),
     "scope_of_a_session_observed": Cases(
@@ -330,7 +332,7 @@ CASES = {
         doubts=unclear("revisited")
         | {
             "no such client": (lacking(MADE, "revisited"), "as planned"),
-            "all on one pod": (edited(MADE, every("revisited"), reaches("echo-a")), "on at least 2 pods"),
+            "all on one pod": (edited(MADE, every("revisited"), reaches("echo-a")), "opened on at least 2 pods"),
         },
     ),
 }

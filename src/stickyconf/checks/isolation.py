@@ -11,8 +11,11 @@ from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
     incomplete,
+    judge_staying,
+    lone_refusal,
+    one_pod_opened,
     opener,
-    pods_reached,
+    refusal_doubt,
     served_sessions,
     strays,
     tested_too_little,
@@ -62,7 +65,7 @@ def cookies_pin_independently(history: History) -> Ruling:
     telling = 0
     for session, exchanges in history.sessions(PAIR).items():
         parts = {(own, OWN): _at(exchanges, OWN), (basket, BASKET): _at(exchanges, BASKET)}
-        evidence.violations += strays({f"{session} at {path}": part for (_, path), part in parts.items()})
+        judge_staying(history, {f"{session} at {path}": part for (_, path), part in parts.items()}, evidence)
         for (cookie, _), part in parts.items():
             evidence.violations += _without_cookie(session, opener(part), cookie)
         homes = {first.pod for part in parts.values() if (first := opener(part))}
@@ -90,17 +93,18 @@ def cookie_of_two_services_is_overwritten(history: History) -> Ruling:
     """
     evidence = _begin(history, ALTERNATING)
     evidence.doubts += incomplete(history, [ALTERNATING])
-    cookie, switched = history.setup.cookie, {OWN: 0, SHOP: 0}
+    cookie, switched, refused = history.setup.cookie, {OWN: 0, SHOP: 0}, lone_refusal(history)
+    evidence.doubts += [refusal_doubt(exchange) for exchange in history.arm(ALTERNATING) if exchange.seq == refused]
     for session, exchanges in history.sessions(ALTERNATING).items():
         evidence.violations += [
             Finding(f"every request of session {session} to be served, and not 5xx", exchange.told(), (exchange.seq,))
             for exchange in exchanges
-            if exchange.unserved or (exchange.answer and exchange.answer.status >= 500)
+            if exchange.seq != refused and (exchange.unserved or (exchange.answer and exchange.answer.status >= 500))
         ]
         evidence.violations += _in_the_wrong_service(exchanges, history)
         for before, after in pairwise([exchange for exchange in exchanges if exchange.pod]):
             if before.path == after.path:
-                evidence.violations += strays({f"{session} at {after.path}": [before, after]})
+                judge_staying(history, {f"{session} at {after.path}": [before, after]}, evidence)
             elif after.carried(cookie):
                 switched[after.path] = switched.get(after.path, 0) + 1
                 evidence.violations += _not_replaced(session, after, cookie)
@@ -136,24 +140,15 @@ def shared_pod_keeps_its_client(history: History) -> Ruling:
     """
     evidence = _begin(history, SHARED)
     sessions = history.sessions(SHARED)
-    evidence.violations += strays(sessions)
+    judge_staying(history, sessions, evidence)
     evidence.doubts += [
         *incomplete(history, [SHARED]),
         *tested_too_little(history, [SHARED]),
-        *_on_one_pod(history, SHARED),
+        *one_pod_opened(history, [SHARED]),
         *_not_visited(history, SHARED, TWIN),
     ]
     evidence.measures.append(Measure("clients of both Services", len(sessions)))
     return evidence.ruling()
-
-
-def _on_one_pod(history: History, arm: str) -> list[Finding]:
-    """Return a doubt if an arm's sessions were not opened on at least two pods."""
-    first = [opener(exchanges) for exchanges in history.sessions(arm).values()]
-    reached = pods_reached(exchange for exchange in first if exchange)
-    if len(reached) >= 2:
-        return []
-    return [Finding(f"sessions of the arm {arm} on at least 2 pods", f"on {len(reached)}")]
 
 
 def _not_visited(history: History, arm: str, path: str) -> list[Finding]:
@@ -197,10 +192,10 @@ def every_route_pins(history: History) -> Ruling:
     evidence.doubts += [*incomplete(history, arms), *tested_too_little(history, arms)]
     for arm in arms:
         sessions = history.sessions(arm)
-        evidence.violations += strays(sessions)
+        judge_staying(history, sessions, evidence)
         for session, exchanges in sessions.items():
             evidence.violations += _without_cookie(session, opener(exchanges), history.setup.cookie)
-        evidence.doubts += _on_one_pod(history, arm)
+        evidence.doubts += one_pod_opened(history, [arm])
         evidence.measures.append(Measure(f"sessions {arm}", len(sessions)))
     return evidence.ruling()
 
@@ -218,7 +213,7 @@ def weighted_backends_keep_sessions(history: History) -> Ruling:
     """
     evidence = _begin(history, WEIGHTED, "newcomer")
     sessions = served_sessions(history, WEIGHTED)
-    evidence.violations += strays(history.sessions(WEIGHTED))
+    judge_staying(history, history.sessions(WEIGHTED), evidence)
     homes = [exchanges[0].pod in history.setup.pods for exchanges in sessions.values()]
     if len(set(homes)) < 2:
         evidence.doubts.append(Finding("sessions on pods of both backends", f"{len(homes)} on those of one"))
@@ -288,7 +283,7 @@ def cookie_opens_no_other_service(history: History) -> Ruling:
     evidence = _begin(history, OWNER, REPLAYED)
     owners, replayed = history.sessions(OWNER), history.arm(REPLAYED)
     evidence.violations += _in_the_wrong_service(replayed, history)
-    evidence.doubts += [*incomplete(history, [OWNER]), *_on_one_pod(history, OWNER)]
+    evidence.doubts += [*incomplete(history, [OWNER]), *one_pod_opened(history, [OWNER])]
     lost = strays(owners)
     if lost:
         evidence.doubts.append(Finding("each cookie to lead its owner to its pod", lost[0].actual, lost[0].exchanges))
@@ -305,7 +300,7 @@ def cookie_opens_no_other_service(history: History) -> Ruling:
 def scope_of_a_session_observed(history: History) -> Ruling:
     """One Service behind two routes, and two rules of one route: whether a session is the Service's or the rule's."""
     evidence = _begin(history, REVISITED)
-    evidence.doubts += [*incomplete(history, [REVISITED]), *_on_one_pod(history, REVISITED)]
+    evidence.doubts += [*incomplete(history, [REVISITED]), *one_pod_opened(history, [REVISITED])]
     visits = served_sessions(history, REVISITED)
     for before, path, name in ((OWN, AGAIN, "another route"), (AGAIN, ONCE, "another rule of one route")):
         pairs = [(_at(own, before), _at(own, path)) for own in visits.values()]

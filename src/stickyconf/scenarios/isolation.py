@@ -71,7 +71,7 @@ def visit_a_sibling_without_policy(*, sessions: int, requests: int) -> Scenario:
         stage.recorder.plan |= {f"{SIBLING}.sessions": sessions, f"{SIBLING}.requests": requests}
 
         async def one() -> None:
-            async with stage.client(SIBLING) as client:
+            async with stage.client(SIBLING, fresh=True) as client:
                 for path in (OWN, *(PLAIN,) * requests, OWN):
                     await client.get(path)
 
