@@ -44,7 +44,7 @@ def stays_sticky_without_the_annotation(config: Json, objects: Snapshot) -> Json
             _policies[upstream["name"]] = {field: upstream[field] for field in _STICKY & upstream.keys()}
         elif upstream["name"] in _policies:
             upstream |= _policies[upstream["name"]]
-            _mark(upstream, "stays_sticky_without_the_annotation")
+            mark(upstream, "stays_sticky_without_the_annotation")
     return config
 
 
@@ -56,7 +56,7 @@ def keeps_the_first_name_of_a_cookie(config: Json, objects: Snapshot) -> Json:
         first = _policies.setdefault(upstream["name"], {"sticky_sessions_cookie": name}) if name else {}
         if first.get("sticky_sessions_cookie") != name:
             upstream |= first
-            _mark(upstream, "keeps_the_first_name_of_a_cookie")
+            mark(upstream, "keeps_the_first_name_of_a_cookie")
     return config
 
 
@@ -72,7 +72,7 @@ def freezes_what_is_beside_a_refused_policy(config: Json, objects: Snapshot) -> 
             _targets[upstream["name"]] = upstream["targets"]
         elif not _is_refused(upstream) and upstream["name"] in _targets:
             upstream["targets"] = _targets[upstream["name"]]
-            _mark(upstream, "freezes_what_is_beside_a_refused_policy")
+            mark(upstream, "freezes_what_is_beside_a_refused_policy")
     return config
 
 
