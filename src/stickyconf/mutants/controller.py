@@ -91,7 +91,7 @@ def drops_routes_of_an_unsupported_policy(config: Json, objects: Snapshot) -> Js
     }
     for upstream in config["upstreams"]:
         if upstream["name"].split(".")[1] in named:
-            _mark(upstream, "drops_routes_of_an_unsupported_policy")
+            mark(upstream, "drops_routes_of_an_unsupported_policy")
             for service in config["services"]:
                 if service["host"] == upstream["name"]:
                     service["routes"] = []
