@@ -2,7 +2,7 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
-from stickyconf.checks.rotation import FRESH_CONNECTIONS
+from stickyconf.checks.rotation import connections_needed
 from stickyconf.scenarios import Topology
 from stickyconf.scenarios.drain import drain_under_a_rush
 from stickyconf.scenarios.forgery import forge_unknown_values, lure_to_a_neighbour, send_malformed_values
@@ -18,7 +18,7 @@ forgery = recorded(
 
 fresh_connections = recorded(
     "fresh-connections",
-    drain_under_a_rush(sessions=FRESH_CONNECTIONS),
+    drain_under_a_rush(sessions=connections_needed),
     topology=Topology(hold=True, drain=True),
 )
 
@@ -43,5 +43,5 @@ def test_cookie_cannot_send_the_gateway_elsewhere(forgery, judge):
 
 @requirement("ROB-09")
 def test_no_connection_uses_the_old_targets(fresh_connections, judge):
-    """Once a drain has converged, none of 200 fresh connections is served by the pod that left the rotation."""
+    """Once a drain has converged, none of so many connections as show a stale worker is served by the pod that left."""
     judge(checks.no_connection_uses_the_old_targets, fresh_connections)

@@ -48,6 +48,11 @@ def test_the_table_holds_unless_a_value_is_replaced() -> None:
     assert Budgets.of() == Budgets.of({})
 
 
+def test_a_budget_can_be_made_long_enough_for_a_slow_controller() -> None:
+    assert Budgets.of().at_least("drain_converged", 20)["drain_converged"] == timedelta(seconds=20)
+    assert Budgets.of().at_least("drain_converged", 0.8)["drain_converged"] == timedelta(seconds=10)
+
+
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(UnknownBudget, match=r"no budget is called 'rolout'; there are: .*programmed, proxy, request"):
         Budgets.of({"rolout": 1})

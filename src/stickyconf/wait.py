@@ -26,7 +26,11 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API"),
     "workers": (10, "every worker of the gateway acts on a change that every Admin API shows"),
-    "drain_converged": (10, "every gateway replica shows a terminating pod at weight 0, or without it"),
+    "drain_converged": (
+        10,
+        "every gateway replica shows a terminating pod at weight 0, or without it; 4 sync periods"
+        " of the controller if those are longer",
+    ),
     "traffic": (120, "clients have sent what a moment of an experiment needs"),
     "drained": (90, "a terminating pod is gone from the cluster and from every gateway replica"),
     "pod_logs": (10, "every answered request is found in the log of the pod that served it"),
@@ -72,6 +76,10 @@ class Budgets:
         if name not in self.seconds:
             raise UnknownBudget(f"no budget is called {name!r}; there are: {', '.join(sorted(BUDGETS))}")
         return timedelta(seconds=self.seconds[name])
+
+    def at_least(self, name: str, seconds: float) -> Budgets:
+        """Return the same table with one budget of so many seconds, if it is not longer; UnknownBudget without one."""
+        return Budgets({**self.seconds, name: max(seconds, self[name].total_seconds())})
 
     @staticmethod
     def parse(text: str) -> tuple[str, float]:

@@ -113,6 +113,9 @@ CASES = {
         accepts={
             "weight 0": ON,
             "a pod scaled away": SCALED,
+            "weight 0 as late as a slow controller may": arranged(
+                shifted(ON, Happening.TARGET, 1.6, VICTIM), plan={"settling.seconds": 2.4}
+            ),
             "another weight for a moment, then 0": plus(
                 ON, Happening.TARGET, VICTIM, 2.1, gateway=GATEWAY, weight="50", address="10.0.0.2:1027"
             ),
@@ -131,10 +134,11 @@ CASES = {
                     -2.3,
                     VICTIM,
                 ),
-                "echo-b at weight 0 on kong-gateway-1 while preStop holds / unchanged",
+                "echo-b at weight 0 on kong-gateway-1 while preStop holds, within 1.8 s after the deletion / unchanged",
             ),
             "removed": (arranged(OFF, drain=True), "removed 0.30 s after the deletion"),
             "removed after a moment at weight 0": (shifted(ON, Happening.TARGET_REMOVED, -2), "removed 1.90 s after"),
+            "weight 0 too late": (shifted(ON, Happening.TARGET, 1.6, VICTIM), "at weight 0 1.90 s after"),
             "weight 0 and back": (
                 plus(ON, Happening.TARGET, VICTIM, 3.5, gateway=GATEWAY, weight="1", address="10.0.0.2:1027"),
                 "at weight 1 1.50 s after the deletion",
@@ -157,12 +161,24 @@ CASES = {
                     weight="1",
                     address="10.0.0.2:1027",
                 ),
-                "echo-b at weight 0 on kong-gateway-2 while preStop holds / unchanged",
+                "echo-b at weight 0 on kong-gateway-2 while preStop holds, within 1.8 s after the deletion / unchanged",
             ),
         },
         doubts=UNSURE
         | DRAIN_OFF
         | {
+            "a pod that ends before a slow controller has to act": (
+                arranged(
+                    shifted(
+                        without(told(ON, Happening.TARGET, VICTIM, weight="1"), Happening.TARGET_REMOVED),
+                        Happening.TARGET,
+                        -2.3,
+                        VICTIM,
+                    ),
+                    plan={"settling.seconds": 20.0},
+                ),
+                "or so long that it would have been",
+            ),
             "a target never shown with a weight": (without(ON, Happening.TARGET), "a weight above 0 on kong-gateway-1"),
             "a target at weight 0 before": (
                 told(ON, Happening.TARGET, VICTIM, weight="0"),
@@ -195,6 +211,7 @@ CASES = {
                 "echo-b to leave the upstream while it still serves",
             ),
             "never removed": (without(OFF, Happening.TARGET_REMOVED), "echo-b to leave the upstream"),
+            "removed too late": (shifted(OFF, Happening.TARGET_REMOVED, 1.6), "within 1.8 s / after 1.90 s"),
             "listed at weight 0": (arranged(ON, drain=False), "it was listed at weight 0"),
             "one of its sessions still on it": (
                 edited(OFF, pinned(DRAINING), reaches(VICTIM)),

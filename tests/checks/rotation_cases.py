@@ -103,6 +103,10 @@ CASES = {
                 only(ENDING, every(where=lambda e: e.seq > 51)),
                 "200 new sessions while echo-b",
             ),
+            "too few for sixteen workers": (
+                arranged(ENDING, plan={**ENDING.setup.plan, "gateway.workers": 16}),
+                "878 new sessions while echo-b was out of the rotation but serving / 244",
+            ),
             "a connection used twice": (
                 edited(ENDING, lambda h: h.arm("newcomer")[7:9], having(connection="one")),
                 "a fresh connection for each new session / 249 for 250",

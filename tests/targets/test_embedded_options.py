@@ -32,6 +32,10 @@ def test_the_pace_of_a_real_node_is_that_of_pods_and_of_the_controller() -> None
     assert options.tempo(given()).sync < 1
 
 
+def test_the_suite_knows_the_sync_period_that_the_cluster_is_given() -> None:
+    assert options.tempo(given(), ["--gateway", "envoy", "--sync-period", "5"]).sync == 5
+
+
 def test_another_pace_is_one_line() -> None:
     with pytest.raises(BadOption, match=r"^no pace is called 'slow'; there are: quick, real$"):
         options.check(given(node_pace="slow"))

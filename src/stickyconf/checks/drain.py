@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import dropwhile, pairwise
 
 from stickyconf.checks.declared import check
-from stickyconf.checks.ending import begin, newcomers, residents
+from stickyconf.checks.ending import Ending, begin, newcomers, residents
 from stickyconf.checks.evidence import judge_staying, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
 from stickyconf.checks.rotation import NEWCOMERS, judge_newcomers
@@ -162,7 +162,10 @@ def in_flight_request_completes(history: History) -> Ruling:
 
 @check("DRN-07")
 def terminating_target_has_weight_zero(history: History) -> Ruling:
-    """Drain on: every replica's Admin API lists the terminating target with weight 0, the others with their weights."""
+    """Drain on: every replica's Admin API lists the terminating target with weight 0, the others with their weights.
+
+    It has the time of ``Ending.due`` for it. Exposure: the target had a weight before, and it was held until then.
+    """
     ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
@@ -180,9 +183,12 @@ def terminating_target_has_weight_zero(history: History) -> Ruling:
             continue
         held = [event for event in shown if ending.acted <= event.when < ending.held_until]
         own = [event for event in held if event.subject == ending.pod]
-        said = _off_zero(own, ending.acted)
+        said = _off_zero(own, ending)
+        expected = f"{ending.pod} at weight 0 on {gateway} while preStop holds"
         if said:
-            evidence.violations.append(Finding(f"{ending.pod} at weight 0 on {gateway} while preStop holds", said))
+            evidence.violations.append(Finding(f"{expected}, {_time_for_it(ending)} after the deletion", said))
+        elif not own:
+            evidence.doubts.append(Finding(f"{expected}, or so long that it would have been", "neither was seen"))
         evidence.violations += [
             Finding(f"{event.subject} to keep its weight on {gateway}", _shown(event))
             for event in held
@@ -193,13 +199,19 @@ def terminating_target_has_weight_zero(history: History) -> Ruling:
     return evidence.ruling()
 
 
-def _off_zero(own: list[Event], acted: float) -> str:
-    """Say what a target showed instead of weight 0, which it has to reach and to keep; "" if it did."""
+def _off_zero(own: list[Event], ending: Ending) -> str:
+    """Say what a target showed instead of weight 0, which it has to reach in its time and to keep; "" if it did."""
     since_zero = list(dropwhile(lambda event: event.detail.get("weight") != "0", own)) or own
     wrong = [event for event in since_zero if event.detail.get("weight") != "0"]
-    if wrong:
-        return f"{_shown(wrong[0])} {wrong[0].when - acted:.2f} s after the deletion"
-    return "" if own else "unchanged"
+    late = [event for event in since_zero[:1] if event.when > ending.due]
+    if wrong or late:
+        [first, *_] = wrong or late
+        return f"{_shown(first)} {first.when - ending.acted:.2f} s after the deletion"
+    return "unchanged" if not own and ending.held_until >= ending.due else ""
+
+
+def _time_for_it(ending: Ending) -> str:
+    return f"within {ending.due - ending.acted:g} s"
 
 
 def _shown(event: Event) -> str:
@@ -220,8 +232,12 @@ def pod_leaves_the_pool_at_once(history: History) -> Ruling:
     ending, evidence = begin(history, drain=False)
     if ending is None:
         return evidence.ruling()
-    if ending.removed is None or ending.removed >= ending.held_until:
-        evidence.violations.append(Finding(f"{ending.pod} to leave the upstream while it still serves", "it did not"))
+    left = ending.removed is not None and ending.removed < ending.held_until
+    if not left or (ending.removed or 0.0) > ending.due:
+        expected = f"{ending.pod} to leave the upstream while it still serves, {_time_for_it(ending)}"
+        actual = f"after {ending.removed - ending.acted:.2f} s" if left and ending.removed else "it did not"
+        had_time = left or ending.held_until >= ending.due
+        (evidence.violations if had_time else evidence.doubts).append(Finding(expected, actual))
     listed = [e for e in history.happened(Happening.TARGET, ending.pod) if e.when >= ending.acted and not _weighs(e)]
     if listed:
         evidence.violations.append(

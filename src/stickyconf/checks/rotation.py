@@ -6,14 +6,22 @@ from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers
 from stickyconf.checks.evidence import Evidence, stale_workers
 from stickyconf.model import Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import OutOfRotation
+from stickyconf.stats import MISSED, OutOfRotation, witness_sample_size
 
 NEWCOMERS = OutOfRotation()
 """How many new sessions are enough. A deleted pod is replaced, so its share may be one of one pod more."""
 
 FRESH_CONNECTIONS = 200
-"""Connections that must agree on the targets: 1 of 4 workers that still uses the old ones would serve 1 in 16 or more
-of them by the pod that left, and stay unnoticed with a probability of 3e-6 at the most."""
+"""Connections that must agree on the targets, at the least."""
+
+
+def connections_needed(workers: int, pods: int) -> int:
+    """Return how many connections must agree on the targets, with so many workers and pods ready before.
+
+    One worker that still uses the old targets then stays unnoticed with a probability of MISSED at the most. A deleted
+    pod may be replaced, so that its share is one of one pod more.
+    """
+    return max(FRESH_CONNECTIONS, witness_sample_size(1 / (workers * (pods + 1)), MISSED))
 
 
 def judge_newcomers(history: History, ending: Ending, evidence: Evidence, at_least: int = 0) -> None:
@@ -84,14 +92,17 @@ def pod_of_two_services_gets_no_new_session(history: History) -> Ruling:
 
 @check("ROB-09", arms=("newcomer",))
 def no_connection_uses_the_old_targets(history: History) -> Ruling:
-    """Once a drain has converged, none of FRESH_CONNECTIONS fresh connections places a session on the pod that left.
+    """Once a drain has converged, none of so many fresh connections places a session on the pod that left.
 
-    Exposure: as many connections as that, each a new one, while the pod was held and able to answer.
+    Exposure: as many as connections_needed says for the gateway's workers, each a new one, while the pod was held and
+    able to answer.
     """
     ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
-    judge_newcomers(history, ending, evidence, at_least=FRESH_CONNECTIONS)
+    workers = max(1, int(history.setup.plan.get("gateway.workers", 1)))
+    judge_newcomers(history, ending, evidence, connections_needed(workers, len(history.setup.pods)))
+    evidence.measures.append(Measure("workers of the gateway", workers))
     connections = [exchange.connection for exchange in newcomers(history)]
     if len(set(connections)) < len(connections):
         evidence.doubts.append(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Literal
 
 from stickyconf.model import Exchange
@@ -64,15 +65,19 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
     return play
 
 
-def drain_under_a_rush(*, sessions: int) -> Scenario:
-    """Delete one pod; once the gateway drains it, open ``sessions`` new sessions at once, while the pod is held."""
+def drain_under_a_rush(*, sessions: int | Callable[[int, int], int]) -> Scenario:
+    """Delete one pod; once the gateway drains it, open ``sessions`` new sessions at once, while the pod is held.
+
+    Their number may follow from the gateway's workers and from the pods that are ready before.
+    """
 
     async def play(stage: Stage) -> None:
         stage.observers.watch_cluster()
         stage.observers.poll_targets(stage.gateways)
         await delete_pod(stage, any_pod(stage))
+        count = sessions if isinstance(sessions, int) else sessions(stage.workers, len(stage.pods))
         victims = await settled(stage)
-        await visit("newcomer", sessions=sessions, requests=1, cookies="discard")(stage)
+        await visit("newcomer", sessions=count, requests=1, cookies="discard")(stage)
         await stage.release(victims)
         await gone(stage, victims)
 

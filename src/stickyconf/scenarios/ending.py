@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from dataclasses import replace
 
 from stickyconf.model import Happening
 from stickyconf.ports import POD
@@ -11,6 +12,9 @@ from stickyconf.scenarios.settling import Asked
 from stickyconf.scenarios.stage import Stage
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
+
+SETTLING_SYNCS = 4
+"""The sync periods of the controller within which the gateway has to show that a pod ends; the budget may be longer."""
 
 
 def any_pod(stage: Stage) -> str:
@@ -43,7 +47,8 @@ async def settled(stage: Stage) -> list[str]:
     async def terminating() -> list[str]:
         return [event.subject for event in stage.recorder.events(Happening.TERMINATING)]
 
-    stage.recorder.plan |= {"settling.seconds": stage.waiter.budgets["drain_converged"].total_seconds()}
+    budgets = stage.waiter.budgets.at_least("drain_converged", SETTLING_SYNCS * stage.target.tempo.sync)
+    stage.recorder.plan |= {"settling.seconds": budgets["drain_converged"].total_seconds()}
     victims = await stage.waiter.until("a terminating pod", "rollout", terminating, bool)
 
     async def still_weighted() -> list[str]:
@@ -51,7 +56,7 @@ async def settled(stage: Stage) -> list[str]:
         return [f"{pod} on {replica}" for pod, replica, weight in shown if weight]
 
     with contextlib.suppress(WaitFailed):
-        await stage.waiter.until(
+        await replace(stage.waiter, budgets=budgets).until(
             "the gateway to drain the pod", "drain_converged", still_weighted, lambda left: not left
         )
         for pod in victims:

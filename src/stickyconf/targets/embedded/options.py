@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from stickyconf.ports import Tempo
 from stickyconf.targets import workload
@@ -63,9 +65,11 @@ def check(option: Namespace) -> None:
         raise BadOption(f"no pace is called {option.node_pace!r}; there are: {', '.join(sorted(PACES))}")
 
 
-def tempo(option: Namespace) -> Tempo:
-    """Return how fast the cluster is meant to be."""
-    return PACES[option.node_pace]
+def tempo(option: Namespace, more: Sequence[str] = ()) -> Tempo:
+    """Return how fast the cluster is meant to be, with ``more`` options of ``python -m embedded_cluster up``."""
+    pace = PACES[option.node_pace]
+    periods = [float(value) for name, value in pairwise(more) if name == "--sync-period"]
+    return replace(pace, sync=periods[-1]) if periods else pace
 
 
 def arguments(option: Namespace) -> list[str]:
