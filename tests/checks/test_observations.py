@@ -26,6 +26,7 @@ from tests.histories.edits import (
     without,
 )
 from tests.histories.tape import ADDRESSES, PODS
+from tests.histories.vacancy import vacancy
 
 
 def measures(ruling: Ruling) -> dict[str, float | int | str]:
@@ -234,3 +235,18 @@ def test_no_policies_were_refused_where_none_is_named() -> None:
 
     assert ruling.status is Status.INCONCLUSIVE
     assert measures(ruling) == {"policies submitted": 0}
+
+
+def test_an_address_that_was_not_reused_is_no_case_of_it() -> None:
+    elsewhere = told(vacancy(), Happening.PODS_READY, "Deployment/neighbour", address="10.0.0.99")
+
+    ruling = checks.a_reused_address_inherits_no_session(elsewhere)
+
+    assert ruling.status is Status.NOT_APPLICABLE
+    assert "10.0.0.99, which none of the pods had" in ruling.findings[0].actual
+
+
+def test_what_new_clients_get_of_draining_pods_is_told() -> None:
+    found = measures(checks.last_draining_pods_keep_their_sessions(vacancy()))
+
+    assert found["what new clients got"] == "503 by the gateway 3 times"

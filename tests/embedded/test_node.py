@@ -488,6 +488,19 @@ def test_addresses_are_never_used_again(space):
     assert space.until_ready("one")["podIP"] != first
 
 
+def test_a_pod_gets_an_address_that_it_asks_for_once_no_other_has_it(space):
+    """As with Calico; one that a pod still has, or that none ever had, is not given."""
+    space.pod("one", SLEEP)
+    first = space.until_ready("one")["podIP"]
+    asking = {"annotations": {"cni.projectcalico.org/ipAddrs": f'["{first}"]'}}
+    space.pod("two", SLEEP, metadata=asking)
+    assert space.until_ready("two")["podIP"] != first
+    space.client.delete(Pod, "one", namespace=space.name, grace_period=1)
+    assert eventually("gone", lambda: space.get(Pod, "one") is None)
+    space.pod("three", SLEEP, metadata=asking)
+    assert space.until_ready("three")["podIP"] == first
+
+
 def test_a_cordoned_node_takes_no_pods(space):
     """An unschedulable node leaves pods Pending until it is schedulable again."""
     space.client.patch(Node, "embedded", {"spec": {"unschedulable": True}}, patch_type=PatchType.MERGE)

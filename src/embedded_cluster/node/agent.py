@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY = 0.05  # seconds, while the API server is not there yet
 _HEARTBEAT = 10.0  # seconds, as a kubelet's nodeStatusUpdateFrequency
 _PROBE = "kube-probe/1.33"  # servers tell probes from other requests by it
+_ASKED_ADDRESSES = "cni.projectcalico.org/ipAddrs"  # Calico's annotation: a JSON list of the addresses a pod asks for
 _LAST_MOMENT = 1.0  # seconds that containers get when the whole node stops
 
 
@@ -62,6 +63,8 @@ class Agent:
         self._nodes.on_change(self._node_changed)
         self._events = EventRecorder(client, "kubelet", host=settings.name)
         self._host: Host | None = None
+        self._unused = _addresses(settings.pod_network)
+        self._given: set[str] = set()
 
     async def run(self) -> None:
         """Be a node until cancelled; then every container is stopped."""
@@ -73,7 +76,7 @@ class Agent:
                 events=self._events,
                 processes=processes,
                 http=http,
-                next_address=_addresses(self._settings.pod_network).__next__,
+                address_for=self._address_for,
                 address=self._settings.address,
                 directory=self._settings.directory,
                 kubeconfig=self._settings.kubeconfig,
@@ -134,6 +137,14 @@ class Agent:
         del self._workers[uid], self._tasks[uid]
         if not task.cancelled() and task.exception() is not None:
             log.error("pod with uid %s", uid, exc_info=task.exception())
+
+    def _address_for(self, pod: Object) -> str:
+        """One that no pod ever had; or, if *pod* asks for it as with Calico, one that a pod had which has gone."""
+        asked = (pod["metadata"].get("annotations") or {}).get(_ASKED_ADDRESSES, "")
+        free = self._given - {worker.ip for worker in self._workers.values()}
+        address = next((one for one in sorted(free) if f'"{one}"' in asked), None) or next(self._unused)
+        self._given.add(address)
+        return address
 
     async def _bind(self, key: Key) -> None:
         """The smallest scheduler there can be: one node, which takes every pod that does not ask for another."""

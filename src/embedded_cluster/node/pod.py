@@ -38,7 +38,7 @@ class Host:
     events: EventRecorder
     processes: Processes
     http: aiohttp.ClientSession
-    next_address: Callable[[], str]
+    address_for: Callable[[Object], str]
     address: str
     directory: Path
     kubeconfig: Path
@@ -53,7 +53,7 @@ class PodWorker:
         self._pod = pod
         self._host = host
         self._pace = host.pace
-        self._ip = host.next_address()
+        self._ip = host.address_for(pod)
         self._directory = host.directory / "pods" / pod["metadata"]["uid"]
         # For the containers' TMPDIR. It is short because Unix sockets in it may have 107 characters, not more.
         self._scratch = host.directory / "tmp" / pod["metadata"]["uid"][:8]
@@ -92,6 +92,11 @@ class PodWorker:
     def container(self, name: str) -> Container | None:
         """The container called *name*, or None."""
         return next((each for each in (*self.init_containers, *self.containers) if each.name == name), None)
+
+    @property
+    def ip(self) -> str:
+        """The pod's address."""
+        return self._ip
 
     async def run(self) -> None:
         """Run the pod until it has ended and its object is gone."""

@@ -43,26 +43,40 @@ async def settled(stage: Stage) -> list[str]:
 
     A gateway that never does is not our failure: what was seen is recorded, and judged after the same time.
     """
+    victims, shown = await weightless(stage)
+    if shown:
+        with contextlib.suppress(WaitFailed):
+            for pod in victims:
+                await stage.settled(_placed_elsewhere(pod, len(stage.pods) + 1))
+    await stage.look()
+    return victims
+
+
+async def weightless(stage: Stage, pods: int = 1) -> tuple[list[str], bool]:
+    """Wait for so many terminating pods, and until every gateway replica shows them at weight 0, or no longer.
+
+    Returns the pods, and whether the gateway did.
+    """
 
     async def terminating() -> list[str]:
         return [event.subject for event in stage.recorder.events(Happening.TERMINATING)]
 
     budgets = stage.waiter.budgets.at_least("drain_converged", SETTLING_SYNCS * stage.target.tempo.sync)
     stage.recorder.plan |= {"settling.seconds": budgets["drain_converged"].total_seconds()}
-    victims = await stage.waiter.until("a terminating pod", "rollout", terminating, bool)
+    what = "a terminating pod" if pods == 1 else f"{pods} terminating pods"
+    victims = await stage.waiter.until(what, "rollout", terminating, lambda seen: len(seen) >= pods)
 
     async def still_weighted() -> list[str]:
         shown = [(pod, replica, weight) for pod in victims for replica, weight in stage.observers.shown(pod).items()]
         return [f"{pod} on {replica}" for pod, replica, weight in shown if weight]
 
-    with contextlib.suppress(WaitFailed):
+    try:
         await replace(stage.waiter, budgets=budgets).until(
             "the gateway to drain the pod", "drain_converged", still_weighted, lambda left: not left
         )
-        for pod in victims:
-            await stage.settled(_placed_elsewhere(pod, len(stage.pods) + 1))
-    await stage.look()
-    return victims
+    except WaitFailed:
+        return victims, False
+    return victims, True
 
 
 def _placed_elsewhere(pod: str, pods: int) -> Asked:

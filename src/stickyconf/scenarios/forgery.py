@@ -88,7 +88,7 @@ def lure_to_a_neighbour() -> Scenario:
         host = stage.host_name(NEIGHBOUR)
         for manifest in stage.manifests.neighbour(stage.namespace, host):
             await stage.target.cluster.apply(manifest)
-        pod = await _neighbour_pod(stage)
+        pod = await neighbour_pod(stage)
         await stage.observers.follow_logs([pod["metadata"]["name"]])
         async with stage.client(NEIGHBOUR, host=host) as own:
             await stage.waiter.until(
@@ -111,7 +111,9 @@ def lure_to_a_neighbour() -> Scenario:
     return play
 
 
-async def _neighbour_pod(stage: Stage) -> Mapping[str, Any]:
+async def neighbour_pod(stage: Stage) -> Mapping[str, Any]:
+    """Return the pod of the neighbour once it runs."""
+
     async def look() -> list[Mapping[str, Any]]:
         pods = await stage.target.cluster.list(POD, stage.namespace, f"app={NEIGHBOUR}")
         return [pod for pod in pods if pod["status"].get("podIP") and pod["status"].get("phase") == "Running"]

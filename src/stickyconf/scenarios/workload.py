@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from stickyconf.ports import RUN_LABEL, Workload
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
 NEIGHBOUR = "neighbour"
+ASKED_ADDRESSES = "cni.projectcalico.org/ipAddrs"
 CHANGE_HEADER = "x-change"
 ECHO_PORT = 1027
 POLICY_ANNOTATION = "konghq.com/upstream-policy"
@@ -107,14 +109,17 @@ class Manifests:
         twins = [_named(copy.deepcopy(service), name) for name in service_names(topology)[1:]]
         return [_in(namespace, document) for document in (config, service, *twins, deployment)]
 
-    def neighbour(self, namespace: str, host: str) -> list[dict[str, Any]]:
+    def neighbour(self, namespace: str, host: str, address: str = "") -> list[dict[str, Any]]:
         """Return another application: one echo pod, its Service under the same policy, and its route for a host name.
 
-        Its pod logs every connection it gets, and has no probe, so that only the gateway connects to it.
+        ``address`` is one that its pod asks for: networks that heed Calico's annotation give it, if it is free. The pod
+        logs every connection it gets, and has no probe, so that only the gateway connects to it.
         """
         _, service, deployment = self.echo(namespace, Topology(replicas=1), 0, 0)
         service["spec"]["selector"] = deployment["spec"]["selector"]["matchLabels"] = {"app": NEIGHBOUR}
         deployment["spec"]["template"]["metadata"]["labels"] = {"app": NEIGHBOUR}
+        if address:
+            deployment["spec"]["template"]["metadata"]["annotations"] = {ASKED_ADDRESSES: json.dumps([address])}
         [container] = deployment["spec"]["template"]["spec"]["containers"]
         del container["readinessProbe"]
         container["env"].append({"name": "ECHO_LOG_CONNECTIONS", "value": "1"})

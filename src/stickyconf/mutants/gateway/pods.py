@@ -1,12 +1,13 @@
 """Faults of which pods are chosen: for new sessions, while a pod drains, and after it has gone."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from embedded_cluster.gateway.translation import STATEFUL_SESSION
 from embedded_cluster.gateway.xds import Json, Xds
 from stickyconf.mutants.declared import mutant
-from stickyconf.mutants.gateway.lua import address_of, choose_cookie, in_lua, mark_placements
+from stickyconf.mutants.gateway.lua import address_of, choose_cookie, cookie_value, in_lua, mark_placements
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -40,6 +41,17 @@ _STALE_WORKER = """
 function choose(handle, own)
   if own or #MEMBERS == 0 or connection(handle) % 4 ~= 0 then return own end
   return MEMBERS[math.random(#MEMBERS)].value
+end
+"""
+
+_MARKS_FOREIGN = """
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if own and (FOREIGN[UPSTREAM] or {})[own] then note(handle, own) end
+end
+
+function envoy_on_response(handle)
+  if noted(handle) then mark(handle) end
 end
 """
 
@@ -126,6 +138,51 @@ def deals_sessions_anew_when_pods_are_added(xds: Xds, kong: Kong) -> Xds:
 def leaves_a_worker_with_the_old_targets(xds: Xds, kong: Kong) -> Xds:
     """One of four workers goes on placing new sessions on a pod that drains."""
     return choose_cookie(xds, "leaves_a_worker_with_the_old_targets", _STALE_WORKER)
+
+
+@mutant(at="gateway", source="TR#12417", caught_by=("DRN-09",), failure_mode=11)
+def answers_503_when_all_pods_drain(xds: Xds, kong: Kong) -> Xds:
+    """When no pod takes new sessions any more, those that there are get 503, too."""
+    for assignment in xds.endpoints:
+        if not any(endpoint["health_status"] == "HEALTHY" for endpoint in _endpoints(assignment)):
+            assignment["endpoints"] = []
+    return in_lua(xds, "answers_503_when_all_pods_drain", _MARK_FAILURES % "status == 503")
+
+
+_pods: dict[str, int] = {}  # Service -> the most pods it had; -1 once it has lost them all, of this process
+
+
+@mutant(at="gateway", source="HA#334", caught_by=("LIF-09",), failure_mode=7)
+def stays_without_pods_once_it_was(xds: Xds, kong: Kong) -> Xds:
+    """A Service that has lost all its pods gets 503 ever after, although new ones come."""
+    for assignment in xds.endpoints:
+        name, count = assignment["cluster_name"], len(_endpoints(assignment))
+        before = _pods.get(name, 0)
+        _pods[name] = -1 if before < 0 or (before and not count) else max(before, count)
+        if _pods[name] < 0:
+            assignment["endpoints"] = []
+    return in_lua(xds, "stays_without_pods_once_it_was", _MARK_FAILURES % "status == 503")
+
+
+@mutant(at="gateway", source="kubernetes#109414", caught_by=("LIF-10",), failure_mode=44)
+def follows_a_cookie_to_any_service(xds: Xds, kong: Kong) -> Xds:
+    """A cookie that names an address leads there whichever Service has it now."""
+    known = {one["cluster_name"]: _endpoints(one) for one in xds.endpoints}
+    every = {address_of(endpoint): endpoint for own in known.values() for endpoint in own}
+    tables = []
+    for assignment in xds.endpoints:
+        own = known[assignment["cluster_name"]]
+        foreign = every.keys() - {address_of(endpoint) for endpoint in own}
+        added = [every[address] | {"health_status": "DRAINING", "load_balancing_weight": 1} for address in foreign]
+        assignment["endpoints"] = [{"lb_endpoints": [*own, *added]}]
+        values = ", ".join(f"[{json.dumps(cookie_value(address))}] = true" for address in foreign)
+        tables.append(f"[{json.dumps(assignment['cluster_name'])}] = {{{values}}}")
+    script = f"local FOREIGN = {{{', '.join(tables)}}}\n{_MARKS_FOREIGN}"
+    return in_lua(xds, "follows_a_cookie_to_any_service", script)
+
+
+def _endpoints(assignment: Json) -> list[Json]:
+    return [endpoint for locality in assignment["endpoints"] for endpoint in locality["lb_endpoints"]]
 
 
 def _close(xds: Xds, fault: str, to_close: Callable[[list[Json]], list[Json]]) -> Xds:
