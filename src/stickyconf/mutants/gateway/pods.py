@@ -122,7 +122,7 @@ def cuts_requests_in_flight(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "cuts_requests_in_flight", _MARK_FAILURES % "status == 504")
 
 
-@mutant(at="gateway", source="RF", caught_by=("DRN-03",))
+@mutant(at="gateway", source="RF", caught_by=("DRN-03", "LIF-04"))
 def reshuffles_sessions_during_a_drain(xds: Xds, kong: Kong) -> Xds:
     """While a pod drains, the sessions of all the others move on by one pod."""
     return choose_cookie(xds, "reshuffles_sessions_during_a_drain", _RESHUFFLES)
@@ -138,6 +138,28 @@ def deals_sessions_anew_when_pods_are_added(xds: Xds, kong: Kong) -> Xds:
 def leaves_a_worker_with_the_old_targets(xds: Xds, kong: Kong) -> Xds:
     """One of four workers goes on placing new sessions on a pod that drains."""
     return choose_cookie(xds, "leaves_a_worker_with_the_old_targets", _STALE_WORKER)
+
+
+_BREAKS = """
+local seen = 0
+
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  for _, member in ipairs(MEMBERS) do
+    if member.value == own and not member.ready then
+      seen = seen + 1
+      if seen % 4 == 0 then handle:respond({[":status"] = "502", [MARK] = MUTANT}, "Bad Gateway") end
+      return
+    end
+  end
+end
+"""
+
+
+@mutant(at="gateway", source="KONG#11160", caught_by=("DRN-13",), failure_mode=43)
+def breaks_requests_to_a_dying_pod(xds: Xds, kong: Kong) -> Xds:
+    """Each fourth request to a pod that drains gets 502, as one sent on a connection that the pod has just closed."""
+    return in_lua(xds, "breaks_requests_to_a_dying_pod", _BREAKS)
 
 
 @mutant(at="gateway", source="TR#12417", caught_by=("DRN-09",), failure_mode=11)
