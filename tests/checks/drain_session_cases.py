@@ -15,7 +15,7 @@ from tests.checks.drain_moments import (
     weight_zero_before,
 )
 from tests.histories import drain, drawn
-from tests.histories.conforming import ACTED, END, SHOWN, SIGTERM, SUCCESSOR, VICTIM
+from tests.histories.conforming import ACTED, END, REMOVED, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     arranged,
     between,
@@ -212,6 +212,13 @@ CASES = {
                 ON, moving, without_cookie(), setting("session_id=at-echo; Path=/")
             ),
             "an unknown outcome on the way": edited(ON, pinned(between(SIGTERM - 0.4, SIGTERM)), unknown),
+            "an unknown outcome after the removal": edited(ON, pinned(AFTERWARDS, 3), unknown),
+            "a session served elsewhere while its dead target is listed": edited(
+                ON, pinned(between(SIGTERM, REMOVED), 1), reaches("echo-z")
+            ),
+            "a session that comes back while its target is listed": edited(
+                ON, pinned(between(SIGTERM, REMOVED), 1), reaches(VICTIM)
+            ),
         },
         rejects={
             "a session that moves twice": (
@@ -219,7 +226,7 @@ CASES = {
                 "to move from echo-b once / echo-b -> echo-",
             ),
             "a session that returns": (
-                edited(ON, pinned(between(SIGTERM, END), 1), reaches(VICTIM)),
+                edited(ON, pinned(AFTERWARDS, 3), reaches(VICTIM)),
                 "-> echo-b -> echo-",
             ),
             "no new cookie": (edited(ON, moving, without_cookie()), "to get a new cookie with its move / none"),
@@ -247,6 +254,10 @@ CASES = {
             "no session on the victim": (
                 only(ON, every(where=lambda e: e.arm != "resident" or ON.sessions()[e.session][0].pod != VICTIM)),
                 "sessions on echo-b before it ended",
+            ),
+            "a target that was never removed": (
+                without(ON, Happening.TARGET_REMOVED),
+                "the target of echo-b to be removed on every gateway replica / it was not",
             ),
             "no visit after its end": (
                 only(ON, every(where=lambda e: e.arm != "resident" or e.sent < SIGTERM)),

@@ -12,6 +12,7 @@ from tests.histories.edits import (
     by_gateway,
     edited,
     every,
+    having,
     nth,
     only,
     plus,
@@ -84,6 +85,13 @@ def moved(history):
     }
 
 
+def waiting(history, dead, seconds):
+    """Let requests of the victim's sessions into nowhere for so long: the last one sent at once after the death."""
+    first = min(e.sent for e in visits_of("resident", VICTIM, lambda e: e.sent > dead)(history))
+    hanging = edited(history, visits_of("resident", VICTIM, lambda e: e.sent > dead), unknown)
+    return edited(hanging, lambda h: own(h, lambda e: e.sent >= first), having(received=dead + seconds))
+
+
 def recovering(history, dead):
     """What a check of a recovery accepts, rejects and is unsure of beside moves; the pod is dead since a moment."""
     soon, late = between(dead, dead + BOUND), between(dead + BOUND, LAST)
@@ -96,10 +104,9 @@ def recovering(history, dead):
         ),
         "no visit right after": (not_visiting(history, soon), "right after echo-b had died"),
         "no visit after the bound": (not_visiting(history, late), "after the settle bound / none"),
-        "an unknown outcome": (edited(history, lambda h: own(h, late, 1), unknown), "known outcome"),
         "unknown outcomes ever after": (
             edited(history, visits_of("resident", VICTIM, lambda e: e.sent > dead), unknown),
-            "after echo-b had ended / none",
+            "resident-002 to be served again / exchange",
         ),
     }
     return Cases(
@@ -109,9 +116,13 @@ def recovering(history, dead):
             "failures before anything happened": edited(
                 history, lambda h: own(h, between(0.5, ACTED - 0.3), 4), by_gateway(503)
             ),
+            "a request without an answer, and the next one served": edited(history, lambda h: own(h, late, 1), unknown),
         },
-        rejects=moved(history)
-        | {
+        rejects={
+            "a session that waits for 61 s": (
+                waiting(history, dead, 61.0),
+                "to be served again within 60 s",
+            ),
             "a failure after the bound": (
                 edited(history, lambda h: own(h, late, 1), refused),
                 "to be served again 1 s after echo-b had died",
@@ -172,6 +183,9 @@ CASES = {
         accepts={
             "sessions that move, and others that stay": REMOVED,
             "a failure on the way": edited(REMOVED, lambda h: own(h, between(ACTED, ACTED + 0.2), 1), refused),
+            "a request into nowhere, and the next one served": edited(
+                REMOVED, lambda h: own(h, between(ACTED + 1, ACTED + 2), 1), unknown
+            ),
         },
         rejects=moved(REMOVED)
         | {
@@ -179,6 +193,7 @@ CASES = {
                 edited(REMOVED, others(between(3, 4), 1), reaches(SUCCESSOR)),
                 "to stay there",
             ),
+            "a session that waits for 61 s": (waiting(REMOVED, ACTED, 62.0), "to be served again within 60 s"),
             "another session that fails": (edited(REMOVED, others(between(3, 4), 1), refused), "to be served"),
         },
         doubts={
@@ -211,13 +226,20 @@ CASES = {
         spoken=lambda dialect: bereft(dialect, of="killed"),
         accepts=KILLED_CASES.accepts
         | {"failures until the bound": failing(KILLED, between(ACTED, ACTED + BOUND), 6, by_gateway(502))},
-        rejects=KILLED_CASES.rejects,
+        rejects=KILLED_CASES.rejects | moved(KILLED),
         doubts=KILLED_CASES.doubts,
     ),
     "dead_process_is_survived": Cases(
         spoken=lambda dialect: bereft(dialect, of="dead"),
         accepts=DEAD_CASES.accepts
         | {
+            "sessions that go from pod to pod while the dead target is listed": edited(
+                DEAD, lambda h: own(h, between(DIED, LAST), 5), reaches("echo-z")
+            ),
+            "no new cookie while the dead target is listed": edited(DEAD, moving, without_cookie()),
+            "the old cookie again while the dead target is listed": edited(
+                DEAD, moving, without_cookie(), setting("session_id=at-echo-b; Path=/")
+            ),
             "a pod removed long after": plus(DEAD, Happening.TARGET_REMOVED, VICTIM, LAST - 0.5, gateway=GATEWAY),
         },
         rejects=DEAD_CASES.rejects

@@ -126,7 +126,6 @@ EDITS: dict[str, Edit] = {
         visits_of("resident", VICTIM, DRAINING),
         reaches(PODS[0]),
         "pinned_sessions_stay_until_the_pod_stops",
-        "moved_sessions_move_once",  # it comes back, and leaves again when the pod ends
     ),
     "another pod's session that a drain moves": one(
         drain, of_others(DRAINING), reaches(SUCCESSOR), "other_sessions_are_untouched"

@@ -15,8 +15,8 @@ from stickyconf.checks.evidence import (
     unconverged,
     unknown_outcomes,
 )
-from stickyconf.checks.moves import judge_moves, without_a_session
-from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
+from stickyconf.checks.moves import judge_moves, unanswered, wait_of, without_a_session
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling, Unknown
 from stickyconf.stats import Reach
 
 MOST_FAILURES = 3
@@ -74,6 +74,8 @@ def _judge_added_pods(
 def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
     """A pod is removed: its sessions move once, to a ready pod, with a new cookie that pins; no other session moves.
 
+    A request that gets no answer, as its pod's address swallows it, is no failure: the session is served again within
+    CONNECT_SECONDS, and how long it waited is a measure.
     Exposure: every pod held a session before, and those on the others visited after the pod was gone.
     """
     deletion, evidence = _begin(history)
@@ -96,21 +98,25 @@ def removed_pod_moves_only_its_own_sessions(history: History) -> Ruling:
 def sessions_of_a_killed_pod_recover(history: History) -> Ruling:
     """A pod is killed without grace: its sessions are served by a ready pod within the settle bound, and stay there.
 
-    Until then they may fail. Exposure: they sent requests right after it was killed, and after the bound.
+    Until then they may fail. A request that gets no answer, as its pod's address swallows it, is no failure: then the
+    session is served again within CONNECT_SECONDS. Exposure: they sent requests right after it was killed, and after
+    the bound.
     """
     deletion, evidence = _begin(history)
     if deletion is None:
         return evidence.ruling()
     _judge_recovery(history, deletion.subject, deletion.when, evidence, most_failures=inf)
+    judge_moves(history, deletion.subject, evidence)
     return evidence.ruling()
 
 
 @check("DRN-15", arms=("resident",))
 def dead_process_is_survived(history: History) -> Ruling:
-    """Drain on: a terminating pod's process dies, its endpoint stays listed: its sessions recover and then stay.
+    """Drain on: a terminating pod's process dies, its endpoint stays listed: its sessions are served by other pods.
 
-    Exposure: they sent requests after the process had said that it died, within the settle bound and after it, while
-    every gateway replica still listed the pod.
+    As long as the target is listed, nothing promises that they stay on one of them, nor a new cookie. Exposure: they
+    sent requests after the process had said that it died, within the settle bound and after it, while every gateway
+    replica still listed the pod.
     """
     deletion, evidence = _begin(history)
     if deletion is None:
@@ -124,6 +130,8 @@ def dead_process_is_survived(history: History) -> Ruling:
     _judge_recovery(history, pod, died[0], evidence, most_failures=MOST_FAILURES)
     removed = min((event.when for event in history.happened(Happening.TARGET_REMOVED, pod)), default=inf)
     own = [exchange.sent for exchanges in residents(history, on=pod).values() for exchange in exchanges]
+    if not own:
+        evidence.doubts.append(Finding(f"sessions on {pod} before it ended", "none"))
     if not any(died[0] + _bound(history) < sent < removed for sent in own):
         evidence.doubts.append(
             Finding(f"visits of its sessions after the settle bound while {pod} was still listed", "none")
@@ -145,7 +153,7 @@ def _bound(history: History) -> float:
 
 
 def _judge_recovery(history: History, pod: str, dead: float, evidence: Evidence, *, most_failures: float) -> None:
-    """Look at each session of a pod that is dead since a moment: so few failures, none after the bound, one move."""
+    """Look at each session of a pod that is dead since a moment: so few failures, none after the bound."""
     bound = _bound(history)
     sessions = {
         session: [exchange for exchange in exchanges if exchange.received > dead]
@@ -166,9 +174,19 @@ def _judge_recovery(history: History, pod: str, dead: float, evidence: Evidence,
             evidence.violations.append(Finding(expected, f"{len(failed)} times, first: {failed[0].told()}", cited))
         if not any(exchange.sent > dead + bound for exchange in exchanges):
             evidence.doubts.append(Finding(f"visits of {session} after the settle bound", "none"))
+        late = unanswered(exchanges, dead)
+        if late:
+            evidence.violations.append(late)
+        elif exchanges and isinstance(exchanges[-1].outcome, Unknown):
+            evidence.doubts.append(Finding(f"session {session} to be served again", exchanges[-1].told()))
         failures += len(failed)
     if not any(dead < exchange.sent <= dead + bound for exchange in visits):
         evidence.doubts.append(Finding(f"visits of its sessions right after {pod} had died", "none"))
-    evidence.doubts += unknown_outcomes(visits)
-    evidence.measures.append(Measure("failed requests of its sessions", failures))
-    judge_moves(history, pod, evidence)
+    waits = [wait_of(exchanges, dead) for exchanges in sessions.values()]
+    evidence.measures += [
+        Measure("failed requests of its sessions", failures),
+        Measure("requests of its sessions without an answer", sum(isinstance(e.outcome, Unknown) for e in visits)),
+        Measure(
+            f"longest wait until a session was served after {pod} had died", round(max(waits, default=0.0), 3), "s"
+        ),
+    ]

@@ -43,6 +43,19 @@ function envoy_on_response(handle)
 end
 """
 
+_KEEPS_THE_COOKIE = """
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  for _, member in ipairs(MEMBERS) do if member.value == own then note(handle, own) end end
+end
+
+function envoy_on_response(handle)
+  local own = noted(handle)
+  local function change(line) return with_value(line, own) end
+  if own and edit_set_cookies(handle:headers(), change) then mark(handle) end
+end
+"""
+
 _SETS_OTHERS = """
 function envoy_on_response(handle)
   handle:headers():add("set-cookie", "visited=1; Path=/; Max-Age=3600")
@@ -197,6 +210,12 @@ def places_sessions_at_random(xds: Xds, kong: Kong) -> Xds:
 def places_sessions_by_four_workers(xds: Xds, kong: Kong) -> Xds:
     """Four workers, each with its own connections, place new sessions in turn, each for itself."""
     return choose_cookie(xds, "places_sessions_by_four_workers", _WORKERS)
+
+
+@benign(at="gateway", source="UP", failure_mode=39)
+def keeps_the_cookie_while_a_dead_target_is_listed(xds: Xds, kong: Kong) -> Xds:
+    """A request that was tried on a dead pod is served by another, and the cookie stays until the target is removed."""
+    return in_lua(xds, "keeps_the_cookie_while_a_dead_target_is_listed", _KEEPS_THE_COOKIE)
 
 
 @benign(at="gateway", source="RFC 6265, section 4.1")

@@ -86,19 +86,6 @@ function envoy_on_response(handle)
 end
 """
 
-_KEEPS_THE_COOKIE_AFTER_A_RETRY = """
-function envoy_on_request(handle)
-  local own = session_cookie(handle:headers())
-  for _, member in ipairs(MEMBERS) do if member.value == own then note(handle, own) end end
-end
-
-function envoy_on_response(handle)
-  local own = noted(handle)
-  local function change(line) return with_value(line, own) end
-  if own and edit_set_cookies(handle:headers(), change) then mark(handle) end
-end
-"""
-
 _MOVES_WITHOUT_A_NEW_COOKIE = """
 function envoy_on_request(handle)
   local own = session_cookie(handle:headers())
@@ -215,12 +202,6 @@ def keeps_a_stale_cookie(xds: Xds, kong: Kong) -> Xds:
 def moves_a_session_without_a_new_cookie(xds: Xds, kong: Kong) -> Xds:
     """A session whose pod is gone moves to another one and stays there, but gets no new cookie."""
     return in_lua(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
-
-
-@mutant(at="gateway", source="TR#3975", caught_by=("DRN-15",), failure_mode=39)
-def keeps_the_cookie_after_a_retry(xds: Xds, kong: Kong) -> Xds:
-    """A request that was tried on a dead pod and served by another sets the cookie of the dead one."""
-    return in_lua(xds, "keeps_the_cookie_after_a_retry", _KEEPS_THE_COOKIE_AFTER_A_RETRY)
 
 
 @mutant(at="gateway", source="IN#7960", caught_by=("ROB-01", "ROB-02"), failure_mode=37)
