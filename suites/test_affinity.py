@@ -62,3 +62,9 @@ def test_cookie_pins_wherever_it_stands(history, judge):
 def test_sessions_stay_while_others_come_and_go(history, judge):
     """Sessions do not move while 100 other clients open sessions and leave."""
     judge(checks.residents_stay_while_others_come_and_go, history)
+
+
+@requirement("ROB-12")
+def test_answer_is_the_askers_own(history, judge):
+    """Every answer carries the id of the request that it was given for, and none that of another client's."""
+    judge(checks.answer_is_the_askers_own, history)

@@ -27,7 +27,7 @@ def test_draining_pod_gets_no_new_session(drains, judge):
 
 @requirement("DRN-03")
 def test_sessions_on_other_pods_are_untouched(drains, judge):
-    """A session on another pod stays there throughout."""
+    """A session on another pod stays there throughout; one opened meanwhile gets a cookie, which pins."""
     judge(checks.other_sessions_are_untouched, *drains)
 
 
@@ -39,13 +39,13 @@ def test_sessions_of_the_ended_pod_move_once(drains, judge):
 
 @requirement("DRN-05")
 def test_no_request_fails_through_the_drain(drains, judge):
-    """No request fails, from before the deletion to after the removal."""
+    """No request fails from the deletion until the pod is told to stop: GET and POST, fresh and kept connections."""
     judge(checks.no_request_fails, *drains)
 
 
 @requirement("DRN-06")
 def test_request_in_flight_completes(drains, judge):
-    """A request under way on the pod from before its deletion until after SIGTERM is completed by it."""
+    """A GET and a POST under way on the pod from before its deletion until after SIGTERM are completed by it."""
     judge(checks.in_flight_request_completes, *drains)
 
 
@@ -67,3 +67,9 @@ def test_scaling_down_drains(scaled_down, judge):
 def test_drain_times_are_observed(drains, scaled_down, judge):
     """How long after the deletion weight 0, the last new session on the pod, and the removal were seen."""
     judge(checks.drain_times_observed, *drains, scaled_down)
+
+
+@requirement("DRN-17")
+def test_no_request_fails_while_the_pod_ends(drains, judge):
+    """No request fails from SIGTERM until the pod's endpoint is gone from every gateway replica."""
+    judge(checks.no_request_fails_at_the_end, *drains)

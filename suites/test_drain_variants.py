@@ -40,5 +40,11 @@ def test_pod_of_two_services_gets_no_new_session(two_services, judge):
 
 @requirement("DRN-15")
 def test_sessions_survive_the_death_of_a_draining_process(dead_process, judge):
-    """When a draining pod's process has died and its endpoint is still listed, its sessions recover and then stay."""
+    """When a draining pod's process has died and its endpoint is still listed, other pods serve its sessions."""
     judge(checks.dead_process_is_survived, dead_process)
+
+
+@requirement("ROB-11")
+def test_post_is_executed_once(dead_process, judge):
+    """A POST that a pod has received reaches no pod again: in quiet, in the drain, and when the pod dies meanwhile."""
+    judge(checks.post_is_executed_once, dead_process)

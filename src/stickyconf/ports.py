@@ -180,6 +180,9 @@ class Line(Protocol):
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
 
+    async def drop(self) -> None:
+        """Close the connection; the next request opens another."""
+
 
 class Traffic(Protocol):
     """Makes clients."""

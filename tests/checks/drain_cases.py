@@ -17,7 +17,7 @@ from tests.checks.drain_moments import (
     weight_zero_before,
 )
 from tests.histories import drain, drawn
-from tests.histories.conforming import ACTED, SHOWN, SIGTERM, SUCCESSOR, VICTIM
+from tests.histories.conforming import ACTED, END, REMOVED, SHOWN, SIGTERM, SUCCESSOR, VICTIM
 from tests.histories.edits import (
     answered,
     arranged,
@@ -35,6 +35,7 @@ from tests.histories.edits import (
     setting,
     shifted,
     told,
+    unconnected,
     unconverged,
     unknown,
     without,
@@ -42,9 +43,11 @@ from tests.histories.edits import (
 )
 from tests.histories.tape import GATEWAY
 
+ENDING = between(SIGTERM, REMOVED - 0.1)
+
 
 def in_flight_on_victim(history):
-    return [own[1] for own in history.sessions("in-flight").values() if own[0].pod == VICTIM]
+    return [e for own in history.sessions("in-flight").values() if own[0].pod == VICTIM for e in own[1:]]
 
 
 CASES = {
@@ -58,20 +61,70 @@ CASES = {
                 edited(ON, nth("newcomer", 0), having(arm="probe")), every("probe"), by_gateway(404)
             ),
             "an answer of the application that is no success": edited(ON, nth("newcomer", 50), answered(404)),
+            "a failure before the deletion: not this check's": edited(ON, nth("resident", 10), refused),
+            "a failure when the pod was told to stop: not this check's": edited(ON, pinned(ENDING), refused),
         },
         rejects={
             "a new session refused": (edited(ON, nth("newcomer", 50), refused), "connection reset"),
             "one that the gateway answers itself": (edited(ON, nth("newcomer", 50), by_gateway(503)), "answered 503"),
             "one that has no route any more": (edited(ON, nth("newcomer", 50), by_gateway(404)), "answered 404"),
             "a pod that breaks while it ends": (edited(ON, pinned(DRAINING), answered(500)), "(500)"),
-            "a long request cut": (edited(ON, in_flight_on_victim, refused), "connection reset"),
-            "a failure before the deletion": (edited(ON, nth("resident", 10), refused), "connection reset"),
+            "a long request cut": (edited(ON, in_flight_on_victim, refused, having(received=4.0)), "connection reset"),
+            "connections refused twice": (
+                edited(edited(ON, nth("newcomer", 50), unconnected), nth("newcomer", 52), unconnected),
+                "connection refused",
+            ),
         },
         doubts=UNSURE
         | {
             "an unknown outcome": (edited(ON, nth("newcomer", 50), unknown), "known outcome"),
+            "one connection refused": (edited(ON, nth("newcomer", 50), unconnected), "every connection to be accepted"),
+            "no POST": (
+                edited(ON, every("resident"), having(method="GET")),
+                "pinned requests with POST over fresh connections during the drain",
+            ),
+            "no kept connection": (
+                edited(ON, every("resident"), lambda e: having(connection=f"127.0.0.1:{40000 + e.seq}")(e)),
+                "pinned requests with GET over kept connections during the drain",
+            ),
             "no new sessions for a while": (
                 only(ON, every(where=lambda e: e.arm != "newcomer" or not between(3.0, 4.5)(e))),
+                "a request of the arm newcomer every 1 s",
+            ),
+            "no visits for a while": (
+                only(ON, every(where=lambda e: e.arm != "resident" or not between(3.4, 4.6)(e))),
+                "a request of the arm resident every 1 s",
+            ),
+            "nobody there": (only(ON, every("in-flight")), "a request of the arm resident every 1 s"),
+        },
+    ),
+    "no_request_fails_at_the_end": Cases(
+        spoken=drain,
+        accepts={
+            "all served": ON,
+            "a pod scaled away": SCALED,
+            "drain support off": OFF,
+            "a failure before it was told to stop: not this check's": edited(ON, nth("newcomer", 50), refused),
+            "a failure after it had gone: not this check's": edited(ON, pinned(between(REMOVED, END)), refused),
+        },
+        rejects={
+            "a session that meets a closed port": (edited(ON, pinned(ENDING), by_gateway(502)), "answered 502"),
+            "a new session refused": (edited(ON, nth("newcomer", 0, ENDING), refused), "connection reset"),
+            "a long request cut": (edited(ON, in_flight_on_victim, refused, having(received=SIGTERM)), "reset"),
+            "one that fails long after, its target being listed still": (
+                edited(without(ON, Happening.TARGET_REMOVED), pinned(between(REMOVED, END)), by_gateway(503)),
+                "answered 503",
+            ),
+        },
+        doubts=UNSURE
+        | {
+            "an unknown outcome": (edited(ON, nth("newcomer", 0, ENDING), unknown), "known outcome"),
+            "one connection refused": (
+                edited(ON, nth("newcomer", 0, ENDING), unconnected),
+                "every connection to be accepted",
+            ),
+            "no new sessions for a while": (
+                only(ON, every(where=lambda e: e.arm != "newcomer" or not between(4.8, 6.1)(e))),
                 "a request of the arm newcomer every 1 s",
             ),
             "no visits until the pod was removed": (
@@ -92,18 +145,22 @@ CASES = {
         },
         doubts=UNSURE
         | {
-            "nothing under way": (lacking(ON, "in-flight"), "a request under way on echo-b until SIGTERM"),
+            "nothing under way": (lacking(ON, "in-flight"), "a GET under way on echo-b until SIGTERM"),
+            "nothing but a GET, which may have been sent again": (
+                edited(ON, in_flight_on_victim, having(method="GET")),
+                "a POST under way on echo-b until SIGTERM",
+            ),
             "nothing under way on the victim": (
                 only(ON, every(where=lambda e: e.arm != "in-flight" or ON.sessions()[e.session][0].pod != VICTIM)),
-                "a request under way on echo-b until SIGTERM",
+                "a GET under way on echo-b until SIGTERM",
             ),
             "answered before SIGTERM": (
                 edited(ON, in_flight_on_victim, having(received=SIGTERM - 0.01)),
-                "a request under way on echo-b until SIGTERM",
+                "a GET under way on echo-b until SIGTERM",
             ),
             "sent after the deletion": (
                 edited(ON, in_flight_on_victim, having(sent=ACTED + 0.01)),
-                "a request under way on echo-b until SIGTERM",
+                "a GET under way on echo-b until SIGTERM",
             ),
             "an unknown outcome": (edited(ON, in_flight_on_victim, unknown), "known outcome"),
         },

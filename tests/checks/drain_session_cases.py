@@ -97,7 +97,11 @@ CASES = {
             ),
             "no visit while it drained": (
                 only(ON, every(where=lambda e: e.arm != "resident" or not between(SHOWN, SIGTERM)(e))),
-                "pinned requests on echo-b once the gateway had settled",
+                "pinned requests on echo-b over 25 connections once the gateway had settled / 0 over 0",
+            ),
+            "visits over few connections": (
+                edited(ON, every("resident"), lambda e: having(connection=e.session)(e)),
+                "over 25 connections once the gateway had settled",
             ),
             "a visit with an unknown outcome while it drained": (
                 edited(ON, pinned(DRAINING), unknown),
@@ -176,6 +180,15 @@ CASES = {
                 edited(ON, lambda h: list(on_other_pods(DRAINING)(h))[:1], refused),
                 "to be served",
             ),
+            "a new session without a cookie": (
+                edited(ON, nth("newcomer", 0, DRAINING), without_cookie()),
+                "opened during the drain, to get a cookie / none",
+            ),
+            "a session opened meanwhile that strays": (
+                edited(ON, nth("keeper", -1), reaches("echo-z")),
+                "to stay there",
+            ),
+            "a session opened meanwhile that nobody serves": (edited(ON, nth("keeper", -1), refused), "to be served"),
         },
         doubts=UNSURE
         | {
@@ -184,6 +197,16 @@ CASES = {
                 lapsing(edited(ON, lambda h: list(on_other_pods(DRAINING)(h))[:1], reaches(SUCCESSOR)), "echo-a", 3.0),
                 "echo-a was not ready throughout",
             ),
+            "a session opened meanwhile, whose pod was not ready throughout": (
+                lapsing(
+                    edited(ON, lambda h: [h.arm("keeper")[-1]], reaches("echo-z")),
+                    ON.sessions("keeper")[ON.arm("keeper")[-1].session][0].pod,
+                    3.0,
+                    9.0,
+                ),
+                "was not ready throughout",
+            ),
+            "nobody who came and kept a cookie": (lacking(ON, "keeper"), "opened during the drain to come back"),
             "nobody there before the drain": (
                 only(ON, every(where=lambda e: e.arm != "resident" or e.sent > ACTED)),
                 "a session on echo-a before the drain",

@@ -136,7 +136,7 @@ EDITS: dict[str, Edit] = {
         visits_of("in-flight", VICTIM, lambda e: "delay" in e.path),
         refused,
         "in_flight_request_completes",
-        "no_request_fails",
+        "no_request_fails_at_the_end",
     ),
 }
 

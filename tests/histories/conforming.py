@@ -186,22 +186,32 @@ VICTIM, SUCCESSOR = "echo-b", "echo-d"
 def drain(dialect: Dialect | None = None, *, support: bool = True, by: str = "delete") -> History:
     """One pod ends under traffic, with drain support or without it; deleted it is replaced, scaled down it is not."""
     tape = Tape(dialect=dialect, drain=support)
-    tape.plan |= {"resident.beat": 0.15, "newcomer.beat": 0.04, "after.requests": 5}
+    tape.plan |= {"resident.beat": 0.08, "newcomer.beat": 0.04, "after.requests": 5}
     tape.shows_targets(0.0, echo_a=1, echo_b=1, echo_c=1)
     _pod_ends(tape, support, by)
     residents, long_ones = every_pod_gets(tape, "resident", 2, 0.1), every_pod_gets(tape, "in-flight", 1, 0.3)
     for client in long_ones:
         tape.visit(client, 1.0, path="/?delay=5", took=5.0)
+        tape.visit(client, 1.001, path="/?delay=5", took=5.0, method="POST")
     leaves = SIGTERM if support else SHOWN  # from when on the gateway sends the pod's sessions elsewhere
-    visits = [
-        (0.5 + beat * 0.15 + number * 0.01, client) for beat in range(50) for number, client in enumerate(residents)
+    visits: list[tuple[float, Any, int]] = [
+        (0.5 + beat * 0.08 + number * 0.01, client, beat)
+        for beat in range(94)
+        for number, client in enumerate(residents)
     ]
-    visits += [(0.5 + beat * 0.04, None) for beat in range(188)]
-    for at, client in sorted(visits, key=lambda visit: visit[0]):
+    visits += [(0.5 + beat * 0.04, None, 2 * beat) for beat in range(188)]
+    for number in range(27):
+        keeper, came = tape.open("keeper"), 0.55 + number * 0.25
+        back = (came + 0.255, 7.7 + number * 0.004, 7.85 + number * 0.004)
+        visits += [(at, keeper, 4 * turn) for turn, at in enumerate((came, *back))]
+    for at, client, turn in sorted(visits, key=lambda visit: visit[0]):
         tape.rotation = ["echo-a", "echo-c"] if at > SHOWN else ["echo-a", "echo-b", "echo-c"]
         tape.rotation += [SUCCESSOR] if by == "delete" and at > SHOWN + 0.5 else []
         tape.pinned_only = (VICTIM,) if at < leaves else ()
-        tape.visit(client or tape.open("newcomer"), at)
+        who = client or tape.open("newcomer")
+        # Fresh and kept connections, GET and POST, in turn.
+        method, connection = ("GET", "POST")[turn // 2 % 2], f"{who.name}-{turn // 2}"
+        tape.visit(who, at, method=method, connection=connection)
     return tape.history()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Literal
 
-from stickyconf.model import Happening, History
+from stickyconf.model import Answered, Happening, History, Sighting
 from tests.histories.conforming import (
     ACTED,
     GONE,
@@ -89,10 +90,17 @@ def bereft(dialect: Dialect | None = None, *, of: Literal["removed", "killed", "
         tape.event(Happening.TARGET_REMOVED, VICTIM, ACTED + 0.4, gateway=GATEWAY)
     left = DIED if of == "dead" else ACTED + 0.05
     residents = every_pod_gets(tape, "resident", 2, 0.1)
+    for client in every_pod_gets(tape, "in-flight", 1, 0.3) if of == "dead" else ():
+        if client.pod == VICTIM:
+            tape.visit(client, DIED - 0.1, path="/?delay=2", method="POST", took=0.12)
+            cut = replace(tape.exchanges[-1], outcome=Answered(502, (), None))  # its pod died, and it is not sent again
+            tape.exchanges[-1] = cut
     for beat in range(int((LAST - 0.5) / 0.15)):
         for number, client in enumerate(residents):
             at = 0.5 + beat * 0.15 + number * 0.005
             if at >= left:
                 tape.rotation = ["echo-a", "echo-c", SUCCESSOR] if at > ACTED + 0.6 else ["echo-a", "echo-c"]
-            tape.visit(client, at)
-    return tape.history()
+            tape.visit(client, at, method=("GET", "POST")[beat // 2 % 2])
+    history = tape.history()
+    received = [Sighting(VICTIM, exchange.request_id, exchange.sent) for exchange in history.arm("in-flight")[-1:]]
+    return replace(history, sightings=(*history.sightings, *received)) if of == "dead" else history

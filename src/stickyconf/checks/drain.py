@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from itertools import dropwhile, pairwise
+from math import inf
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers, residents
-from stickyconf.checks.evidence import judge_staying, unknown_outcomes
+from stickyconf.checks.evidence import Evidence, judge_staying, lone_refusal, refusal_doubt, unknown_outcomes
 from stickyconf.checks.moves import judge_moves, without_a_session
 from stickyconf.checks.rotation import NEWCOMERS, judge_newcomers
-from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
+from stickyconf.stats import witness_sample_size
 
 LONGEST_GAP = 1.0
 """Seconds for which a drain may go without a request sent: a failure shorter than that could stay unseen."""
+
+WORKERS = 4
+"""A fault of one worker of so many, which has its share of the connections, must not stay unseen."""
+
+LATE_CONNECTIONS = witness_sample_size(1 / WORKERS, 1e-3)
+"""Connections with pinned requests to the draining pod in one drain."""
 
 TRAFFIC = ("resident", "newcomer", "in-flight")
 """The arms of a drain. What probed the gateway before it, while it was still being set up, is no part of it."""
@@ -22,13 +30,14 @@ TRAFFIC = ("resident", "newcomer", "in-flight")
 def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
     """Drain on: a session pinned to the terminating pod is served by it as long as preStop holds.
 
-    Exposure: every pod held a session before, and the victim served requests after the gateway had settled.
+    Exposure: every pod held a session before, and once the gateway had settled the victim served pinned requests on so
+    many connections that a worker of four which does not pin would have shown (LATE_CONNECTIONS).
     """
     ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
     evidence.doubts += without_a_session(history, ending.acted)
-    served_late, within = 0, []
+    late, within = [], []
     for session, exchanges in residents(history, on=ending.pod).items():
         for exchange in exchanges:
             if exchange.sent < ending.held_until:
@@ -43,11 +52,15 @@ def pinned_sessions_stay_until_the_pod_stops(history: History) -> Ruling:
                         (exchanges[0].seq, exchange.seq),
                     )
                 )
-            served_late += exchange.pod == ending.pod and exchange.sent > max(ending.terminating, ending.settled)
+            if exchange.pod == ending.pod and exchange.sent > max(ending.terminating, ending.settled):
+                late.append(exchange)
     evidence.doubts += unknown_outcomes(within)
-    if not served_late:
-        evidence.doubts.append(Finding(f"pinned requests on {ending.pod} once the gateway had settled", "none"))
-    evidence.measures.append(Measure("pinned requests on the settled victim", served_late))
+    connections = {exchange.connection for exchange in late}
+    if len(connections) < LATE_CONNECTIONS:
+        expected = f"pinned requests on {ending.pod} over {LATE_CONNECTIONS} connections once the gateway had settled"
+        evidence.doubts.append(Finding(expected, f"{len(late)} over {len(connections)}"))
+    evidence.measures.append(Measure("pinned requests on the settled victim", len(late)))
+    evidence.measures.append(Measure("connections that they came over", len(connections)))
     return evidence.ruling()
 
 
@@ -64,11 +77,12 @@ def draining_pod_gets_no_new_session(history: History) -> Ruling:
     return evidence.ruling()
 
 
-@check("DRN-03", arms=("resident",))
+@check("DRN-03", arms=("resident", "newcomer", "keeper"))
 def other_sessions_are_untouched(history: History) -> Ruling:
-    """A session on another pod stays there throughout.
+    """A session on another pod stays there throughout; one opened during the drain gets its cookie, which pins.
 
-    Exposure: every pod held a session before, and those on the others visited during the drain and after it.
+    Exposure: every pod held a session before, and those on the others visited during the drain and after it; sessions
+    were opened during the drain, and came back after it.
     """
     ending, evidence = begin(history)
     if ending is None:
@@ -82,7 +96,33 @@ def other_sessions_are_untouched(history: History) -> Ruling:
     if ending.gone is None or not any(exchange.sent > ending.gone for exchange in visits):
         evidence.doubts.append(Finding(f"visits of sessions on other pods after {ending.pod} was gone", "none"))
     evidence.measures.append(Measure("sessions on other pods", len(others)))
+    _judge_those_who_came(history, ending, evidence)
     return evidence.ruling()
+
+
+def _judge_those_who_came(history: History, ending: Ending, evidence: Evidence) -> None:
+    """Look at the sessions opened since the deletion: each got a cookie, and those that kept it stay on their pod."""
+    cookie = history.setup.cookie
+    opened = [e for e in history.arm("newcomer", "keeper") if e.pod and not e.carried(cookie) and e.sent > ending.acted]
+    evidence.violations += [
+        Finding(f"session {exchange.session}, opened during the drain, to get a cookie", "none", (exchange.seq,))
+        for exchange in opened
+        if exchange.answer and not exchange.answer.set_cookies(cookie)
+    ]
+    came = {
+        session: exchanges
+        for session, exchanges in history.sessions("keeper").items()
+        if exchanges[0].sent > ending.acted and exchanges[0].pod not in (None, ending.pod)
+    }
+    judge_staying(history, came, evidence)
+    evidence.doubts += unknown_outcomes(exchange for exchanges in came.values() for exchange in exchanges)
+    after = inf if ending.gone is None else ending.gone
+    if not any(exchange.sent > after and exchange.carried(cookie) for own in came.values() for exchange in own):
+        evidence.doubts.append(Finding("sessions opened during the drain to come back after it", "none"))
+    evidence.measures += [
+        Measure("sessions opened since the deletion", len(opened)),
+        Measure("of these on other pods, kept and seen again", len(came)),
+    ]
 
 
 @check("DRN-04", arms=("resident",))
@@ -97,33 +137,75 @@ def moved_sessions_move_once(history: History) -> Ruling:
 
 @check("DRN-05", "DRN-12", arms=TRAFFIC)
 def no_request_fails(history: History) -> Ruling:
-    """No request fails throughout; one whose outcome is not known is a doubt.
+    """No request fails from the deletion until the pod is told to stop; one whose outcome is not known is a doubt.
 
-    Exposure: pinned and new requests were sent from before the deletion until the pod was gone from cluster and
-    gateway, never longer than LONGEST_GAP apart.
+    Exposure: pinned and new requests were sent all the time, never longer than LONGEST_GAP apart, among them GET and
+    POST over fresh and over kept connections.
     """
     ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
-    exchanges = history.arm(*TRAFFIC)
-    evidence.violations += [
-        Finding("every request to be served through the drain", exchange.told(), (exchange.seq,))
-        for exchange in exchanges
-        if exchange.unserved or (exchange.answer and exchange.answer.status >= 500)
+    _judge_failures(history, ending.acted, ending.held_until, evidence)
+    during = [exchange for exchange in history.arm("resident") if ending.acted < exchange.sent < ending.held_until]
+    ways = {(exchange.method, _is_kept(history, exchange)) for exchange in during if exchange.pod}
+    evidence.doubts += [
+        Finding(f"pinned requests with {method} over {kind} connections during the drain", "none")
+        for method in ("GET", "POST")
+        for kind, kept in (("fresh", False), ("kept", True))
+        if (method, kept) not in ways
     ]
-    evidence.doubts += unknown_outcomes(exchanges)
+    return evidence.ruling()
+
+
+@check("DRN-17", arms=TRAFFIC)
+def no_request_fails_at_the_end(history: History) -> Ruling:
+    """No request fails from when the pod is told to stop until its endpoint is gone from every gateway replica.
+
+    Exposure: pinned and new requests were sent all the time, never longer than LONGEST_GAP apart, and some in that time.
+    """
+    ending, evidence = begin(history)
+    if ending is None:
+        return evidence.ruling()
     over = [moment for moment in (ending.sigterm, ending.gone, ending.removed) if moment is not None]
     until = max(over, default=ending.held_until)
+    _judge_failures(history, ending.held_until, inf if ending.removed is None else until, evidence, watched=until)
+    return evidence.ruling()
+
+
+def _judge_failures(
+    history: History, since: float, until: float, evidence: Evidence, *, watched: float | None = None
+) -> None:
+    """Look for failures that ended between two moments, and whether requests were sent all the time, until ``watched``.
+
+    A failure that ended later belongs to what was going on then.
+    """
+    exchanges = history.arm(*TRAFFIC)
+    ended = [exchange for exchange in exchanges if since < exchange.received <= until]
+    lone = lone_refusal(history)
+    for exchange in ended:
+        if exchange.seq == lone:
+            evidence.doubts.append(refusal_doubt(exchange))
+        elif exchange.unserved or (exchange.answer and exchange.answer.status >= 500):
+            expected = "every request to be served through the drain"
+            evidence.violations.append(Finding(expected, exchange.told(), (exchange.seq,)))
+    asked = [exchange for exchange in exchanges if exchange.sent <= until and exchange.received > since]
+    evidence.doubts += unknown_outcomes(asked)
     for arm in ("resident", "newcomer"):
-        gap = _longest_gap([exchange.sent for exchange in history.arm(arm)], ending.acted, until)
-        if gap > LONGEST_GAP:
+        sent = [exchange.sent for exchange in history.arm(arm)]
+        end = until if watched is None else watched
+        gap = _longest_gap(sent, since, end)
+        if gap > LONGEST_GAP or not any(since < moment < end for moment in sent):
             often = f"a request of the arm {arm} every {LONGEST_GAP:g} s through the drain"
             ours = f"the suite itself was late by up to {history.setup.lateness:.2f} s"
             evidence.doubts.append(Finding(often, f"none for {gap:.2f} s; {ours}"))
-    during = sum(ending.acted < exchange.sent for exchange in exchanges)
-    evidence.measures.append(Measure("requests during and after the drain", during))
+    evidence.measures.append(Measure("requests that ended meanwhile", len(ended)))
     evidence.measures.append(Measure("largest lateness of the suite", round(history.setup.lateness, 3), "s"))
-    return evidence.ruling()
+
+
+def _is_kept(history: History, exchange: Exchange) -> bool:
+    """Whether an exchange came over a connection that its session had used before."""
+    own = history.sessions(exchange.arm)[exchange.session]
+    return any(one.connection == exchange.connection and one.sent < exchange.sent for one in own)
 
 
 def _longest_gap(moments: list[float], since: float, until: float) -> float:
@@ -134,11 +216,14 @@ def _longest_gap(moments: list[float], since: float, until: float) -> float:
 
 @check("DRN-06", arms=("in-flight",))
 def in_flight_request_completes(history: History) -> Ruling:
-    """A request that was under way on the pod before its deletion, and still is at SIGTERM, is completed by it."""
+    """A request that was under way on the pod before its deletion, and still is at SIGTERM, is completed by it.
+
+    Exposure: a GET, which a gateway may send again elsewhere, and a POST, which it may not.
+    """
     ending, evidence = begin(history)
     if ending is None:
         return evidence.ruling()
-    across, until = 0, ending.sigterm or ending.held_until
+    across, until = set(), ending.sigterm or ending.held_until
     for session, exchanges in history.sessions("in-flight").items():
         if exchanges[0].pod != ending.pod:
             continue
@@ -150,13 +235,16 @@ def in_flight_request_completes(history: History) -> Ruling:
                 evidence.violations.append(
                     Finding(f"the request under way on {ending.pod} to complete there", exchange.told(), cited)
                 )
-            across += exchange.received > until and exchange.pod is not None
+            if exchange.received > until and exchange.pod is not None:
+                across.add(exchange.method)
             evidence.doubts += unknown_outcomes([exchange])
-            evidence.measures.append(
-                Measure(f"under way in {session}", round(exchange.received - exchange.sent, 3), "s")
-            )
-    if not across and not evidence.violations:
-        evidence.doubts.append(Finding(f"a request under way on {ending.pod} until SIGTERM", "none"))
+            took = round(exchange.received - exchange.sent, 3)
+            evidence.measures.append(Measure(f"{exchange.method} under way in {session}", took, "s"))
+    evidence.doubts += [
+        Finding(f"a {method} under way on {ending.pod} until SIGTERM", "none")
+        for method in ("GET", "POST")
+        if method not in across and not evidence.violations
+    ]
     return evidence.ruling()
 
 

@@ -37,12 +37,13 @@ class Evidence:
 def contradictions(history: History) -> list[str]:
     """Return where the client's view and the pods' own logs disagree. Any means that the suite or its setting failed.
 
-    Every answer that names a pod must stand in that pod's log under the same request id.
+    Every answer that names a pod must stand in that pod's log under the same request id. An answer that says itself
+    that it is to another request is no contradiction: the gateway gave it to the wrong client (ROB-12).
     """
     return [
         f"{exchange.told()}, but the log of {exchange.pod} does not show request {exchange.request_id}"
         for exchange in history.exchanges
-        if exchange.pod and not history.logged(exchange.pod, exchange.request_id)
+        if exchange.pod and not exchange.misdelivered and not history.logged(exchange.pod, exchange.request_id)
     ]
 
 
@@ -71,8 +72,12 @@ def unknown_outcomes(exchanges: Iterable[Exchange]) -> list[Finding]:
 
 
 def unconverged(history: History) -> list[Finding]:
-    """Return one doubt for each change that never arrived on every gateway replica."""
-    return [
+    """Return one doubt for each change that never arrived on every gateway replica, and for traffic that never came."""
+    missed = [
+        Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
+        for event in history.happened(Happening.MISSED)
+    ]
+    return missed + [
         Finding(
             f"{event.subject} to arrive on every gateway replica",
             f"it did not within the budget {event.detail['budget']}; last seen: {event.detail['last']}",
@@ -216,7 +221,7 @@ def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
 
 def opener(exchanges: Sequence[Exchange]) -> Exchange | None:
     """Return the exchange that opened a session: the first one served by a pod."""
-    return next((exchange for exchange in exchanges if exchange.pod), None)
+    return next((exchange for exchange in exchanges if exchange.pod and not exchange.misdelivered), None)
 
 
 def strays(sessions: Sessions) -> list[Finding]:
@@ -268,6 +273,8 @@ def _strays(sessions: Sessions) -> list[tuple[Exchange | None, Exchange, Finding
         first = opener(exchanges)
         for exchange in exchanges:
             if first and exchange.pod == first.pod:  # most are
+                continue
+            if first and exchange.misdelivered:  # another's answer does not say where this request went
                 continue
             if exchange.failed or (exchange.unserved and first and exchange.sent > first.sent):
                 told = Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))

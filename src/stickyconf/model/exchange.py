@@ -7,6 +7,9 @@ from functools import lru_cache
 
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
 
+REQUEST_ID_HEADER = "Echo-Request-Id"
+"""The header field of a request's id: the pod writes it to its log, and gives it back with its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -97,6 +100,16 @@ class Exchange:
         if isinstance(self.outcome, Answered):
             return self.outcome.pod is None and self.outcome.status >= 500
         return isinstance(self.outcome, Refused)
+
+    @property
+    def answers(self) -> str | None:
+        """The id of the request that the pod says it answers; None if it does not say so."""
+        return self.answer.header(REQUEST_ID_HEADER) if self.answer else None
+
+    @property
+    def misdelivered(self) -> bool:
+        """Whether the answer is one to another request."""
+        return self.pod is not None and self.answers not in (None, self.request_id)
 
     @property
     def unserved(self) -> bool:

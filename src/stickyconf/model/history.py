@@ -55,6 +55,7 @@ class Happening(StrEnum):
     # How asking every worker of the gateway ended; detail: asked, workers, connections, seconds since it began.
     SETTLED = "settled"
     UNSETTLED = "unsettled"  # detail also: last (what was seen last), request (id of one after the budget that differs)
+    MISSED = "missed"  # traffic that was waited for and did not come about; detail: budget, last
     # What cannot be looked at here.
     UNSUPPORTED = "unsupported"  # subject: capability; detail: reason
 

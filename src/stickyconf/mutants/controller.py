@@ -137,7 +137,7 @@ def drains_without_being_asked_to(config: Json, objects: Snapshot) -> Json:
 _seen: dict[str, set[str]] = {}  # upstream -> addresses it ever had, of this process
 
 
-@mutant(at="controller", source="TR#13208", caught_by=("DRN-04", "DRN-05"), failure_mode=10)
+@mutant(at="controller", source="TR#13208", caught_by=("DRN-04", "DRN-17"), failure_mode=10)
 def never_removes_a_drained_pod(config: Json, objects: Snapshot) -> Json:
     """A pod that has gone stays in the pool at weight 0 forever, and requests to it are tried nowhere else."""
     gone: set[str] = set()

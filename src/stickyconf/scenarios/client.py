@@ -18,6 +18,10 @@ from stickyconf.scenarios.recorder import Recorder
 _PAST = re.compile(r"-[0-9]+|0+")
 
 
+BODY = b"x" * 64
+"""What a POST carries."""
+
+
 class Jar:
     """Cookies of one host by (name, path). Values go back exactly as they came, quotes included."""
 
@@ -61,6 +65,14 @@ class Client:
     async def get(self, path: str = "/") -> Exchange:
         """Send a GET with the jar's cookies."""
         return await self.send("GET", path)
+
+    async def post(self, path: str = "/") -> Exchange:
+        """Send a POST with a small body and the jar's cookies."""
+        return await self.send("POST", path, body=BODY)
+
+    async def reconnect(self) -> None:
+        """Have the next request open a connection of its own."""
+        await self._line.drop()
 
     async def send(
         self,

@@ -2,7 +2,8 @@
 
 residents   --x--x--x--x--x--x--x--x--x--x--x--x--   opened before, on every pod, visiting steadily
 newcomers   .  .  .  .  .  .  .  .  .  .  .  .  .    a new session each
-in flight      [===========================]         a request on the pod that is answered after SIGTERM
+keepers     .-------.-------.-------.-------.---xx   new sessions that keep their cookie and come back
+in flight      [===========================]         a GET and a POST on the pod, answered after SIGTERM
 the pod     ready | act  preStop holds   | released: SIGTERM | gone | removed from the gateway
 
 The pod is held until enough was seen, however long that takes on a slow machine, and then released.
@@ -13,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from itertools import count
 from typing import Literal
 
 from stickyconf.model import Exchange
-from stickyconf.scenarios.client import Client
+from stickyconf.scenarios.client import BODY, Client
 from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
@@ -26,7 +28,9 @@ from stickyconf.stats import reach_sample_size
 
 NEWCOMER_BEAT = 0.05  # seconds between two new sessions
 LANES = 3  # that open them in turn, so that one slow answer does not keep the next session waiting
-VISITS_HELD = 3  # visits of each resident while the settled gateway drains the pod
+VISITS_HELD = 14  # visits of each resident while the settled gateway drains the pod: see DRN-01, LATE_CONNECTIONS
+KEEPER_BEAT = 0.4  # seconds between two new sessions that keep their cookie
+KEEPER_VISITS = 2  # visits of each of them after the pod is gone
 # New sessions to open meanwhile: a pod that still got its share, of one pod more, would show but for one in a million.
 MISSED = 1e-6
 
@@ -48,19 +52,23 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
             candidates = await open_sessions(stage, stay, "in-flight", per_pod=1, most=most) if victim else {}
             stopped = asyncio.Event()
             async with asyncio.TaskGroup() as traffic:
-                for _ in range(LANES):
-                    traffic.create_task(_newcomers(stage, stopped))
+                for lane in range(LANES):
+                    traffic.create_task(_newcomers(stage, stopped, lane))
+                keepers: list[Client] = []
+                traffic.create_task(_keepers(stage, stay, keepers, stopped))
                 for client in candidates.get(victim, [])[:1]:
                     traffic.create_task(_stay_in_flight(client, stage.target.tempo.hold))
                 await residents.visited(times=3)
                 await (delete_pod(stage, victim) if victim else scale(stage, len(stage.pods) - 1))
                 victims = await settled(stage)
+                since = stage.recorder.now()
                 await _newcomers_opened(stage, needed)
-                await residents.visited(times=VISITS_HELD)
+                await residents.visited(times=VISITS_HELD, since=since)
                 await stage.release(victims)
                 await gone(stage, victims)
                 await residents.visited(times=VISITS_AFTER)
                 stopped.set()
+                await _come_back(keepers, stage.policy.cookie_path)
 
     return play
 
@@ -84,23 +92,48 @@ def drain_under_a_rush(*, sessions: int | Callable[[int, int], int]) -> Scenario
     return play
 
 
-async def _newcomers(stage: Stage, stopped: asyncio.Event) -> None:
+async def _newcomers(stage: Stage, stopped: asyncio.Event, lane: int) -> None:
+    turns = count(lane)
+
     async def open_one() -> Exchange:
+        path = stage.policy.cookie_path
         async with stage.client("newcomer", fresh=True, keeps=False) as client:
-            return await client.get(stage.policy.cookie_path)
+            return await (client.post(path) if next(turns) % 2 else client.get(path))
 
     await send_steadily(stage.recorder, LANES * NEWCOMER_BEAT, stopped, open_one)
 
 
+async def _keepers(stage: Stage, stay: contextlib.AsyncExitStack, opened: list[Client], stopped: asyncio.Event) -> None:
+    """Open sessions that keep their cookie; each comes back when the next one has come."""
+
+    async def open_one() -> Exchange:
+        client = await stay.enter_async_context(stage.client("keeper", fresh=True))
+        exchange = await client.get(stage.policy.cookie_path)
+        if opened:
+            await opened[-1].post(stage.policy.cookie_path)
+        opened.append(client)
+        return exchange
+
+    await send_steadily(stage.recorder, KEEPER_BEAT, stopped, open_one)
+
+
+async def _come_back(clients: list[Client], path: str) -> None:
+    for _ in range(KEEPER_VISITS):
+        await asyncio.gather(*(client.get(path) for client in clients))
+
+
 async def _stay_in_flight(client: Client, seconds: float) -> None:
-    await client.send("GET", "/?until=sigterm", patience=seconds)
+    body = {"GET": b"", "POST": BODY}
+    await asyncio.gather(
+        *(client.send(method, "/?until=sigterm", body=body[method], patience=seconds) for method in body)
+    )
 
 
-async def _newcomers_opened(stage: Stage, count: int) -> None:
+async def _newcomers_opened(stage: Stage, needed: int) -> None:
     """Return when so many new sessions were opened from now on."""
     since = stage.recorder.now()
 
     async def opened() -> int:
         return sum(exchange.arm == "newcomer" for exchange in stage.recorder.exchanges_since(since))
 
-    await stage.waiter.until(f"{count} new sessions", "traffic", opened, lambda number: number >= count)
+    await stage.expect(f"{needed} new sessions", "traffic", opened, lambda number: number >= needed)

@@ -7,13 +7,15 @@ the pod     ready | act                           removed or killed: gone from c
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from stickyconf.model import Happening
+from stickyconf.scenarios.client import BODY, Client
 from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
-from stickyconf.scenarios.visits import visit
+from stickyconf.scenarios.visits import open_sessions, visit
 from stickyconf.scenarios.workload import ECHO_PORT
 from stickyconf.wait import WaitFailed
 
@@ -21,7 +23,9 @@ RECOVERY_SYNCS, RECOVERY_SECONDS = 5, 3.0
 """The settle bound of a recovery: so many sync periods of the controller, but no less than so many seconds, so that a
 busy machine visits within it. That long sessions of a dead pod may still fail."""
 
-VISITS_BEFORE = 3
+VISITS_BEFORE = 4  # a fresh and a kept connection, each with GET and with POST
+VISITS_HELD = 4  # of each resident, while the settled gateway drains the pod that is to die
+LONG, LONG_SECONDS = "/?delay=2", 2.0  # a request that is under way when its pod dies
 
 
 def scale_up(*, pods: int, sessions: int) -> Scenario:
@@ -62,13 +66,19 @@ def lose_the_process_of_a_draining_pod() -> Scenario:
 
     async def play(stage: Stage) -> None:
         bound = _observe(stage)
-        async with residing(stage) as residents:
+        async with residing(stage) as residents, contextlib.AsyncExitStack() as stay:
+            candidates = await open_sessions(stage, stay, "in-flight", per_pod=1, most=20 * len(stage.pods))
             await residents.visited(times=VISITS_BEFORE)
             await delete_pod(stage, any_pod(stage))
             for pod in await settled(stage):
                 await _said(stage, pod, Happening.HELD)  # without a process to hold, the hook returns at once
-                await stage.target.cluster.post_to_pod(pod, stage.namespace, ECHO_PORT, "/-/die")
-                await _said(stage, pod, Happening.DIED)
+                await residents.visited(times=VISITS_HELD)
+                async with asyncio.TaskGroup() as under_way:
+                    for client in candidates.get(pod, [])[:1]:
+                        under_way.create_task(client.send("POST", LONG, body=BODY, patience=LONG_SECONDS))
+                        await _received(stage, client)
+                    await stage.target.cluster.post_to_pod(pod, stage.namespace, ECHO_PORT, "/-/die")
+                    await _said(stage, pod, Happening.DIED)
             await residents.visited(times=VISITS_AFTER, since=stage.recorder.now() + bound)
 
     return play
@@ -81,6 +91,15 @@ def _observe(stage: Stage) -> float:
     stage.observers.watch_cluster()
     stage.observers.poll_targets(stage.gateways)
     return bound
+
+
+async def _received(stage: Stage, client: Client) -> None:
+    """Return when a pod's log shows a client's second request; if it never does, the history shows it."""
+
+    async def seen() -> int:
+        return stage.recorder.seen(client.session)
+
+    await stage.expect(f"a POST of {client.session} in the pod's log", "pod_logs", seen, lambda count: count >= 2)
 
 
 async def _said(stage: Stage, pod: str, what: Happening) -> None:

@@ -57,8 +57,9 @@ class Recorder:
             host=request.host,
         )
         self._exchanges.append(exchange)
-        if exchange.pod and (exchange.pod, exchange.request_id) not in self._seen:
-            self._unseen.add((exchange.pod, exchange.request_id))
+        answered = (exchange.pod or "", exchange.answers or exchange.request_id)  # another's, if it was misdelivered
+        if exchange.pod and answered not in self._seen:
+            self._unseen.add(answered)
         return exchange
 
     def late(self, seconds: float) -> None:
@@ -76,6 +77,10 @@ class Recorder:
         self._sightings.append(Sighting(pod, request_id, self.now()))
         self._seen.add((pod, request_id))
         self._unseen.discard((pod, request_id))
+
+    def seen(self, session: str) -> int:
+        """Return how many sightings there are of a session's requests in the pods' logs."""
+        return sum(one.request_id.startswith(f"{session}-") for one in self._sightings)
 
     def unseen(self) -> set[tuple[str, str]]:
         """Return (pod, request id) of every answer that the pod's own log does not show yet."""

@@ -1,12 +1,17 @@
-"""Sessions that stay: opened on every pod before something happens to one, and visiting steadily while it does."""
+"""Sessions that stay: opened on every pod before something happens to one, and visiting steadily while it does.
+
+Each visits in turn over a fresh connection and over the one that this left open, with GET and with POST: a fault of one
+worker of the gateway, of pinning by connection, or of one method shows in any of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
+from itertools import count
 
+from stickyconf.model import Exchange
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Stage
 from stickyconf.scenarios.steady import send_steadily
@@ -36,8 +41,21 @@ class Residents:
                     visits[exchange.session] += 1
             return min(visits.values(), default=times)
 
-        what = f"{times} visits of every resident"
-        await self._stage.waiter.until(what, "traffic", fewest, lambda count: count >= times)
+        await self._stage.expect(f"{times} visits of every resident", "traffic", fewest, lambda count: count >= times)
+
+
+class _Visits:
+    """The visits of one resident: fresh and kept connections, GET and POST, in turn; calling it makes the next one."""
+
+    def __init__(self, client: Client, path: str, number: int) -> None:
+        """Take the client, the path, and the resident's number, so that not all do the same at the same time."""
+        self._client, self._path, self._turns = client, path, count(number)
+
+    async def __call__(self) -> Exchange:
+        turn = next(self._turns)
+        if turn % 2 == 0:
+            await self._client.reconnect()
+        return await (self._client.post(self._path) if turn // 2 % 2 else self._client.get(self._path))
 
 
 @contextlib.asynccontextmanager
@@ -54,8 +72,8 @@ async def residing(stage: Stage) -> AsyncIterator[Residents]:
         held = await open_sessions(stage, stay, "resident", per_pod=RESIDENTS_PER_POD, most=most)
         clients = [client for on_pod in held.values() for client in on_pod]
         async with asyncio.TaskGroup() as traffic:
-            for client in clients:
-                visit = partial(client.get, stage.policy.cookie_path)
+            for number, client in enumerate(clients):
+                visit = _Visits(client, stage.policy.cookie_path, number)
                 traffic.create_task(send_steadily(stage.recorder, RESIDENT_BEAT, stopped, visit))
             yield Residents(stage, clients)
             stopped.set()

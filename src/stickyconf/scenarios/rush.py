@@ -66,7 +66,7 @@ async def _under_load(stage: Stage) -> None:
     async def ended() -> int:
         return sum(exchange.arm == "load" for exchange in stage.recorder.exchanges_since(since))
 
-    await stage.waiter.until("the load to be there", "request", ended, lambda count: count >= LOAD)
+    await stage.expect("the load to be there", "request", ended, lambda count: count >= LOAD)
 
 
 def arrive_at_once(*, sessions: int, requests: int) -> Scenario:

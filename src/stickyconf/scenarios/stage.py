@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import stickyconf
 from stickyconf.model import Exchange, Happening, History, Setup
@@ -19,6 +19,8 @@ from stickyconf.scenarios.recorder import Recorder
 from stickyconf.scenarios.settling import ASSUMED_WORKERS, PROBE, Asked, Settling
 from stickyconf.scenarios.workload import ECHO_PORT, SERVICE, Manifests, Policy, Topology, upstream_name
 from stickyconf.wait import Waiter, WaitFailed
+
+T = TypeVar("T")
 
 Shown = tuple[dict[str, Any] | None, dict[str, int]]
 """What one gateway replica shows: the fields of an upstream, None if there is none, and address -> weight."""
@@ -215,6 +217,20 @@ class Stage:
             path or (policy or self.policy).cookie_path,
         )
         return await settling.settled(asked)
+
+    async def expect(
+        self, what: str, budget: str, look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]
+    ) -> bool:
+        """Wait for something that the system under test can keep from happening, and say whether it happened.
+
+        That it did not is recorded, and never our failure.
+        """
+        try:
+            await self.waiter.until(what, budget, look, holds)
+        except WaitFailed as failure:
+            self.recorder.event(Happening.MISSED, what, budget=failure.budget, last=failure.last)
+            return False
+        return True
 
     async def _shown(self, name: str) -> dict[str, Shown]:
         gateway = self.target.gateway

@@ -16,6 +16,7 @@ import httpx
 
 import stickyconf
 from stickyconf.model import Answered, Outcome, Refused, Unknown
+from stickyconf.model.exchange import REQUEST_ID_HEADER
 from stickyconf.ports import Reply, Request
 from stickyconf.secrecy import known, secret_values
 from stickyconf.targets.http1 import Http1Transport
@@ -24,7 +25,7 @@ from stickyconf.targets.places import Places
 # More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
-POD_HEADER, REQUEST_ID_HEADER = "Echo-Pod", "Echo-Request-Id"
+POD_HEADER = "Echo-Pod"
 
 _url = lru_cache(maxsize=1_000)(httpx.URL)  # the same few again and again
 

@@ -174,7 +174,7 @@ def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
 
 
-@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02"))
+@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02", "DRN-03"))
 def pins_the_connection(xds: Xds, kong: Kong) -> Xds:
     """A TCP connection is pinned to a pod, whatever the cookie says."""
     return choose_cookie(xds, "pins_the_connection", _PINS_THE_CONNECTION)

@@ -28,6 +28,29 @@ function choose(handle, own)
 end
 """
 
+_REFUSES_TO_POST = """
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if handle:headers():get(":method") ~= "POST" then return end
+  for _, member in ipairs(MEMBERS) do
+    if member.value == own and not member.ready then
+      handle:respond({[":status"] = "503", [MARK] = MUTANT}, "the pod drains")
+    end
+  end
+end
+"""
+
+_GIVES_NO_COOKIE = """
+function envoy_on_request(handle)
+  if not session_cookie(handle:headers()) then note(handle, "new") end
+end
+
+function envoy_on_response(handle)
+  if noted(handle) ~= "new" or #READY == #MEMBERS or math.random() >= 0.05 then return end
+  if edit_set_cookies(handle:headers(), function() return nil end) then mark(handle) end
+end
+"""
+
 # Three pods are what cases begin with.
 _DEALS_ANEW = """
 function choose(handle, own)
@@ -94,7 +117,7 @@ def refuses_a_rush(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "refuses_a_rush", _MARK_FAILURES % "status == 503")
 
 
-@mutant(at="gateway", source="IN#3288", caught_by=("DRN-04", "DRN-05", "LIF-02", "LIF-03"), failure_mode=7)
+@mutant(at="gateway", source="IN#3288", caught_by=("DRN-04", "LIF-02", "LIF-03"), failure_mode=7)
 def trusts_the_cookie_blindly(xds: Xds, kong: Kong) -> Xds:
     """A cookie that names no pod any more is still followed: 503 as long as the client has it."""
     for route in _routes(xds):
@@ -111,6 +134,18 @@ def never_tries_another_pod(xds: Xds, kong: Kong) -> Xds:
     for route in _routes(xds):
         route.get("route", {}).pop("retry_policy", None)
     return in_lua(xds, "never_tries_another_pod", _MARK_FAILURES % "status >= 502")
+
+
+@mutant(at="gateway", source="RF", caught_by=("DRN-05",))
+def refuses_to_post_to_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
+    """A POST of a session whose pod drains is answered with 503; with GET the pod is reached."""
+    return in_lua(xds, "refuses_to_post_to_a_draining_pod", _REFUSES_TO_POST)
+
+
+@mutant(at="gateway", source="RF", caught_by=("DRN-03",))
+def gives_no_cookie_in_a_drain(xds: Xds, kong: Kong) -> Xds:
+    """While a pod drains, one new session in twenty gets no cookie."""
+    return in_lua(xds, "gives_no_cookie_in_a_drain", _GIVES_NO_COOKIE)
 
 
 @mutant(at="gateway", source="RF", caught_by=("DRN-06",))
