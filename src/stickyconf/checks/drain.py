@@ -161,7 +161,7 @@ def no_request_fails(history: History) -> Ruling:
 def no_request_fails_at_the_end(history: History) -> Ruling:
     """No request fails from when the pod is told to stop until its endpoint is gone from every gateway replica.
 
-    Exposure: pinned and new requests were sent all the time, never longer than LONGEST_GAP apart, and some in that time.
+    Exposure: pinned and new requests were sent all that time, never longer than LONGEST_GAP apart.
     """
     ending, evidence = begin(history)
     if ending is None:
