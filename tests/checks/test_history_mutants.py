@@ -136,7 +136,6 @@ EDITS: dict[str, Edit] = {
         visits_of("in-flight", VICTIM, lambda e: "delay" in e.path),
         refused,
         "in_flight_request_completes",
-        "no_request_fails_at_the_end",
     ),
 }
 
@@ -182,7 +181,10 @@ def test_a_weight_that_stays_violates_one_requirement_and_takes_the_moment_from_
     found = judged(weight_kept(recorded(drain)), drain)
 
     assert found[Status.VIOLATES] == {"terminating_target_has_weight_zero"}
-    assert found[Status.INCONCLUSIVE] == {"draining_pod_gets_no_new_session"}
+    assert found[Status.INCONCLUSIVE] == {
+        "draining_pod_gets_no_new_session",
+        "pinned_sessions_stay_until_the_pod_stops",  # less of the drain is left in which pinned requests tell
+    }
 
 
 @pytest.mark.parametrize("edit", [hold_broken, end_unseen])
