@@ -3,6 +3,7 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
+from stickyconf.scenarios.crowded import send_many_cookies
 from stickyconf.scenarios.visits import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
 # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
@@ -18,6 +19,7 @@ history = recorded(
     roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
     visit("crowd", sessions=121, requests=4),
     send_among_other_cookies(sessions=5, requests=10),
+    send_many_cookies(sessions=4, requests=5),
     come_and_go(residents=12, rounds=10, passersby=10),
 )
 
@@ -56,6 +58,13 @@ def test_a_crowd_of_sessions_keeps_its_pods(history, judge):
 def test_cookie_pins_wherever_it_stands(history, judge):
     """The cookie pins first, in the middle and last among others, and in split Cookie fields over HTTP/2."""
     judge(checks.cookie_pins_wherever_it_stands, history)
+    judge(checks.split_cookie_pins, history)
+
+
+@requirement("AFF-11")
+def test_cookie_pins_among_many(history, judge):
+    """The cookie pins as the last of 50 cookies of 4 KB, and of 100 of 8 KB if these are served."""
+    judge(checks.cookie_pins_among_many, history)
 
 
 @requirement("AFF-09")
@@ -68,3 +77,7 @@ def test_sessions_stay_while_others_come_and_go(history, judge):
 def test_answer_is_the_askers_own(history, judge):
     """Every answer carries the id of the request that it was given for, and none that of another client's."""
     judge(checks.answer_is_the_askers_own, history)
+@requirement("SPR-07")
+def test_latency_is_observed(history, judge):
+    """How long answers take in each part of the experiment: median, 99th percentile, slowest."""
+    judge(checks.latency_observed, history)

@@ -3,7 +3,12 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology
-from stickyconf.scenarios.cookies import ask_for_every_status, let_the_application_set_cookies, use_a_library_jar
+from stickyconf.scenarios.cookies import (
+    ask_for_every_status,
+    let_the_application_set_cookies,
+    open_by_every_method,
+    use_a_library_jar,
+)
 from stickyconf.scenarios.visits import alternate, visit
 
 history = recorded(
@@ -12,6 +17,7 @@ history = recorded(
     use_a_library_jar(sessions=10),
     let_the_application_set_cookies(sessions=5),
     ask_for_every_status(sessions=4),
+    open_by_every_method(sessions=3),
 )
 
 # 13: no multiple of 3, so that clients dealt in turn would not come back to their pods.
@@ -88,3 +94,15 @@ def test_value_format_is_observed(history, judge):
 def test_there_is_no_affinity_outside_the_path(under_a_path, judge):
     """Clients that ask in turn inside and outside cookiePath keep their pods inside, and are spread outside."""
     judge(checks.path_bounds_affinity, under_a_path)
+
+
+@requirement("CKE-12")
+def test_caching_is_observed(history, judge):
+    """What Cache-Control says on responses that set the cookie, and how many a shared cache might store."""
+    judge(checks.caching_observed, history)
+
+
+@requirement("CKE-14")
+def test_cookie_is_set_whatever_method_opens(history, judge):
+    """A first response carries the cookie whatever the method of the request was."""
+    judge(checks.cookie_is_set_whatever_method_opens, history)

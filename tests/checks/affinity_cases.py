@@ -311,11 +311,10 @@ CASES = {
                 lacking(STAYING, "cookie-split"), Happening.UNSUPPORTED, "http2", 1.0, reason="no HTTP/2 here"
             ),
         },
-        rejects=strays("cookie-first") | strays("cookie-middle") | strays("cookie-last") | strays("cookie-split"),
+        rejects=strays("cookie-first") | strays("cookie-middle") | strays("cookie-last"),
         doubts=unsure("cookie-first")
         | unsure("cookie-middle")
         | unsure("cookie-last")
-        | unsure("cookie-split")
         | UNEXPOSED
         | {
             **{
@@ -332,6 +331,19 @@ CASES = {
                     ("cookie-last", "session_id=at-echo-a; theme=dark"),
                 )
             },
+            "no cookie beside it that could be mistaken for it": (
+                edited(STAYING, follow_ups("cookie-last"), sending("theme=dark; consent=yes; session_id=at-echo-a")),
+                "cookie-last to carry a cookie xsession_id with another pod's value / 0 of",
+            ),
+        },
+    ),
+    "split_cookie_pins": Cases(
+        spoken=affinity,
+        accepts={"sessions that stay": STAYING},
+        rejects=strays("cookie-split"),
+        doubts=unsure("cookie-split")
+        | UNEXPOSED
+        | {
             "one Cookie field over HTTP/2": (
                 edited(STAYING, follow_ups("cookie-split"), sending("theme=dark; session_id=at-echo-a")),
                 "cookie-split to carry the cookie there among others",
@@ -341,6 +353,48 @@ CASES = {
                 "cookie-split to carry the cookie there among others",
             ),
         },
+    ),
+    "cookie_pins_among_many": Cases(
+        spoken=affinity,
+        accepts={
+            "sessions that stay": STAYING,
+            "a gateway that refuses a hundred": edited(STAYING, follow_ups("cookies-100"), by_gateway(431)),
+            "a gateway that resets what is too large": edited(STAYING, follow_ups("cookies-100-h2"), refused),
+            "a gateway that refuses some of a hundred": edited(STAYING, nth("cookies-100", -1), by_gateway(400)),
+            "a gateway that does not speak HTTP/2": plus(
+                lacking(STAYING, "cookies-50-h2", "cookies-100-h2"), Happening.UNSUPPORTED, "http2", 1.0, reason="no"
+            ),
+        },
+        rejects=strays("cookies-50")
+        | strays("cookies-50-h2")
+        | {
+            "fifty cookies refused": (edited(STAYING, nth("cookies-50", -1), by_gateway(431)), "was answered 431"),
+            "a hundred cookies that break it": (
+                edited(STAYING, nth("cookies-100", -1), by_gateway(500)),
+                "to be served",
+            ),
+            "a request with a hundred cookies on another pod": (straying("cookies-100"), "to stay there"),
+            "one over HTTP/2 on another pod": (straying("cookies-100-h2"), "to stay there"),
+            "one on another pod, while others are refused": (
+                edited(straying("cookies-100"), nth("cookies-100", -3), by_gateway(431)),
+                "to stay there",
+            ),
+        },
+        doubts=unsure("cookies-50")
+        | unsure("cookies-50-h2")
+        | UNEXPOSED
+        | {
+            "fewer cookies": (
+                edited(STAYING, follow_ups("cookies-50"), sending("a=1; session_id=at-echo-a")),
+                "requests of cookies-50 with 50 cookies / 2 at the most",
+            ),
+            "nothing in the arm with a hundred": (lacking(STAYING, "cookies-100"), "arm cookies-100, as planned"),
+        },
+    ),
+    "latency_observed": Cases(
+        spoken=affinity,
+        accepts={"answers at once and later": STAYING},
+        doubts={"no answer": (edited(STAYING, every(), by_gateway(404)), "answers of pods")},
     ),
     "residents_stay_while_others_come_and_go": Cases(
         spoken=affinity,

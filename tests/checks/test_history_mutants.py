@@ -90,7 +90,9 @@ EDITS: dict[str, Edit] = {
     **off_their_pod(affinity, "cookie-first", "cookie_pins_wherever_it_stands"),
     **off_their_pod(affinity, "cookie-middle", "cookie_pins_wherever_it_stands"),
     **off_their_pod(affinity, "cookie-last", "cookie_pins_wherever_it_stands"),
-    **off_their_pod(affinity, "cookie-split", "cookie_pins_wherever_it_stands"),
+    **off_their_pod(affinity, "cookie-split", "split_cookie_pins"),
+    **off_their_pod(affinity, "cookies-50", "cookie_pins_among_many"),
+    **off_their_pod(affinity, "cookies-50-h2", "cookie_pins_among_many"),
     **off_their_pod(affinity, "resident", "residents_stay_while_others_come_and_go"),
     **off_their_pod(annotation, "after", "annotation_switches_stickiness_on"),
     "a first response without its cookie": one(
@@ -106,7 +108,7 @@ EDITS: dict[str, Edit] = {
         cookie, openings("visitor"), edits.rewriting("Path=/", "Path=/; Max-Age=60"), "is_a_session_cookie"
     ),
     "an application's cookie lost": one(
-        cookie, every("application"), edits.without_cookie("cart"), "application_cookies_survive"
+        cookie, every("application"), edits.without_cookie("app"), "application_cookies_survive"
     ),
     "no cookie for one status": one(
         cookie, openings("status"), edits.without_cookie(), "cookie_is_set_on_every_status"

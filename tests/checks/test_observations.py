@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from stickyconf import checks
-from stickyconf.model import Happening, History, Ruling, Status
+from stickyconf.model import Exchange, Happening, History, Ruling, Status
 from tests.histories import Dialect, affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.conforming import VICTIM
 from tests.histories.edits import (
@@ -192,6 +193,7 @@ AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain(
             plus(lacking(AFFINITY, "cookie-split"), Happening.UNSUPPORTED, "http2", 0.0, reason="it said no"),
             {"split Cookie fields over HTTP/2": "not judged: it said no"},
         ),
+        ("crowd_keeps_its_pods", AFFINITY, {"sessions on echo-a": 40, "sessions on echo-b": 41}),
         ("residents_stay_while_others_come_and_go", AFFINITY, {"sessions that came and went": 8}),
         ("every_ready_pod_is_reached", SPREAD, {"requests control": 186, "pods reached": 3}),
         (
@@ -258,3 +260,29 @@ def test_what_new_clients_get_of_draining_pods_is_told() -> None:
     found = measures(checks.last_draining_pods_keep_their_sessions(vacancy()))
 
     assert found["what new clients got"] == "503 by the gateway 3 times"
+def test_cookie_fields_that_cannot_be_split_are_a_part_that_does_not_apply() -> None:
+    history = plus(lacking(AFFINITY, "cookie-split"), Happening.UNSUPPORTED, "http2", 0.0, reason="it said no")
+    ruling = checks.split_cookie_pins(history)
+
+    assert ruling.status is Status.NOT_APPLICABLE
+    assert "HTTP/2 splits cannot be sent: it said no" in ruling.findings[0].actual
+
+
+def test_latency_is_told_for_each_arm_without_what_was_to_take_long() -> None:
+    told_of = measures(checks.latency_observed(AFFINITY))
+
+    assert told_of["answers in pinned"] == "median 4.0, 99th percentile 4.0, slowest 4.0 of 35"
+    assert told_of["answers in parallel"] == "median 4.0, 99th percentile 4.0, slowest 4.0 of 4"
+
+
+def test_what_a_shared_cache_may_store_is_counted() -> None:
+    assert measures(checks.caching_observed(cookie()))["of these, a shared cache may store with the cookie"] == 23
+    kept = edited(cookie(), every(), lambda e: _with_header(e, ("Cache-Control", "private, max-age=0")))
+    shown = measures(checks.caching_observed(kept))
+    assert shown["Cache-Control on them"] == "private, max-age=0"
+    assert shown["of these, a shared cache may store with the cookie"] == 0
+
+
+def _with_header(exchange: Exchange, header: tuple[str, str]) -> Exchange:
+    outcome = exchange.outcome
+    return replace(exchange, outcome=replace(outcome, headers=(*outcome.headers, header)))  # type: ignore[union-attr, call-arg]

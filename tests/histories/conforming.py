@@ -14,7 +14,7 @@ from stickyconf.model import Happening, History
 from tests.histories.tape import GATEWAY, UPSTREAM, Dialect, Tape
 
 HOLD = 3.0  # the tape's preStop
-OTHERS = ("theme=dark", "consent=yes")
+OTHERS = ("theme=dark", "xsession_id=at-echo-elsewhere")
 APPLICATION_COOKIES = ("app=1; Path=/; HttpOnly", "cart=a%20b; Max-Age=60", 'quoted="x y"; Path=/shop')
 
 
@@ -32,7 +32,8 @@ def affinity(dialect: Dialect | None = None) -> History:
     at = _roaming(tape, at)
     at = tape.lockstep("crowd", at, sessions=121, requests=2)
     at = _among_others(tape, at)
-    _come_and_go(tape, at)
+    at = _come_and_go(tape, at)
+    _among_many(tape, at)
     return tape.history()
 
 
@@ -74,7 +75,20 @@ def _among_others(tape: Tape, at: float) -> float:
     return at + 1
 
 
-def _come_and_go(tape: Tape, at: float) -> None:
+def _among_many(tape: Tape, at: float) -> None:
+    """50 cookies, and 100, the session's own the last of them, over HTTP/1.1 and HTTP/2."""
+    for arm in ("cookies-50", "cookies-50-h2", "cookies-100", "cookies-100-h2"):
+        tape.plan |= {f"{arm}.sessions": 2, f"{arm}.requests": 8}
+        clients = [tape.open(arm) for _ in range(2)]
+        others = "; ".join(f"c{number}=v" for number in range(int(arm.split("-")[1]) - 1))
+        for number in range(16):
+            protocol = "HTTP/2" if arm.endswith("h2") else "HTTP/1.1"
+            fields = lambda own, before=others: (f"{before}; {own}",)  # noqa: E731 - it stands beside the others
+            tape.visit(clients[number % 2], at, cookie_fields=fields, protocol=protocol)
+            at += 0.01
+
+
+def _come_and_go(tape: Tape, at: float) -> float:
     tape.plan |= {"resident.sessions": 4, "resident.requests": 5, "passerby.sessions": 8, "passerby.requests": 2}
     residents = [tape.open("resident") for _ in range(4)]
     for turn in range(5):
@@ -86,6 +100,7 @@ def _come_and_go(tape: Tape, at: float) -> None:
             tape.visit(passerby, at)
             tape.visit(passerby, at + 0.01)
             at += 0.02
+    return at + 1
 
 
 def cookie(dialect: Dialect | None = None, *, name: str = "session_id", path: str = "/") -> History:

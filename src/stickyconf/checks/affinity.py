@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from stickyconf.checks.declared import check
@@ -19,7 +20,7 @@ from stickyconf.checks.evidence import (
     unconverged,
     unknown_outcomes,
 )
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Refused, Ruling, Sessions
 from stickyconf.stats import OneInMany, Reach
 
 CONTROL = "control"
@@ -27,6 +28,9 @@ PINNED_SESSIONS, PINNED_REQUESTS = 31, 20
 """What the case of AFF-01 plans, and its check requires. 31 is no multiple of 3: see ``tested_too_little``."""
 
 RARE_STRAYS = tuple(OneInMany(planned=PINNED_SESSIONS * (PINNED_REQUESTS - 1), one_in=rate) for rate in (20, 43))
+
+DECOY = "x"
+"""What is put before the cookie's name to have that of another, which ends in the same way."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -128,27 +132,44 @@ def _together(sessions: Sessions, at_least: int) -> list[Finding]:
     return [] if most >= at_least else [Finding(f"{at_least} sessions open at the same time", f"{most} at the most")]
 
 
-@check("AFF-06", arms=(CONTROL, "cookie-first", "cookie-middle", "cookie-last", "cookie-split"))
-def cookie_pins_wherever_it_stands(history: History) -> Ruling:
-    """The cookie pins first, in the middle and last among others, and split over Cookie fields of HTTP/2.
+PLACES = ("cookie-first", "cookie-middle", "cookie-last")
+SPLIT = "cookie-split"
 
-    If the gateway does not speak HTTP/2 on its plain port, the split half is not judged and a measure says so.
+
+@check("AFF-06", arms=(CONTROL, *PLACES))
+def cookie_pins_wherever_it_stands(history: History) -> Ruling:
+    """The cookie pins first, in the middle and last among others, one of which has a name that ends like its own.
+
+    Exposure: that other cookie has the value that the session cookie of another pod has.
     """
-    arms = ["cookie-first", "cookie-middle", "cookie-last"]
-    refused = history.happened(Happening.UNSUPPORTED, "http2")
-    if not refused:
-        arms.append("cookie-split")
-    evidence = _affinity(history, *arms)
+    return _among_others(history, PLACES).ruling()
+
+
+@check("AFF-06", arms=(CONTROL, SPLIT))
+def split_cookie_pins(history: History) -> Ruling:
+    """The cookie pins among others over HTTP/2, each in a Cookie field of its own.
+
+    If the gateway does not speak HTTP/2 on its plain port, this cannot be asked there.
+    """
+    if refused := history.happened(Happening.UNSUPPORTED, "http2"):
+        return Ruling.not_applicable(f"Cookie fields that HTTP/2 splits cannot be sent: {refused[0].detail['reason']}")
+    return _among_others(history, (SPLIT,)).ruling()
+
+
+def _among_others(history: History, arms: Sequence[str]) -> Evidence:
+    evidence, cookie = _affinity(history, *arms), history.setup.cookie
     for arm in arms:
-        carrying = [exchange for exchange in history.arm(arm) if exchange.carried(history.setup.cookie)]
-        placed = sum(_stands(exchange, arm, history.setup.cookie) for exchange in carrying)
+        carrying = [exchange for exchange in history.arm(arm) if exchange.carried(cookie)]
+        placed = sum(_stands(exchange, arm, cookie) for exchange in carrying)
         if placed < len(carrying):
             evidence.doubts.append(
                 Finding(f"requests of {arm} to carry the cookie there among others", f"{placed} of {len(carrying)} did")
             )
-    split = "not judged: " + refused[0].detail["reason"] if refused else "judged"
-    evidence.measures.append(Measure("split Cookie fields over HTTP/2", split))
-    return evidence.ruling()
+        mistakable = sum(any(pair.startswith(f"{DECOY}{cookie}=") for pair in e.cookie_pairs) for e in carrying)
+        if mistakable < len(carrying):
+            wanted = f"requests of {arm} to carry a cookie {DECOY}{cookie} with another pod's value"
+            evidence.doubts.append(Finding(wanted, f"{mistakable} of {len(carrying)} did"))
+    return evidence
 
 
 def _stands(exchange: Exchange, arm: str, cookie: str) -> bool:
@@ -175,3 +196,38 @@ def residents_stay_while_others_come_and_go(history: History) -> Ruling:
         evidence.doubts.append(Finding(f"{planned:g} sessions to come and go meanwhile", f"{between} did"))
     evidence.measures.append(Measure("sessions that came and went", between))
     return evidence.ruling()
+
+
+FEW, MANY = ("cookies-50", "cookies-50-h2"), ("cookies-100", "cookies-100-h2")
+"""Clients with 50 cookies of 4 KB in all, and with 100 of 8 KB, over HTTP/1.1 and HTTP/2."""
+
+
+@check("AFF-11", arms=(CONTROL, *FEW, *MANY))
+def cookie_pins_among_many(history: History) -> Ruling:
+    """The cookie pins as the last of 50 of 4 KB in all, and as the last of 100 of 8 KB if such requests are served.
+
+    A gateway may refuse the latter; how many it did is a measure. HTTP/2 is left out if the gateway does not speak it.
+    """
+    spoken = slice(1) if history.happened(Happening.UNSUPPORTED, "http2") else slice(2)
+    refused = {exchange.seq for exchange in history.arm(*MANY) if _turned_away(exchange, history.setup.cookie)}
+    served = [arm for arm in MANY[spoken] if not refused & {exchange.seq for exchange in history.arm(arm)}]
+    evidence = _affinity(history, *FEW[spoken], *served)
+    for arm in (*FEW[spoken], *MANY[spoken]):
+        size = max((len("; ".join(exchange.cookie_fields)) for exchange in history.arm(arm)), default=0)
+        count = max((len(exchange.cookie_pairs) for exchange in history.arm(arm)), default=0)
+        turned = len(refused & {exchange.seq for exchange in history.arm(arm)})
+        evidence.measures.append(Measure(f"{arm}: cookies, bytes, requests refused", f"{count}, {size}, {turned}"))
+        wanted = int(arm.split("-")[1])
+        if count < wanted:
+            evidence.doubts.append(Finding(f"requests of {arm} with {wanted} cookies", f"{count} at the most"))
+    for arm in MANY[spoken]:
+        if arm not in served:
+            kept = {name: [e for e in own if e.seq not in refused] for name, own in history.sessions(arm).items()}
+            judge_staying(history, {name: own for name, own in kept.items() if own}, evidence)
+    return evidence.ruling()
+
+
+def _turned_away(exchange: Exchange, cookie: str) -> bool:
+    """Whether the gateway refused a request with the cookie, as one that is too large: by 4xx, or by a reset."""
+    status = exchange.answer.status if exchange.answer and exchange.pod is None else 0
+    return exchange.carried(cookie) and (isinstance(exchange.outcome, Refused) or 400 <= status < 500)

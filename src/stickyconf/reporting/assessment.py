@@ -131,7 +131,7 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
     known = tuple((one, _state(one, run, rows.get(one.requirement))) for one in run.known)
     return Assessment(
         implementation,
-        (*_notices(run, implementation), *_notices_of_known(known)),
+        (*_notices(run, implementation), *_judged_in_part(rows.values()), *_notices_of_known(known)),
         _overall(profile.result for profile in profiles),
         tuple(profiles),
         tuple(rows.values()),
@@ -194,6 +194,13 @@ def _notices(run: Run, implementation: Implementation) -> Iterable[str]:
         yield f"Cases were left out, because the run that was judged again has no history of: {missing}."
     if run.filtered:
         yield "Some cases were left out on purpose, so no profile can be more than partial."
+
+
+def _judged_in_part(rows: Iterable[Assessed]) -> Iterable[str]:
+    """Say of what conforms which part of it could not be asked here."""
+    for row in rows:
+        if row.standing is Standing.CONFORMS and row.findings:
+            yield f"{row.requirement.id} was judged in part: {row.findings[0].actual}."
 
 
 def _too_old(run: Run) -> str:

@@ -8,6 +8,7 @@ import urllib.request
 from email.message import Message
 from urllib.parse import quote
 
+from stickyconf.checks.affinity import METHODS
 from stickyconf.model import Answered
 from stickyconf.scenarios.stage import Scenario, Stage
 
@@ -27,6 +28,21 @@ def ask_for_every_status(*, sessions: int) -> Scenario:
                 await client.get("/")
 
         await asyncio.gather(*(one(status) for status in STATUSES for _ in range(sessions)))
+
+    return play
+
+
+def open_by_every_method(*, sessions: int) -> Scenario:
+    """Open so many sessions by each method."""
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.plan |= {"opening.sessions": sessions * len(METHODS), "opening.requests": 1}
+
+        async def one(method: str) -> None:
+            async with stage.client("opening") as client:
+                await client.send(method, "/", body=b"x" * 64 if method in {"POST", "PUT", "PATCH"} else b"")
+
+        await asyncio.gather(*(one(method) for method in METHODS for _ in range(sessions)))
 
     return play
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from stickyconf.checks.affinity import METHODS
+from stickyconf.checks.affinity import DECOY, METHODS
 from stickyconf.model import Happening, Refused
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Scenario, Stage
 
-OTHER_COOKIES = ("theme=dark", "consent=yes")
+OTHER_COOKIE = "theme=dark"
+
+Placed = Callable[[str, str], tuple[str, ...]]
+"""Makes the Cookie fields of a request of the session cookie and of another one, each as name=value."""
 
 
 def visit(
@@ -77,38 +81,51 @@ def roam(arm: str = "roaming", *, sessions: int, paths: tuple[str, ...]) -> Scen
 def send_among_other_cookies(*, sessions: int, requests: int) -> Scenario:
     """Let clients send their cookie first, in the middle and last among others, and split over HTTP/2 Cookie fields.
 
+    The name of one of the others ends as the cookie's own does, and its value is that of a session on another pod.
     Splitting is what HTTP/2 allows a client (RFC 9113, section 8.2.3). A gateway that does not speak HTTP/2 on its
     plain port is recorded as such.
     """
-    positions = {
-        "cookie-first": lambda own: ("; ".join((own, *OTHER_COOKIES)),),
-        "cookie-middle": lambda own: ("; ".join((OTHER_COOKIES[0], own, OTHER_COOKIES[1])),),
-        "cookie-last": lambda own: ("; ".join((*OTHER_COOKIES, own)),),
+    places: dict[str, Placed] = {
+        "cookie-first": lambda own, decoy: ("; ".join((own, OTHER_COOKIE, decoy)),),
+        "cookie-middle": lambda own, decoy: ("; ".join((decoy, own, OTHER_COOKIE)),),
+        "cookie-last": lambda own, decoy: ("; ".join((OTHER_COOKIE, decoy, own)),),
+        "cookie-split": lambda own, decoy: (decoy, own, OTHER_COOKIE),
     }
 
     async def play(stage: Stage) -> None:
-        for arm, placed in positions.items():
+        decoys = await _values_by_pod(stage)
+        if not await speaks_http2(stage):
+            del places["cookie-split"]
+        for arm, placed in places.items():
             stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests + 1}
-            await asyncio.gather(*(_send_placed(stage, arm, placed, requests) for _ in range(sessions)))
-        if await _speaks_http2(stage):
-            stage.recorder.plan |= {"cookie-split.sessions": sessions, "cookie-split.requests": requests + 1}
-            split = lambda own: (OTHER_COOKIES[0], own, OTHER_COOKIES[1])  # noqa: E731 - it stands beside the others
-            await asyncio.gather(
-                *(_send_placed(stage, "cookie-split", split, requests, http2=True) for _ in range(sessions))
-            )
+            await asyncio.gather(*(_send_placed(stage, arm, placed, decoys, requests) for _ in range(sessions)))
 
     return play
 
 
-async def _send_placed(stage: Stage, arm: str, placed, requests: int, *, http2: bool = False) -> None:  # type: ignore[no-untyped-def]
-    async with stage.client(arm, http2=http2) as client:
-        await client.get("/")
+async def _values_by_pod(stage: Stage) -> dict[str, str]:
+    """Return a value of the session cookie that leads to each pod."""
+    async with contextlib.AsyncExitStack() as stay:
+        held = await open_sessions(stage, stay, "decoy", per_pod=1, most=20 * len(stage.pods))
+        values = {pod: clients[0].jar.value(stage.policy.cookie) for pod, clients in held.items() if clients}
+        return {pod: value for pod, value in values.items() if value}
+
+
+async def _send_placed(stage: Stage, arm: str, placed: Placed, decoys: Mapping[str, str], requests: int) -> None:
+    cookie = stage.policy.cookie
+    async with stage.client(arm, http2=arm == "cookie-split") as client:
+        pod = (await client.get("/")).pod
+        other = next((value for name, value in decoys.items() if name != pod), "")
         for _ in range(requests):
-            own = [pair for pair in client.jar.pairs("/") if pair.startswith(f"{stage.policy.cookie}=")]
-            await client.send("GET", "/", cookie_fields=placed(own[0]) if own else OTHER_COOKIES[:1])
+            own = client.jar.value(cookie)
+            fields = placed(f"{cookie}={own}", f"{DECOY}{cookie}={other}") if own else (OTHER_COOKIE,)
+            await client.send("GET", "/", cookie_fields=fields)
 
 
-async def _speaks_http2(stage: Stage) -> bool:
+async def speaks_http2(stage: Stage) -> bool:
+    """Say whether the gateway speaks HTTP/2 on its plain port; record once that it does not."""
+    if stage.recorder.events(Happening.UNSUPPORTED, "http2"):
+        return False
     async with stage.client("http2-probe", http2=True, keeps=False) as client:
         exchange = await client.get("/")
     if not isinstance(exchange.outcome, Refused):

@@ -31,6 +31,43 @@ function choose(handle, own)
 end
 """
 
+_PAIRS = """
+function pairs_of(headers)
+  local found = {}
+  for i = 0, headers:getNumValues("cookie") - 1 do
+    for pair in headers:getAtIndex("cookie", i):gmatch("[^;]+") do
+      local name, value = pair:match("^%s*([^=]*)=(.*)$")
+      if name then found[#found + 1] = {name, value} end
+    end
+  end
+  return found
+end
+"""
+
+_READS_THE_END = (
+    _PAIRS
+    + """
+function choose(handle, own)
+  for _, pair in ipairs(pairs_of(handle:headers())) do
+    if pair[1]:sub(-#COOKIE) == COOKIE then return pair[2] end
+  end
+  return own
+end
+"""
+)
+
+_READS_FIFTY = (
+    _PAIRS
+    + """
+function choose(handle, own)
+  for number, pair in ipairs(pairs_of(handle:headers())) do
+    if pair[1] == COOKIE and number > 50 then return nil end
+  end
+  return own
+end
+"""
+)
+
 _PINS_THE_CONNECTION = """
 function choose(handle, own)
   return READY[connection(handle) % #READY + 1]
@@ -175,6 +212,19 @@ def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
 
 
 @mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02", "DRN-03"))
+@mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06",))
+def reads_a_name_by_its_end(xds: Xds, kong: Kong) -> Xds:
+    """The first cookie whose name ends as the session cookie's does counts as that one."""
+    return choose_cookie(xds, "reads_a_name_by_its_end", _READS_THE_END)
+
+
+@mutant(at="gateway", source="RFC 6265, section 6.1", caught_by=("AFF-11",))
+def ignores_cookies_beyond_50(xds: Xds, kong: Kong) -> Xds:
+    """Of a request's cookies the first fifty count."""
+    return choose_cookie(xds, "ignores_cookies_beyond_50", _READS_FIFTY)
+
+
+@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02"))
 def pins_the_connection(xds: Xds, kong: Kong) -> Xds:
     """A TCP connection is pinned to a pod, whatever the cookie says."""
     return choose_cookie(xds, "pins_the_connection", _PINS_THE_CONNECTION)

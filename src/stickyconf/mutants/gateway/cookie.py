@@ -16,6 +16,16 @@ function envoy_on_response(handle)
 end
 """
 
+_ON_GET = """
+function envoy_on_request(handle)
+  note(handle, handle:headers():get(":method"))
+end
+
+function envoy_on_response(handle)
+  if noted(handle) ~= "GET" and edit_set_cookies(handle:headers(), function() return nil end) then mark(handle) end
+end
+"""
+
 _DEFAULT_PATH = """
 function envoy_on_request(handle)
   note(handle, handle:headers():get(":path"):match("^([^?]*)/") or "")
@@ -158,3 +168,9 @@ def expires_the_cookie_early(xds: Xds, kong: Kong) -> Xds:
 def misspells_an_attribute(xds: Xds, kong: Kong) -> Xds:
     """The session cookie says Same-Site, an attribute that no browser knows."""
     return edit_cookie(xds, "misspells_an_attribute", 'value .. "; Same-Site=Lax"')
+
+
+@mutant(at="gateway", source="TR#3770", caught_by=("CKE-14",), failure_mode=40)
+def sets_the_cookie_only_on_get(xds: Xds, kong: Kong) -> Xds:
+    """A session that begins with another method than GET gets no session cookie."""
+    return in_lua(xds, "sets_the_cookie_only_on_get", _ON_GET)
