@@ -260,6 +260,8 @@ def test_what_new_clients_get_of_draining_pods_is_told() -> None:
     found = measures(checks.last_draining_pods_keep_their_sessions(vacancy()))
 
     assert found["what new clients got"] == "503 by the gateway 3 times"
+
+
 def test_cookie_fields_that_cannot_be_split_are_a_part_that_does_not_apply() -> None:
     history = plus(lacking(AFFINITY, "cookie-split"), Happening.UNSUPPORTED, "http2", 0.0, reason="it said no")
     ruling = checks.split_cookie_pins(history)

@@ -205,7 +205,7 @@ def pins_only_get(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "pins_only_get", _PINS_ONLY_GET)
 
 
-@mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06",))
+@mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06", "AFF-11"))
 def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
     """The session cookie counts only if it stands first among the cookies of a request."""
     return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
