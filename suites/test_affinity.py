@@ -77,6 +77,8 @@ def test_sessions_stay_while_others_come_and_go(history, judge):
 def test_answer_is_the_askers_own(history, judge):
     """Every answer carries the id of the request that it was given for, and none that of another client's."""
     judge(checks.answer_is_the_askers_own, history)
+
+
 @requirement("SPR-07")
 def test_latency_is_observed(history, judge):
     """How long answers take in each part of the experiment: median, 99th percentile, slowest."""
