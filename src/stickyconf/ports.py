@@ -31,6 +31,10 @@ class WorkloadBroken(HarnessError):
     """The echo pods do not come up, for a reason that the next recording would have as well."""
 
 
+class ChannelEnded(Exception):
+    """A WebSocket or a stream of events has ended, or was never opened; the argument says how."""
+
+
 class OutOfReach(Exception):
     """The target does not let the suite see or do something; what needs it is NOT_APPLICABLE, for this reason."""
 
@@ -148,6 +152,7 @@ class Request:
     """One request to send. ``cookie_fields`` go out as that many Cookie header fields, each as it is.
 
     ``patience`` are the seconds after which an answer is expected; such a request does not count among those in flight.
+    ``mirrored``: the workload sends the body back, and the reply tells the digest of what came.
     """
 
     method: str
@@ -158,6 +163,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     patience: float = 0.0
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,22 @@ class Reply:
     protocol: str
     sent: float
     received: float
+    digest: str = ""
+    """The SHA-256 of the body, in hexadecimal, if it should be the request's own; else ""."""
+
+
+class Channel(Protocol):
+    """A connection that stays open: a WebSocket, or a stream of server-sent events."""
+
+    @property
+    def reply(self) -> Reply:
+        """How it was opened."""
+
+    async def say(self, text: str) -> None:
+        """Send one message; ChannelEnded if there is no way any more."""
+
+    async def hear(self, seconds: float) -> str:
+        """Return the next message or event; TimeoutError after so many seconds, ChannelEnded if none can come."""
 
 
 class Line(Protocol):
@@ -189,6 +211,12 @@ class Traffic(Protocol):
 
     def line(self, *, fresh: bool = False, http2: bool = False) -> AbstractAsyncContextManager[Line]:
         """Open a client: one kept-alive connection, or a fresh one for each request."""
+
+    def socket(self, request: Request) -> AbstractAsyncContextManager[Channel]:
+        """Ask for a WebSocket, and close it at the end."""
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Channel]:
+        """Ask for server-sent events, on a connection of its own, and close it at the end."""
 
 
 @dataclass(frozen=True, slots=True)

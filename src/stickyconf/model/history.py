@@ -40,6 +40,9 @@ class Happening(StrEnum):
     HELD = "held"  # preStop began to hold it
     SIGTERM = "sigterm"
     DIED = "died"  # it stopped listening and cut its connections, as a process that is killed
+    CARRIED = "carried"  # a body; subject: request id; detail: bytes, sent, returned (SHA-256 of the bodies both ways)
+    MESSAGE = "message"  # on an open socket or stream; subject: request id; detail: said, heard ("": nothing in time)
+    CUT = "cut"  # an open socket or stream ended, and not by the suite; subject: request id; detail: why
     CONNECTED = "connected"  # a connection to it was opened; detail: peer. Kept by pods that are told to only
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields

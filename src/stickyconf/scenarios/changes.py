@@ -32,16 +32,16 @@ def change_what_is_beside(*, others: int) -> Scenario:
         stage.recorder.plan |= {"others": others}
         async with residing(stage) as residents:
             await residents.visited(times=2)
-            await _create(stage, *names, INSERTED)
+            await create(stage, *names, INSERTED)
             for name in (*names, INSERTED):
-                await _answers(stage, name, host=name)
+                await answers(stage, name, host=name)
             await residents.visited(times=2)
             await _delete(stage, *names)
             for name in names:
-                await _answers(stage, name, host=name, live=False)
+                await answers(stage, name, host=name, live=False)
             await residents.visited(times=2)
             await _edit_the_route(stage)
-            await _answers(stage, INSERTED, path=INSERTED_PATH)
+            await answers(stage, INSERTED, path=INSERTED_PATH)
             await residents.visited(times=3)
         await stage.target.cluster.apply(stage.manifests.route(stage.namespace, stage.host, stage.topology))
         await _delete(stage, INSERTED)
@@ -49,7 +49,9 @@ def change_what_is_beside(*, others: int) -> Scenario:
     return play
 
 
-async def _create(stage: Stage, *names: str) -> None:
+async def create(stage: Stage, *names: str) -> None:
+    """Create a route, a Service and a plugin of each name beside the case's own."""
+
     async def one(name: str) -> None:
         for manifest in stage.manifests.beside(stage.namespace, name, stage.host_name(name)):
             await stage.target.cluster.apply(manifest)
@@ -73,7 +75,7 @@ async def _edit_the_route(stage: Stage) -> None:
     await stage.target.cluster.apply(route)
 
 
-async def _answers(stage: Stage, name: str, *, host: str = "", path: str = "/", live: bool = True) -> None:
+async def answers(stage: Stage, name: str, *, host: str = "", path: str = "/", live: bool = True) -> None:
     """Ask until a change answers, or no longer does. One that never comes to pass is recorded."""
     async with stage.client("change", keeps=False, host=stage.host_name(host)) as client:
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from stickyconf.model import Answered, Exchange, SetCookie
 from stickyconf.model.cookies import path_matches
-from stickyconf.ports import Line, Request
+from stickyconf.ports import Line, Reply, Request
 from stickyconf.scenarios.recorder import Recorder
 
 # A Max-Age of 0 or less (section 5.2.2), however many digits it has; what is no number is ignored.
@@ -83,16 +83,34 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         patience: float = 0.0,
+        mirrored: bool = False,
     ) -> Exchange:
         """Send one request, record it and return it. ``cookie_fields`` replace what the jar would send.
 
-        ``patience`` are the seconds after which an answer is expected, if the path asks for a delay.
+        ``patience`` are the seconds after which an answer is expected, if the path asks for a delay. ``mirrored``: the
+        path asks for the body to be sent back, and it is compared.
         """
-        plain_path = urlsplit(path).path
+        request = self.request(
+            method, path, cookie_fields=cookie_fields, headers=headers, body=body, patience=patience, mirrored=mirrored
+        )
+        return self.took(request, await self._line.send(request))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        cookie_fields: tuple[str, ...] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        patience: float = 0.0,
+        mirrored: bool = False,
+    ) -> Request:
+        """Make a request without sending it."""
         if cookie_fields is None:
-            pairs = self.jar.pairs(plain_path)
+            pairs = self.jar.pairs(urlsplit(path).path)
             cookie_fields = ("; ".join(pairs),) if pairs else ()
-        request = Request(
+        return Request(
             method=method,
             host=self._host,
             path=path,
@@ -101,8 +119,11 @@ class Client:
             headers=headers or {},
             body=body,
             patience=patience,
+            mirrored=mirrored,
         )
-        reply = await self._line.send(request)
+
+    def took(self, request: Request, reply: Reply) -> Exchange:
+        """Store what came of a request, and record it."""
         if self._keeps and isinstance(reply.outcome, Answered):
-            self.jar.take(reply.outcome, plain_path)
+            self.jar.take(reply.outcome, urlsplit(request.path).path)
         return self._recorder.exchange(self.arm, self.session, self._gateway, request, reply)

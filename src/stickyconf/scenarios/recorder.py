@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
 
@@ -57,6 +58,10 @@ class Recorder:
             host=request.host,
         )
         self._exchanges.append(exchange)
+        if reply.digest:
+            sent = hashlib.sha256(request.body).hexdigest()
+            about = {"bytes": str(len(request.body)), "sent": sent, "returned": reply.digest}
+            self.event(Happening.CARRIED, request.request_id, **about)
         answered = (exchange.pod or "", exchange.answers or exchange.request_id)  # another's, if it was misdelivered
         if exchange.pod and answered not in self._seen:
             self._unseen.add(answered)

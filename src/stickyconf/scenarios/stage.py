@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import stickyconf
 from stickyconf.model import Exchange, Happening, History, Setup
-from stickyconf.ports import POD, HarnessError, Rejected, Target, WorkloadBroken
+from stickyconf.ports import POD, HarnessError, Line, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.pods import ready_pods
@@ -92,17 +92,21 @@ class Stage:
         self, arm: str, *, fresh: bool = False, http2: bool = False, keeps: bool = True, host: str = ""
     ) -> AsyncIterator[Client]:
         """Open a new session of an arm, at the case's own host name or at another."""
-        self._clients += 1
         async with self.target.traffic.line(fresh=fresh, http2=http2) as line:
-            yield Client(
-                self.recorder,
-                line,
-                arm=arm,
-                session=f"{arm}-{self._clients:03d}",
-                host=host or self.host,
-                gateway=self.target.proxy_url,
-                keeps=keeps,
-            )
+            yield self.client_on(line, arm, keeps=keeps, host=host)
+
+    def client_on(self, line: Line, arm: str, *, keeps: bool = True, host: str = "") -> Client:
+        """Return a new session of an arm on a line that others may share."""
+        self._clients += 1
+        return Client(
+            self.recorder,
+            line,
+            arm=arm,
+            session=f"{arm}-{self._clients:03d}",
+            host=host or self.host,
+            gateway=self.target.proxy_url,
+            keeps=keeps,
+        )
 
     async def deploy(self) -> None:
         """Create the workload and its route, and wait until every pod is ready.

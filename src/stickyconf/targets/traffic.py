@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -19,6 +20,7 @@ from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.model.exchange import REQUEST_ID_HEADER
 from stickyconf.ports import Reply, Request
 from stickyconf.secrecy import known, secret_values
+from stickyconf.targets.channels import SocketChannel, StreamChannel, socket_channel
 from stickyconf.targets.http1 import Http1Transport
 from stickyconf.targets.places import Places
 
@@ -53,6 +55,42 @@ class HttpTraffic:
                 if self._places:
                     await self._places.leave(line)
 
+    @contextlib.asynccontextmanager
+    async def socket(self, request: Request) -> AsyncIterator[SocketChannel]:
+        """Ask for a WebSocket, and close it at the end."""
+        own = [("User-Agent", USER_AGENT), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
+        async with self._place(), socket_channel(self._base, request, own, self._timeout) as channel:
+            yield channel
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[StreamChannel]:
+        """Ask for server-sent events, on a connection of its own, and close it at the end."""
+        async with self._place(), Http1Transport(self._tls, keeps=False) as http:
+            sent = time.monotonic()
+            try:
+                response = await http.handle_async_request(_message(request, self._base, self._timeout))
+            except httpx.TimeoutException as error:
+                outcome: Outcome = Unknown(f"{type(error).__name__} after {self._timeout:g} s")
+            except httpx.TransportError as error:
+                outcome = Refused(f"{type(error).__name__}: {error}")
+            else:
+                reply = Reply(_outcome(response), _connection(response), "HTTP/1.1", sent, time.monotonic())
+                yield StreamChannel(reply, response.aiter_lines())
+                await response.aclose()
+                return
+            yield StreamChannel(Reply(outcome, "", "", sent, time.monotonic()), _nothing())
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Have a connection's place as long as it is open."""
+        if not self._places:
+            yield
+            return
+        holder = _Open()
+        async with self._places.one_for(holder):
+            yield
+        await self._places.leave(holder)
+
     def _http2(self, *, keeps: bool) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(keepalive_expiry=None) if keeps else httpx.Limits(max_keepalive_connections=0)
         return httpx.AsyncHTTPTransport(limits=limits, verify=self._tls_http2, http1=False, http2=True, trust_env=False)
@@ -86,18 +124,8 @@ class HttpLine:
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
         known().keep(*secret_values(request.headers))  # whatever says it again later
-        headers = [("Host", request.host), ("User-Agent", USER_AGENT), (REQUEST_ID_HEADER, request.request_id)]
-        headers += request.headers.items()
-        headers += [("Cookie", field) for field in request.cookie_fields]
         seconds = self._timeout + request.patience
-        message = httpx.Request(
-            request.method,
-            _url(self._base + request.path),
-            # As octets: a value may be no ASCII (obs-text in RFC 9110, section 5.5).
-            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
-            content=request.body or None,
-            extensions={"timeout": httpx.Timeout(seconds).as_dict()},
-        )
+        message = _message(request, self._base, seconds)
         async with contextlib.AsyncExitStack() as place:
             if self._places:
                 await place.enter_async_context(self._places.one_for(self))
@@ -116,7 +144,37 @@ class HttpLine:
                 return Reply(Unknown(reason), "", "", sent, time.monotonic())
             except httpx.TransportError as error:
                 return Reply(Refused(f"{type(error).__name__}: {error}"), "", "", sent, time.monotonic())
-        return Reply(_outcome(response), connection, response.http_version, sent, time.monotonic())
+        received = time.monotonic()
+        digest = hashlib.sha256(response.content).hexdigest() if request.mirrored else ""
+        return Reply(_outcome(response), connection, response.http_version, sent, received, digest)
+
+
+class _Open:
+    """Who holds the place of a connection that stays open."""
+
+    keeps = False
+
+    async def drop(self) -> None:
+        """It is never idle."""
+
+
+async def _nothing() -> AsyncIterator[str]:
+    return
+    yield
+
+
+def _message(request: Request, base: str, seconds: float) -> httpx.Request:
+    headers = [("Host", request.host), ("User-Agent", USER_AGENT), (REQUEST_ID_HEADER, request.request_id)]
+    headers += request.headers.items()
+    headers += [("Cookie", field) for field in request.cookie_fields]
+    return httpx.Request(
+        request.method,
+        _url(base + request.path),
+        # As octets: a value may be no ASCII (obs-text in RFC 9110, section 5.5).
+        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
+        content=request.body or None,
+        extensions={"timeout": httpx.Timeout(seconds).as_dict()},
+    )
 
 
 def _outcome(response: httpx.Response) -> Outcome:
