@@ -54,6 +54,20 @@ def test_a_matrix_that_was_stopped_is_neither_whole_nor_clean() -> None:
     assert verdict(made).startswith("NOT clean: 1 of 1 mutants caught, a part of all mutants")
 
 
+def test_the_matrix_says_which_failure_modes_are_caught() -> None:
+    """One that survives is not; a benign variant stands for one that is legitimate."""
+    survivor = trial("survives", {"AFF-01": SURVIVED}, failure_mode=3)
+    made = matrix(
+        trial(failure_mode=1), trial("again", failure_mode=3), survivor, trial("odd"), variant(failure_mode=30)
+    )
+
+    assert made.data()["failure_modes"] == {"caught": [1, 30], "not_caught": [3]}
+    told = "Failure modes (docs/failure-modes.md) that are caught: 1, 30 (2). Not caught: 3."
+    assert told in markdown(made)
+    assert told in html(made)
+    assert "EG#1 (failure mode 1)" in markdown(made)
+
+
 def kinds(made: KillMatrix) -> list[Kind]:
     return [problem.kind for problem in made.problems]
 

@@ -60,7 +60,7 @@ class Trial:
     ``caught_by`` must object (for a benign variant: nothing may, and it is empty). ``asked`` were selected. ``fired``
     tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line if
     the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
-    fault's own Lua, "" if nothing.
+    fault's own Lua, "" if nothing. ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one.
     """
 
     id: str
@@ -76,6 +76,7 @@ class Trial:
     error: str = ""
     runs: int = 1
     said: str = ""
+    failure_mode: int | None = None
 
     def cell(self, requirement: str) -> Cell:
         """Return how a requirement judged it; a run that left no report is an error of all that were asked."""
@@ -151,6 +152,19 @@ class KillMatrix:
         return sum(trial.fired and self.caught(trial) for trial in self.mutants), len(self.mutants)
 
     @property
+    def failure_modes(self) -> dict[int, bool]:
+        """Of each number of docs/failure-modes.md that a trial stands for: whether all is well with these trials.
+
+        That is: a mutant of it fired and is caught; a benign variant (a mode that is legitimate) is not objected to.
+        """
+        well: dict[int, bool] = {}
+        for trial in (*self.mutants, *self.benign):
+            if trial.failure_mode is not None:
+                good = not any(problem.fatal for problem in problems_of(trial))
+                well[trial.failure_mode] = well.get(trial.failure_mode, True) and good
+        return dict(sorted(well.items()))
+
+    @property
     def unkilled(self) -> tuple[str, ...]:
         """The MUSTs with a case that no mutant of this matrix is killed by."""
         killers = {name for trial in self.mutants for name in trial.asked if trial.cell(name) is Cell.KILLED}
@@ -191,6 +205,10 @@ class KillMatrix:
             "whole": self.whole and not self.left,
             "seconds": round(self.seconds, 1),
             "musts_that_nothing_kills": list(self.unkilled),
+            "failure_modes": {
+                "caught": [number for number, good in self.failure_modes.items() if good],
+                "not_caught": [number for number, good in self.failure_modes.items() if not good],
+            },
             "trials": [_data(trial) for trial in (*self.mutants, *self.benign)],
         }
 
@@ -266,6 +284,7 @@ def _data(trial: Trial) -> dict[str, Any]:
         "sentence": trial.sentence,
         "where": trial.where,
         "source": trial.source,
+        "failure_mode": trial.failure_mode,
         "caught_by": list(trial.caught_by),
         "fired": trial.fired,
         "runs": trial.runs,

@@ -84,6 +84,7 @@ def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: 
         sentence=subject.sentence,
         where=subject.where,
         source=subject.source,
+        failure_mode=subject.failure_mode,
         kind=plan.kind,
         caught_by=plan.due,
         asked=tuple(dict.fromkeys((*plan.due, *plan.asked))),

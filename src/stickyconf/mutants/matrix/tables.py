@@ -49,6 +49,8 @@ def _markdown(matrix: KillMatrix) -> Iterator[str]:
     if not matrix.problems:
         yield _NOTHING_WRONG
     yield ""
+    yield _failure_modes(matrix)
+    yield ""
     for heading, trials in (("Mutants", matrix.mutants), ("Benign variants", matrix.benign)):
         if not trials:
             continue
@@ -61,13 +63,26 @@ def _markdown(matrix: KillMatrix) -> Iterator[str]:
                 f"{sign} {' '.join(names)}" for cell, names in _by_cell(trial) if (sign := SYMBOLS[cell] or "not run")
             )
             yield (
-                f"| **{trial.id}**: {trial.sentence} | {trial.where} | {trial.source} | {_fired(trial)} "
+                f"| **{trial.id}**: {trial.sentence} | {trial.where} | {_source(trial)} | {_fired(trial)} "
                 f"| {seen} | {trial.seconds:.0f} |"
             )
         yield ""
     yield _ABOUT
     yield ""
     yield f"Signs: {_LEGEND}"
+
+
+def _failure_modes(matrix: KillMatrix) -> str:
+    """Say which of docs/failure-modes.md the matrix had a trial of, and which of these are not caught."""
+    modes = matrix.failure_modes
+    missed = ", ".join(str(number) for number, good in modes.items() if not good)
+    caught = ", ".join(str(number) for number, good in modes.items() if good)
+    told = f"Failure modes (docs/failure-modes.md) that are caught: {caught or 'none'} ({sum(modes.values())})."
+    return f"{told} Not caught: {missed}." if missed else told
+
+
+def _source(trial: Trial) -> str:
+    return trial.source if trial.failure_mode is None else f"{trial.source} (failure mode {trial.failure_mode})"
 
 
 def _by_cell(trial: Trial) -> Iterator[tuple[Cell, list[str]]]:
@@ -119,7 +134,7 @@ def html(matrix: KillMatrix) -> str:
         '<meta name="viewport" content="width=device-width">'
         '<link rel="icon" href="data:,"><title>Kill matrix</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>Kill matrix: {escape(verdict(matrix))}</h1>\n"
-        f"<ul>{problems or '<li>' + _NOTHING_WRONG + '</li>'}</ul>\n"
+        f"<ul>{problems or '<li>' + _NOTHING_WRONG + '</li>'}</ul>\n<p>{escape(_failure_modes(matrix))}</p>\n"
         f"<p>{escape(_ABOUT.replace('in brackets', 'with a frame'))}</p><p>{escape(_LEGEND)}</p>\n{tables}\n"
         "</body></html>\n"
     )
@@ -132,7 +147,7 @@ def _table(matrix: KillMatrix, trials: Sequence[Trial]) -> str:
     )
     rows = "".join(
         f'<tr><th scope="row">{trial.id}<small>{escape(trial.sentence)} ({escape(trial.where)}, '
-        f"{escape(trial.source)})</small></th>"
+        f"{escape(_source(trial))})</small></th>"
         f"{_td('fired' if trial.fired else 'did not fire', '✓' if trial.fired else '✗', '' if trial.fired else 'bad')}"
         + "".join(_cell(trial, name) for name in columns)
         + f"<td>{trial.seconds:.0f}</td></tr>\n"
