@@ -142,7 +142,7 @@ def refuses_to_post_to_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "refuses_to_post_to_a_draining_pod", _REFUSES_TO_POST)
 
 
-@mutant(at="gateway", source="RF", caught_by=("DRN-03",))
+@mutant(at="gateway", source="RF, HA#142", caught_by=("DRN-03",), failure_mode=5)
 def gives_no_cookie_in_a_drain(xds: Xds, kong: Kong) -> Xds:
     """While a pod drains, one new session in twenty gets no cookie."""
     return in_lua(xds, "gives_no_cookie_in_a_drain", _GIVES_NO_COOKIE)
