@@ -60,8 +60,8 @@ class Recorder:
         self._exchanges.append(exchange)
         if reply.digest:
             sent = hashlib.sha256(request.body).hexdigest()
-            about = {"bytes": str(len(request.body)), "sent": sent, "returned": reply.digest}
-            self.event(Happening.CARRIED, request.request_id, **about)
+            size = str(len(request.body))
+            self.event(Happening.CARRIED, request.request_id, bytes=size, sent=sent, returned=reply.digest)
         answered = (exchange.pod or "", exchange.answers or exchange.request_id)  # another's, if it was misdelivered
         if exchange.pod and answered not in self._seen:
             self._unseen.add(answered)

@@ -142,7 +142,7 @@ def refuses_to_post_to_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "refuses_to_post_to_a_draining_pod", _REFUSES_TO_POST)
 
 
-@mutant(at="gateway", source="RF, HA#142", caught_by=("DRN-03",), failure_mode=5)
+@mutant(at="gateway", source="RF", caught_by=("DRN-03",))
 def gives_no_cookie_in_a_drain(xds: Xds, kong: Kong) -> Xds:
     """While a pod drains, one new session in twenty gets no cookie."""
     return in_lua(xds, "gives_no_cookie_in_a_drain", _GIVES_NO_COOKIE)
@@ -157,7 +157,7 @@ def cuts_requests_in_flight(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "cuts_requests_in_flight", _MARK_FAILURES % "status == 504")
 
 
-@mutant(at="gateway", source="RF", caught_by=("DRN-03", "LIF-04"))
+@mutant(at="gateway", source="HA#142", caught_by=("DRN-03", "LIF-04"), failure_mode=5)
 def reshuffles_sessions_during_a_drain(xds: Xds, kong: Kong) -> Xds:
     """While a pod drains, the sessions of all the others move on by one pod."""
     return choose_cookie(xds, "reshuffles_sessions_during_a_drain", _RESHUFFLES)
