@@ -42,13 +42,20 @@ class Histories(Protocol):
         """Return the histories of a recording, in order: one, or as many as it is repeated."""
 
 
-def recorded(name: str, *scenarios: Scenario, topology: Topology = Topology(), alone: bool = False) -> Any:  # noqa: B008 - frozen
+def recorded(
+    name: str,
+    *scenarios: Scenario,
+    topology: Topology = Topology(),  # noqa: B008 - frozen
+    alone: bool = False,
+    lasting: bool = False,
+) -> Any:
     """Declare a recording: return a module-scoped fixture that gives its history.
 
-    The run plays it only if a chosen case needs it, beside others unless it is ``alone``. Write it at module level:
+    The run plays it only if a chosen case needs it, beside others unless it is ``alone``; one that is ``lasting``
+    begins first and ends last. Write it at module level:
     ``history = recorded("affinity", visit(sessions=31, requests=20))``.
     """
-    recording = Recording(name, scenarios, topology, alone)
+    recording = Recording(name, scenarios, topology, alone, lasting=lasting)
 
     def history(histories: Histories) -> History:
         [made] = histories.of(recording)

@@ -260,3 +260,20 @@ def _under_way(log: list[str]) -> int:
 
 def _most_at_once(log: list[str]) -> int:
     return max(_under_way(log[: end + 1]) for end in range(len(log)))
+
+
+def test_a_lasting_recording_begins_first_and_ends_when_the_others_have(play: Any, there: Installation) -> None:
+    async def scenario(stage: Stage) -> None:
+        there.log.append("elder begins")
+        assert stage.others
+        await stage.others.wait()
+        there.log.append("elder ends")
+
+    elder = Recording("elder", (scenario,), Topology(replicas=0, policy=None), lasting=True)
+    given = [recording(there, "a", True), recording(there, "b", False), recording(there, "c", alone=True), elder]
+    with play(given, jobs=1) as player:
+        player.history("elder")
+
+    assert there.log[0] == "elder begins" or there.log.index("elder begins") < there.log.index("a begins")
+    assert there.log[-1] == "elder ends"
+    assert {"a ends", "b ends", "c ends"} <= set(there.log)

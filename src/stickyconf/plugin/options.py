@@ -30,6 +30,8 @@ TARGETS: dict[str, TargetOptions] = {
     "kubeconfig": kubeconfig_options,
 }
 DRAINS = 3
+SESSION_AGE = 30.0
+LONGEST_AGE = 86_401.0
 
 OUT_OF_REACH = ".out-of-reach"
 """The suffix of what stands for a history that the target did not let be made: one line, the reason."""
@@ -65,6 +67,13 @@ def add_options(parser: pytest.Parser) -> None:
     add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
     add("--drains", type=int, metavar="N", help=f"record this many drains for the drain cases (default: {DRAINS})")
+    add(
+        "--session-age",
+        type=float,
+        default=SESSION_AGE,
+        metavar="SECONDS",
+        help="keep some sessions for the whole run, and for so long at the least (default: %(default)g)",
+    )
     for target in TARGETS.values():
         target.add_options(add)
 
@@ -83,6 +92,7 @@ class Settings:
     seed: int
     drains: int
     jobs: int
+    session_age: float
     rejudged: Mapping[str, History]
     unreachable: Mapping[str, str]
     known: tuple[KnownViolation, ...]
@@ -104,6 +114,8 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
     for name, number in (("drains", option.drains), ("jobs", option.jobs)):
         if number is not None and number < 1:
             raise pytest.UsageError(f"--{name} {number}: give a number of 1 or more")
+    if not 0 < option.session_age < LONGEST_AGE:
+        raise pytest.UsageError(f"--session-age {option.session_age:g}: give a number of seconds of at most a day")
     for name in ("proxy_url", "admin_url"):
         if getattr(option, name) and not option.rejudge:
             _reachable(name, getattr(option, name))
@@ -115,6 +127,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         seed=option.seed if option.seed is not None else secrets.randbelow(2**31),
         drains=option.drains or stored or DRAINS,
         jobs=option.jobs or _jobs(option.target),
+        session_age=option.session_age,
         rejudged=rejudged,
         unreachable=_unreachable(option.rejudge) if option.rejudge else {},
         known=_known_violations(option.known_violations, catalogue),

@@ -62,7 +62,8 @@ class Production:
     ``jobs``: so many are played at the same time at the most. The next one begins when the event loop has kept its time
     for ``ramp`` seconds: on a busy machine fewer are played at once. ``histories``: the directory they are written to.
     ``suffix``: what makes this run's namespaces its own. ``marks_upstreams``: a deliberate fault is in force whose mark
-    only the Admin API shows, so that it has to be looked for there.
+    only the Admin API shows, so that it has to be looked for there. ``session_age``: the seconds for which a lasting
+    recording keeps its sessions at the least.
     """
 
     target: Target
@@ -74,6 +75,7 @@ class Production:
     jobs: int
     applied: Applied
     ramp: float = 0.2
+    session_age: float = 0.0
     marks: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
 
 
@@ -117,6 +119,7 @@ class Player:
         self._pulse = Pulse(production.ramp)
         self._clearing: list[tuple[str, concurrent.futures.Future[None]]] = []
         self._all: asyncio.Task[None] | None = None
+        self._others = asyncio.Event()
 
     def __enter__(self) -> Self:
         """Begin to play."""
@@ -195,15 +198,22 @@ class Player:
         with contextlib.suppress(HarnessError, OutOfReach):  # then no recording knows it
             self._drain = await self._shared.target.controller.drain_support()
         measuring = asyncio.create_task(self._pulse.run())
+        due = [play for play in self.plays.values() if play.recording.lasting and not play.began]
+        lasting = [asyncio.create_task(self._play(play)) for play in due]
         try:
             for drain in (True, False):
                 await self._play_with(drain)
+            self._others.set()
+            await asyncio.gather(*lasting)
         finally:
+            for task in lasting:
+                task.cancel()
+            await asyncio.gather(*lasting, return_exceptions=True)
             measuring.cancel()
 
     async def _play_with(self, drain: bool) -> None:
         """Play what needs drain support to be so, and beside it what does not care; with the last, all of that."""
-        due = [play for play in self.plays.values() if not play.began]
+        due = [play for play in self.plays.values() if not play.began and not play.recording.lasting]
         last = not drain or not any(play.recording.topology.drain is False for play in due)
         own = [play for play in due if play.recording.topology.drain is drain]
         others = [play for play in due if play.recording.topology.drain is None]
@@ -304,6 +314,8 @@ class Player:
             host=f"{namespace}.stickyconf.test",
             seed=shared.seed,
             drain=self._drain,
+            others=self._others if recording.lasting else None,
+            session_age=shared.session_age,
         )
         play.namespace = namespace  # before it is there: a run that ends in the middle of this may leave it
         try:

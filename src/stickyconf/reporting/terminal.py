@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from stickyconf.checks.age import AGE_SHOWN
 from stickyconf.model import Catalogue, Level
 from stickyconf.model.run import Run
 from stickyconf.reporting.assessment import LEFT_OUT, Assessed, Assessment, Profile, Standing, assess, cited
@@ -33,9 +34,16 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
         *(_ruling(row) for row in assessment.of(Standing.INCONCLUSIVE)),
         *_harness_errors(assessment),
         _not_judged(assessment),
-        _wrapped(f"{run.requests} requests in {run.duration:.0f} s, seed {run.seed}", ""),
+        _wrapped(f"{run.requests} requests in {run.duration:.0f} s{_age(run)}, seed {run.seed}", ""),
     ]
     return [redact(line) for line in _spaced(block for block in blocks if block)]
+
+
+def _age(run: Run) -> str:
+    """Say how old sessions were shown to be on their pods; "" if that was not looked at."""
+    verdict = run.verdicts().get("AFF-10")
+    shown = [measure.value for measure in verdict.measures if measure.name == AGE_SHOWN] if verdict else []
+    return f", sessions up to {shown[0]:g} s old" if shown else ""
 
 
 def bare(run: Run) -> list[str]:

@@ -16,7 +16,8 @@ class Recording:
 
     ``topology.drain`` says whether drain support has to be on or off; None: it does not matter. ``alone``: what is
     played disturbs others, so that nothing else is played at the same time. ``repeated``: it stands for as many
-    recordings as ``--drains`` says; its name holds ``{number}``.
+    recordings as ``--drains`` says; its name holds ``{number}``. ``lasting``: it begins first and goes on beside all
+    others, however they are played, until the last of them has ended.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Recording:
     topology: Topology = field(default_factory=Topology)
     alone: bool = False
     repeated: bool = False
+    lasting: bool = False
 
     def times(self, count: int) -> tuple[Recording, ...]:
         """Return the recordings this one stands for: itself, or ``count`` numbered ones if it is repeated."""
@@ -34,7 +36,9 @@ class Recording:
 
     @property
     def turn(self) -> int:
-        """Its place in the order of playing: drain support on, then off or no matter, then those that play alone."""
+        """Its place in the order of ending: drain support on, off or no matter, those that play alone, what lasts."""
+        if self.lasting:
+            return 4
         if self.topology.drain:
             return 1 if self.alone else 0
         return 3 if self.alone else 2

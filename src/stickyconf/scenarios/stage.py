@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -48,7 +49,8 @@ class Stage:
     ``pods`` are the pods that are ready now, name -> "ip:port"; ``first_pods`` are the names of those that were ready
     when the experiment began. ``workers`` is how many worker processes the gateway's replicas have in all. ``drain``:
     whether drain support is on; None if that is not known. ``refused`` is what the API server said of the case's policy
-    if it did not admit it.
+    if it did not admit it. ``others`` is set when every other recording has ended, if this one lasts until then;
+    ``session_age``: the seconds for which it keeps sessions open at the least.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Stage:
     gateways: tuple[str, ...] = ()
     workers: int = 1
     refused: str = ""
+    others: asyncio.Event | None = None
+    session_age: float = 0.0
 
     def __post_init__(self) -> None:
         """Start watching as soon as there is something to watch."""
@@ -179,7 +183,7 @@ class Stage:
         self.gateways = tuple(await self.target.gateway.replicas())
         if not self.gateways:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
-        if not watched:
+        if not watched and not self.others:  # others may take the gateway away on purpose
             self.observers.watch_gateway(await self.target.gateway.pods())
         told = [await self.target.gateway.workers(replica) for replica in self.gateways]
         self.workers = sum(one or ASSUMED_WORKERS for one in told)

@@ -31,6 +31,23 @@ function choose(handle, own)
 end
 """
 
+# The cookie's value says when it was made. It is taken off before Envoy reads the cookie.
+_FORGETS_WITH_AGE = """
+function envoy_on_request(handle)
+  local value, made = (session_cookie(handle:headers()) or ""):match("^(.*)%%.(%%d+)$")
+  if not value then return end
+  local old = tonumber(handle:timestamp()) / 1000 - tonumber(made) > %d
+  if old then note(handle, "forgotten") end
+  replace_session_cookie(handle:headers(), not old and value or nil)
+end
+
+function envoy_on_response(handle)
+  local now = math.floor(tonumber(handle:timestamp()) / 1000)
+  edit_set_cookies(handle:headers(), function(line) return with_value(line, value_of(line) .. "." .. now) end)
+  if noted(handle) then mark(handle) end
+end
+"""
+
 _PAIRS = """
 function pairs_of(headers)
   local found = {}
@@ -222,6 +239,12 @@ def reads_a_name_by_its_end(xds: Xds, kong: Kong) -> Xds:
 def ignores_cookies_beyond_50(xds: Xds, kong: Kong) -> Xds:
     """Of a request's cookies the first fifty count."""
     return choose_cookie(xds, "ignores_cookies_beyond_50", _READS_FIFTY)
+
+
+@mutant(at="gateway", source="EN#26347", caught_by=("AFF-10",), failure_mode=35)
+def forgets_a_session_after_20_seconds(xds: Xds, kong: Kong) -> Xds:
+    """A session is placed anew once its cookie is 20 seconds old."""
+    return in_lua(xds, "forgets_a_session_after_20_seconds", _FORGETS_WITH_AGE % 20)
 
 
 @mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02"))
