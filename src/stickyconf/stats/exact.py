@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from scipy.special import bdtr, bdtrc
+from stickyconf.stats.binomial import at_most, more_than
 
 
 def miss_probability(samples: int, pods: int) -> float:
@@ -87,8 +87,8 @@ def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> Share
     results = []
     for pod, weight in weights.items():
         share, count = weight / total, counts.get(pod, 0)
-        fewer = float(bdtr(count, samples, share))
-        more = float(bdtrc(count - 1, samples, share)) if count else 1.0
+        fewer = at_most(count, samples, share)
+        more = more_than(count - 1, samples, share) if count else 1.0
         p_value = min(1.0, 2 * min(fewer, more) * len(weights))
         results.append(ShareTest(p_value, pod, count, samples * share, samples))
     return min(results, key=lambda result: (result.p_value, result.pod))
@@ -175,13 +175,13 @@ def _share_power(samples: int, share: float, actual: float, tail: float) -> floa
     """Return the probability that the count of a pod at share ``actual`` makes the test object."""
     if actual < share:
         low = -1
-        while float(bdtr(low + 1, samples, share)) <= tail:
+        while at_most(low + 1, samples, share) <= tail:
             low += 1
-        return float(bdtr(low, samples, actual)) if low >= 0 else 0.0
+        return at_most(low, samples, actual) if low >= 0 else 0.0
     high = samples + 1
-    while high > 0 and float(bdtrc(high - 2, samples, share)) <= tail:
+    while high > 0 and more_than(high - 2, samples, share) <= tail:
         high -= 1
-    return float(bdtrc(high - 1, samples, actual)) if high <= samples else 0.0
+    return more_than(high - 1, samples, actual) if high <= samples else 0.0
 
 
 def _check_probability(value: float) -> None:
