@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -174,14 +175,10 @@ def share_power(samples: int, pods: int, deviation: float, alpha: float) -> floa
 def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
     """Return the probability that the count of a pod at share ``actual`` makes the test object."""
     if actual < share:
-        low = -1
-        while at_most(low + 1, samples, share) <= tail:
-            low += 1
-        return at_most(low, samples, actual) if low >= 0 else 0.0
-    high = samples + 1
-    while high > 0 and more_than(high - 2, samples, share) <= tail:
-        high -= 1
-    return more_than(high - 1, samples, actual) if high <= samples else 0.0
+        low = bisect_right(range(samples + 1), tail, key=lambda count: at_most(count, samples, share)) - 1
+        return at_most(low, samples, actual)
+    high = bisect_left(range(samples + 1), -tail, key=lambda count: -more_than(count - 1, samples, share))
+    return more_than(high - 1, samples, actual)
 
 
 def _check_probability(value: float) -> None:
