@@ -61,6 +61,12 @@ def test_service_is_sticky_through_every_route(siblings, judge):
     judge(checks.every_route_pins, siblings)
 
 
+@requirement("PRO-05")
+def test_ingress_pins_as_an_httproute_does(siblings, judge):
+    """A Service behind an Ingress sets the cookie and keeps its sessions as behind an HTTPRoute."""
+    judge(checks.every_route_pins, siblings)
+
+
 @requirement("ISO-06")
 def test_weighted_backends_keep_sessions(siblings, judge):
     """Sessions of a backend whose weight becomes 0 stay, and new ones go to the other."""

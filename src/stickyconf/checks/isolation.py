@@ -181,7 +181,7 @@ def sibling_without_policy_is_not_sticky(history: History, design: Spread) -> Ru
     return evidence.ruling()
 
 
-@check("ISO-05", arms=(BY_ROUTE, BY_INGRESS))
+@check("ISO-05", "PRO-05", arms=(BY_ROUTE, BY_INGRESS))
 def every_route_pins(history: History) -> Ruling:
     """A Service behind an HTTPRoute and an Ingress pins sessions through either.
 

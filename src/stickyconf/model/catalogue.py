@@ -84,11 +84,15 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every requirement by id, the families' names, and the pages that the short names of sources mean."""
+    """Every requirement by id, the families' names, and the pages that the short names of sources mean.
+
+    ``on_request`` are the profiles that are judged only if they are asked for by name.
+    """
 
     requirements: dict[str, Requirement]
     families: dict[str, str]
     sources: dict[str, Source]
+    on_request: frozenset[str] = frozenset()
 
     def __getitem__(self, identifier: str) -> Requirement:
         """Return the requirement of this id; KeyError if there is none."""
@@ -139,7 +143,10 @@ def load_catalogue(path: Path) -> Catalogue:
             if name not in sources:
                 raise ValueError(f"{path.name}: {requirement.id} has the unknown source {name} ({', '.join(sources)})")
         requirements[requirement.id] = requirement
-    return Catalogue(requirements, families, sources)
+    on_request = frozenset(data.get("on_request", ()))
+    for name in on_request - {profile for requirement in requirements.values() for profile in requirement.profiles}:
+        raise ValueError(f"{path.name}: on_request names {name}, and no requirement is of that profile")
+    return Catalogue(requirements, families, sources, on_request)
 
 
 def _requirement(row: Mapping[str, Any]) -> Requirement:

@@ -11,7 +11,7 @@ from stickyconf.mutants.declared import mutant
 Json = dict[str, Any]
 
 
-@mutant(at="controller", source="HT", caught_by=("ISO-05",))
+@mutant(at="controller", source="HT", caught_by=("ISO-05", "PRO-05"))
 def forgets_the_policy_of_an_ingress(config: Json, objects: Snapshot) -> Json:
     """The policy of a Service counts for HTTPRoutes to it, not for Ingresses."""
     for upstream in config["upstreams"]:

@@ -66,7 +66,8 @@ class Selection:
             if profile not in with_cases:
                 listed = ", ".join(sorted(with_cases))
                 raise pytest.UsageError(f"no case belongs to the profile {profile} yet; there are: {listed}")
-        self.profiles = tuple(p for p in self._catalogue.profiles if p in (set(option.profile) or with_cases))
+        usual = with_cases if option.requirement else with_cases - self._catalogue.on_request
+        self.profiles = tuple(p for p in self._catalogue.profiles if p in (set(option.profile) or usual))
         chosen = [
             item
             for item, subject in subjects.items()

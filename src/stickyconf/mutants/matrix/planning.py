@@ -21,6 +21,9 @@ SENTINELS = ("CKE-01", "SPR-01")
 WHOLE_FAMILIES = ("CKE", "AFF", "SPR")
 """Families of which every case judges each benign variant; of the others only some do: see ``judges``."""
 
+NO_JUDGES = frozenset({"AFF-07"})
+"""They judge no benign variant: a browser takes as long as all other cases together."""
+
 Places = Mapping[str, frozenset[str]]
 """Requirement -> the names of the recordings its cases read."""
 
@@ -63,6 +66,7 @@ def judges(places: Places) -> tuple[str, ...]:
     Of WHOLE_FAMILIES it is every case; of each other family the cases that read one recording, from which most are
     judged.
     """
+    places = {name: histories for name, histories in places.items() if name not in NO_JUDGES}
     readers = {name for check in all_checks().values() if check.arms for name in check.requirements} & set(places)
     chosen: dict[str, str] = {}
     for name in sorted(readers, key=lambda one: (len(places[one]), -len(_neighbourhood({one}, places)), one)):
@@ -97,7 +101,7 @@ class _Collected:
     def __init__(self) -> None:
         self.places: dict[str, frozenset[str]] = {}
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)  # before those of profiles that are judged on request are left out
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             [mark] = item.iter_markers("requirement")
