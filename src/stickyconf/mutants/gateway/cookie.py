@@ -164,7 +164,7 @@ def expires_the_cookie_early(xds: Xds, kong: Kong) -> Xds:
     return edit_cookie(xds, "expires_the_cookie_early", 'value .. "; Max-Age=1"')
 
 
-@mutant(at="gateway", source="RFC 6265, section 5.3", caught_by=("AFF-07",))
+@mutant(at="gateway", source="RFC 6265, section 5.3", caught_by=("CKE-04", "AFF-07"))
 def names_a_foreign_domain(xds: Xds, kong: Kong) -> Xds:
     """The session cookie says Domain=elsewhere.test, so that a browser does not keep it."""
     return edit_cookie(xds, "names_a_foreign_domain", 'value .. "; Domain=elsewhere.test"')
