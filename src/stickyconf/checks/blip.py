@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from math import inf
 
@@ -98,7 +98,7 @@ def _endpoint(history: History, pod: str, since: float, **conditions: str) -> fl
     return next(seen, None)
 
 
-def _holding(exchanges: tuple[Exchange, ...], moment: float) -> str | None:
+def _holding(exchanges: Sequence[Exchange], moment: float) -> str | None:
     """Return the pod that served a session last before a moment."""
     return next((exchange.pod for exchange in reversed(exchanges) if exchange.pod and exchange.received < moment), None)
 
