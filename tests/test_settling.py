@@ -108,4 +108,4 @@ def test_connections_without_an_answer_agree_on_nothing_and_are_no_evidence() ->
 
 def test_one_worker_of_one_replica_is_asked_a_few_times_only() -> None:
     assert stale_worker_sample_size(1, SETTLING_ALPHA) == FEWEST_AGREEING == 5
-    assert stale_worker_sample_size(ASSUMED_WORKERS, SETTLING_ALPHA) == 332
+    assert stale_worker_sample_size(ASSUMED_WORKERS, SETTLING_ALPHA) == 368

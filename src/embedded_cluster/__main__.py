@@ -92,6 +92,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--gateway-replicas", type=_positive, default=1, metavar="N", help="default: %(default)s")
     up.add_argument(
+        "--balancer",
+        action="store_true",
+        help="let clients reach the gateway's replicas through a balancer, which gives each connection to one of them",
+    )
+    up.add_argument(
+        "--gateway-workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes of each replica that take connections, each with its own balancer (default: %(default)s)",
+    )
+    up.add_argument(
+        "--worker-lag",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="the last worker acts on a configuration so long after the Admin API shows it, the others sooner",
+    )
+    up.add_argument(
         "--hook",
         type=_hook,
         action="append",
@@ -141,6 +160,9 @@ def main(arguments: list[str] | None = None) -> int:
             gateway=options.gateway,
             gateway_version=options.gateway_version or "",
             gateway_replicas=options.gateway_replicas,
+            gateway_workers=options.gateway_workers,
+            worker_lag=options.worker_lag,
+            balancer=options.balancer,
             hooks=dict(options.hook),
             as_json=options.json,
             stdin_lifeline=options.stdin_lifeline,

@@ -28,6 +28,9 @@ class Overrides:
     gateway_version: str
     """The release of Kong Gateway that the stand-in says it is; "" for its own choice."""
     gateway_replicas: int
+    gateway_workers: int
+    worker_lag: float
+    """Seconds by which the last worker of a gateway is behind its Admin API."""
     hooks: Mapping[str, str]
     ports: Mapping[str, int]
     """Port by its name in the gateway's Deployment: proxy, kong-admin, kong-admin-tls, status."""
@@ -81,6 +84,8 @@ class Overrides:
                 "EMBEDDED_DATA_PLANE": self.gateway,
                 "EMBEDDED_GATEWAY_VERSION": self.gateway_version,
                 "EMBEDDED_HOOK": self.hooks.get("gateway", ""),
+                "EMBEDDED_WORKERS": str(self.gateway_workers),
+                "EMBEDDED_WORKER_LAG": f"{self.worker_lag:g}",
                 "KONG_PROXY_LISTEN": f"$(POD_IP):{self.ports['proxy']}",
                 "KONG_ADMIN_LISTEN": admin,
                 "KONG_STATUS_LISTEN": f"$(POD_IP):{self.ports['status']}",

@@ -15,14 +15,17 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from embedded_cluster import kic, machine
 from embedded_cluster.controlplane import Assets, ControlPlane, find
-from embedded_cluster.environment import MisconfiguredError, load_hook
+from embedded_cluster.environment import Address, MisconfiguredError, load_hook
 from embedded_cluster.gateway.planes import PLANES
 from embedded_cluster.network import pod_network
 from embedded_cluster.parts import NotComing, PartEnded, Parts
+
+if TYPE_CHECKING:  # its client takes longer to import than the parts take to be started
+    from embedded_cluster.balancer import Balancer
 
 _LONGEST_START = 60.0  # seconds; a start takes about two
 _LONGEST_REAL_START = 240.0  # with real parts: KIC alone looks for a gateway for 60 s before it gives up
@@ -45,6 +48,10 @@ class Options:
     as_json: bool
     stdin_lifeline: bool
     audit: Path | None
+    gateway_workers: int = 1
+    worker_lag: float = 0.0
+    balancer: bool = False
+    """Clients reach the gateway's replicas through a balancer."""
     node_pace: str = "quick"
     """One of :data:`.node.pace.PACES`."""
     assets: Path | None = None
@@ -107,6 +114,10 @@ def _check(options: Options) -> None:
         kic.version(options.controller)
     if not (options.bare or options.admin_url):
         PLANES[options.gateway].version()
+    if options.gateway_workers > 1 and not PLANES[options.gateway].shares:
+        raise MisconfiguredError(f"--gateway-workers is for several processes, and of {options.gateway} there is one")
+    if options.balancer and (options.bare or options.admin_url):
+        raise MisconfiguredError("--balancer stands before the gateways of this cluster, and it would have none")
     if "gateway" in options.hooks and options.gateway != "envoy":
         raise MisconfiguredError(f"--hook gateway=... changes Envoy's resources, and --gateway is {options.gateway}")
     for hook in options.hooks.values():
@@ -181,6 +192,7 @@ class Cluster:
         self._claim, self._directory, self._pods = place.claim, place.directory, place.pods
         self._parts = parts
         self._progress = Progress(sys.stderr)
+        self._balancer: Balancer | None = None
 
     async def live(self) -> None:
         """Start everything, say where it is, and go on until a part ends.
@@ -205,6 +217,8 @@ class Cluster:
             end.cancel()
             ready.cancel()
             await asyncio.gather(end, ready, return_exceptions=True)
+            if self._balancer:
+                await self._balancer.stop()
 
     async def _reproach(self, files: machine.Credentials) -> str:
         """What was waited for and did not come, and what those that are not ready have said last."""
@@ -282,6 +296,8 @@ class Cluster:
                     gateway=options.gateway,
                     gateway_version=options.gateway_version,
                     gateway_replicas=options.gateway_replicas,
+                    gateway_workers=options.gateway_workers,
+                    worker_lag=options.worker_lag,
                     hooks=options.hooks,
                     ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},
                     controller=options.controller,
@@ -293,14 +309,24 @@ class Cluster:
                     versions[options.gateway] = PLANES[options.gateway].version()
                 if options.controller:
                     versions["kic"] = kic.version(options.controller)
+        proxy_url = await self._balanced(files) if options.balancer else endpoints.proxy_url
         return Started(
             kubeconfig=str(files.kubeconfig),
-            proxy_url=endpoints.proxy_url,
+            proxy_url=proxy_url,
             admin_url=endpoints.admin_url,
             pod_network=self._pods,
             dir=str(self._directory),
             versions=versions,
         )
+
+    async def _balanced(self, files: machine.Credentials) -> str:
+        """Start a balancer before the gateways; returns its address as a URL."""
+        from embedded_cluster.balancer import Balancer
+
+        address = Address(self._claim.api_server, machine.port(self._claim.api_server, 8000))
+        self._balancer = Balancer(address, files.kubeconfig)
+        await self._balancer.start()
+        return f"http://{address.host}:{address.port}"
 
 
 def _announce(started: Started, *, as_json: bool) -> None:

@@ -93,7 +93,7 @@ def test_a_check_without_a_design_asks_for_no_sample() -> None:
 def test_more_false_alarms_than_the_budget_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     greedy = declared.check("SPR-02", "SPR-03", design=Share(alpha=6e-7))(of_frequencies)
 
-    with pytest.raises(ValueError, match=r"1\.2e-06 false alarms a run, the budget is 1e-06: give the new one"):
+    with pytest.raises(ValueError, match=r"1\.22e-06 false alarms a run, the budget is 1e-06: give the new one"):
         found_in(module("greedy", greedy), monkeypatch=monkeypatch)
 
 

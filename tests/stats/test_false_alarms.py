@@ -59,6 +59,16 @@ def elsewhere(rate: float) -> Draw:
     return draw
 
 
+def taken_for_settled(alpha: float, share: float) -> Draw:
+    """Draw how many new sessions a worker that is late places on a pod, if it was not seen to be, and how many not."""
+
+    def draw(chance: np.random.Generator, samples: int) -> NDArray[np.int64]:
+        placed_there = chance.binomial(samples, share, RUNS) * (chance.random(RUNS) < alpha)
+        return np.column_stack([placed_there, samples - placed_there])
+
+    return draw
+
+
 FAIR = placed(*[1 / ECHO_PODS] * ECHO_PODS)
 
 
@@ -79,8 +89,9 @@ def draws(design: Design) -> tuple[Draw, ...]:
             return FAIR, one_pod_gets(ECHO_PODS)
         case Spread():
             return elsewhere(1 - 1 / ECHO_PODS), elsewhere(0)
-        case OutOfRotation(replaced=replaced):
-            return elsewhere(0), elsewhere(1 / (ECHO_PODS + replaced))
+        case OutOfRotation(alpha=alpha, replaced=replaced):
+            share = 1 / (ECHO_PODS + replaced)
+            return taken_for_settled(alpha, share), elsewhere(share)
         case OneInMany(one_in=one_in):
             return elsewhere(0), elsewhere(1 / one_in)
     raise TypeError(f"{type(design).__name__}: say here what conforming and deviating gateways draw")

@@ -16,6 +16,8 @@ def given(**more: object) -> Namespace:
     of_the_target = {
         "gateway": "envoy",
         "gateway_version": "",
+        "gateway_workers": 1,
+        "worker_lag": 0.0,
         "node_pace": "quick",
         "control_plane_assets": None,
         "controller_binary": None,

@@ -2,8 +2,9 @@
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
 ``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
-(envoy, haproxy or python; default: envoy), by ``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default:
-`admin.VERSION`) and, with Envoy, by ``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+(envoy, haproxy or python; default: envoy), ``EMBEDDED_WORKERS`` and ``EMBEDDED_WORKER_LAG`` (see `workers`), by
+``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`) and, with Envoy, by
+``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio
@@ -23,7 +24,8 @@ from aiohttp import web
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
 from embedded_cluster.gateway.admin import VERSION, Node, admin_app, status_app
 from embedded_cluster.gateway.dataplane import DataPlane
-from embedded_cluster.gateway.planes import PLANES
+from embedded_cluster.gateway.planes import PLANES, Share
+from embedded_cluster.gateway.workers import Workers
 from embedded_cluster.gateway.xds import Hook
 from embedded_cluster.lifeline import die_with_parent
 
@@ -42,6 +44,8 @@ class Settings:
     plane: str
     hook: Hook | None
     version: str = VERSION
+    workers: int = 1
+    worker_lag: float = 0.0
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -55,6 +59,9 @@ class Settings:
             raise MisconfiguredError(f"EMBEDDED_DATA_PLANE must be one of {', '.join(PLANES)}, not {plane!r}")
         if hook and plane != "envoy":
             raise MisconfiguredError(f"EMBEDDED_HOOK changes Envoy's resources, and the data plane is {plane}")
+        workers = int(_number(environ, "EMBEDDED_WORKERS", 1.0, most=64))
+        if workers > 1 and not PLANES[plane].shares:
+            raise MisconfiguredError(f"EMBEDDED_WORKERS is {workers}: of the data plane {plane} there is one")
         return cls(
             proxy=listen("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
             admin=listeners(environ.get("KONG_ADMIN_LISTEN", "127.0.0.1:8001"), variable="KONG_ADMIN_LISTEN"),
@@ -62,12 +69,26 @@ class Settings:
             plane=plane,
             hook=hook,
             version=environ.get("EMBEDDED_GATEWAY_VERSION") or VERSION,
+            workers=workers,
+            worker_lag=_number(environ, "EMBEDDED_WORKER_LAG", 0.0, most=60),
         )
+
+
+def _number(environ: Mapping[str, str], variable: str, default: float, *, most: float) -> float:
+    """Return the number in a variable, between *default* and *most*; :class:`MisconfiguredError` if it is none."""
+    text = environ.get(variable) or f"{default:g}"
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not default <= number <= most:
+        raise MisconfiguredError(f"{variable} must be a number from {default:g} to {most:g}, not {text!r}")
+    return number
 
 
 async def serve(settings: Settings, directory: Path) -> int:
     """Run a gateway with its data plane in *directory*, which is its own; return the exit status."""
-    plane = PLANES[settings.plane].make(settings.proxy, directory, settings.hook)
+    plane = _plane(settings, directory)
     node = Node(plane, settings.proxy, settings.admin, settings.version)
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -85,6 +106,19 @@ async def serve(settings: Settings, directory: Path) -> int:
         for server in servers:
             await server.cleanup()
         await plane.stop(patience=DRAIN_SECONDS)
+
+
+def _plane(settings: Settings, directory: Path) -> DataPlane:
+    """Return the data plane: one process, or several workers, each with a directory of its own."""
+    make = PLANES[settings.plane].make
+    if settings.workers == 1 and not settings.worker_lag:
+        return make(settings.proxy, directory, settings.hook, Share())
+    planes = []
+    for worker in range(settings.workers):
+        own = directory / str(worker)
+        own.mkdir()
+        planes.append(make(settings.proxy, own, settings.hook, Share(worker, shared=settings.workers > 1)))
+    return Workers(planes, settings.worker_lag)
 
 
 def _own_certificate(host: str) -> ssl.SSLContext:

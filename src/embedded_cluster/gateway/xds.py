@@ -14,13 +14,15 @@ class Xds:
     """The resources of Envoy's v3 API that this gateway writes, each field a list of messages.
 
     *listeners*: ``Listener``; *routes*: ``RouteConfiguration``; *clusters*: ``Cluster``; *endpoints*:
-    ``ClusterLoadAssignment``, one for each cluster of type EDS.
+    ``ClusterLoadAssignment``, one for each cluster of type EDS. *worker* is the number of the worker that will run
+    them, from 0; a hook is asked for each of them.
     """
 
     listeners: list[Json]
     routes: list[Json]
     clusters: list[Json]
     endpoints: list[Json]
+    worker: int = 0
 
 
 # EMBEDDED_HOOK: (resources about to be written, Kong's entities by type) -> the resources to write.

@@ -3,10 +3,20 @@
 ``checks.NAME`` is the check of this name, in whichever module of this package it is declared: no list names them.
 """
 
-from stickyconf.checks.declared import EVERY_ARM, Check, all_checks, alphas, check, figures
+from stickyconf.checks.declared import EVERY_ARM, Check, all_checks, alphas, check, false_alarms, figures
 from stickyconf.checks.evidence import contradictions, gateway_departures
 
-__all__ = ["EVERY_ARM", "Check", "all_checks", "alphas", "check", "contradictions", "figures", "gateway_departures"]
+__all__ = [
+    "EVERY_ARM",
+    "Check",
+    "all_checks",
+    "alphas",
+    "check",
+    "contradictions",
+    "false_alarms",
+    "figures",
+    "gateway_departures",
+]
 
 
 def __getattr__(name: str) -> Check:

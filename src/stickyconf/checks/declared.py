@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from stickyconf.model import ECHO_PODS, History, Ruling
-from stickyconf.stats import FALSE_ALARM_BUDGET, Design, Figures
+from stickyconf.stats import FALSE_ALARM_BUDGET, SETTLINGS_ALPHA, Design, Figures
 
 EVERY_ARM = ("*",)
 """What a check declares that looks at every exchange, whatever its arm."""
@@ -104,7 +104,7 @@ def all_checks() -> Mapping[str, Check]:
                     f"two checks are called {name}: in {found[name].function.__module__} and {module.__name__}"
                 )
             found[name] = value
-    spent = sum(_alphas(found).values())
+    spent = sum(_alphas(found).values()) + SETTLINGS_ALPHA
     if spent > FALSE_ALARM_BUDGET:
         raise ValueError(
             f"the checks may raise {spent:g} false alarms a run, the budget is {FALSE_ALARM_BUDGET:g}: "
@@ -116,6 +116,11 @@ def all_checks() -> Mapping[str, Check]:
 def alphas() -> dict[str, float]:
     """Return the false-alarm share of each requirement that has a check with a design, in the order of their ids."""
     return _alphas(all_checks())
+
+
+def false_alarms() -> float:
+    """Return the false alarms that a run may raise, those of its waits for every worker of the gateway included."""
+    return sum(alphas().values()) + SETTLINGS_ALPHA
 
 
 def figures(pods: int = ECHO_PODS) -> tuple[Figures, ...]:

@@ -6,9 +6,9 @@ from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers
 from stickyconf.checks.evidence import Evidence, stale_workers
 from stickyconf.model import Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import MISSED, OutOfRotation, witness_sample_size
+from stickyconf.stats import DRAINS, MISSED, SETTLING_ALPHA, OutOfRotation, witness_sample_size
 
-NEWCOMERS = OutOfRotation()
+NEWCOMERS = OutOfRotation(alpha=DRAINS * SETTLING_ALPHA)
 """How many new sessions are enough. A deleted pod is replaced, so its share may be one of one pod more."""
 
 FRESH_CONNECTIONS = 200

@@ -254,6 +254,24 @@ def replicas_follow_each_other(xds: Xds, kong: Kong) -> Xds:
     return mark_placements(xds, "replicas_follow_each_other")
 
 
+@benign(at="gateway", source="KONG", options=("--gateway-workers", "4", "--worker-lag", "1"))
+def lags_by_worker(xds: Xds, kong: Kong) -> Xds:
+    """Of four workers the first acts on a configuration as the Admin API shows it, and the last a second later."""
+    return mark_placements(xds, "lags_by_worker")  # the rest are options of its cluster
+
+
+@benign(at="gateway", source="RF", options=("--sync-period", "5"))
+def looks_every_five_seconds(xds: Xds, kong: Kong) -> Xds:
+    """The controller looks at the cluster every 5 s."""
+    return mark_placements(xds, "looks_every_five_seconds")  # the rest is an option of its cluster
+
+
+@benign(at="gateway", source="RF", options=("--gateway-replicas", "2", "--balancer"))
+def balances_connections_over_two_replicas(xds: Xds, kong: Kong) -> Xds:
+    """A balancer gives each connection to one of two gateway replicas."""
+    return mark_placements(xds, "balances_connections_over_two_replicas")  # the rest are options of its cluster
+
+
 _load: list[subprocess.Popen[bytes]] = []
 
 

@@ -41,8 +41,7 @@ class Mutant:
     ``source`` is a public report of such a fault, or the rule that it breaks. ``failure_mode`` is its number in
     docs/failure-modes.md, if it comes from there. ``options`` are more options of ``python -m embedded_cluster up``.
     ``measured_by`` is for a fault that only observing requirements can show: requirement -> what one of its measures
-    must say. A ``harmless`` one (a benign variant) is a legitimate difference: no requirement may object to it. An
-    ``accident`` is one that takes evidence away, so that requirements may be unsure.
+    must say. A ``harmless`` one (a benign variant) is a legitimate difference: no requirement may object to it.
     """
 
     function: Callable[..., Any]
@@ -54,7 +53,6 @@ class Mutant:
     failure_mode: int | None = None
     marks: Mark = "response"
     harmless: bool = False
-    accident: bool = False
 
     def __call__(self, *arguments: Any) -> Any:
         """Do it: what it gets and returns depends on the part of the cluster that it changes."""
@@ -110,12 +108,7 @@ def mutant(
 
 
 def benign(
-    *,
-    at: Place,
-    source: str,
-    options: tuple[str, ...] = (),
-    failure_mode: int | None = None,
-    accident: bool = False,
+    *, at: Place, source: str, options: tuple[str, ...] = (), failure_mode: int | None = None
 ) -> Callable[[Callable[..., Any]], Mutant]:
     """Declare a function as a legitimate difference, to which no requirement may object."""
 
@@ -128,7 +121,6 @@ def benign(
             failure_mode=failure_mode,
             marks=_MARKS[at],
             harmless=True,
-            accident=accident,
         )
 
     return declare

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pytest
 
 import stickyconf
-from stickyconf.checks import alphas
+from stickyconf.checks import alphas, false_alarms
 from stickyconf.command import Command
 from stickyconf.known_violations import about
 from stickyconf.model import Catalogue, History
@@ -114,7 +114,7 @@ class ConformanceRun:
         option = self.config.option
         what = f"histories in {option.rejudge}" if option.rejudge else f"target {option.target}"
         lines = [f"sticky-session conformance {stickyconf.__version__}: {what}, seed {self.settings.seed}"]
-        lines.append(f"false alarms: at most {sum(alphas().values()):.0e} a run")
+        lines.append(f"false alarms: at most {false_alarms():.0e} a run")
         if self.directory:
             lines.append(f"report: {self.directory.path}")
         return lines

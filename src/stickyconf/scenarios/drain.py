@@ -66,8 +66,7 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 await residents.visited(times=VISITS_HELD, since=since)
                 await stage.release(victims)
                 await gone(stage, victims)
-                if await residents.served():
-                    await residents.visited(times=VISITS_AFTER)
+                await residents.visited(times=VISITS_AFTER)
                 stopped.set()
                 await _come_back(keepers, stage.policy.cookie_path)
 

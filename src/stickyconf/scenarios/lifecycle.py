@@ -56,8 +56,7 @@ def remove_one_pod(*, grace: int | None = None) -> Scenario:
             await delete_pod(stage, pod, grace)
             acted = stage.recorder.now()
             await gone(stage, [pod])
-            if await residents.served():
-                await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
+            await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
 
     return play
 

@@ -48,6 +48,8 @@ class Row:
     workers: int
     number: int = 1
     agreed: int = 0
+    alpha: float = SETTLING_ALPHA
+    """How often all rows together may be complete although a worker is behind."""
     last: Exchange | None = None
     """The last one that did not agree."""
     received: float = 0.0
@@ -56,7 +58,7 @@ class Row:
     @property
     def needed(self) -> int:
         """How many have to agree, in this row."""
-        return stale_worker_sample_size(self.workers, SETTLING_ALPHA, shows=self.asked.shows, row=self.number)
+        return stale_worker_sample_size(self.workers, self.alpha, shows=self.asked.shows, row=self.number)
 
     @property
     def complete(self) -> bool:

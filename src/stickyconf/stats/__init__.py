@@ -1,6 +1,7 @@
 """Exact tests, sample sizes and the designs of checks: numbers in, numbers out."""
 
 from stickyconf.stats.designs import (
+    DRAINS,
     FALSE_ALARM_BUDGET,
     FLOODED,
     MISSED,
@@ -34,6 +35,7 @@ from stickyconf.stats.exact import (
 )
 
 __all__ = [
+    "DRAINS",
     "FALSE_ALARM_BUDGET",
     "FEWEST_AGREEING",
     "FLOODED",

@@ -23,11 +23,14 @@ FALSE_ALARM_BUDGET = 1e-6
 An "always" requirement has no false alarm: one violation is a fact, whatever the chance.
 """
 
-SETTLING_ALPHA = 1e-9
+SETTLING_ALPHA = 1e-10
 """The probability with which one wait for every worker of the gateway may end although one is still behind."""
 
-SETTLINGS_ALPHA = 2e-7
-"""What of the budget is for all such waits of a run, 200 at the most."""
+SETTLINGS_ALPHA = 2e-8
+"""What of the budget is for all such waits of a run, 200 at the most; those in a drain are the drain's own."""
+
+DRAINS = 10
+"""Drains of a run that are allowed for: each waits once for every worker, before new sessions are judged."""
 
 STARVED = 0.25
 """A deviation that share tests are asked to show: a pod that gets this part of what its weight makes."""
@@ -159,13 +162,19 @@ class SeveralPods(Design):
 class OutOfRotation(Design):
     """No new session is placed on a pod that left the rotation. One is a fact, but with too few none may show.
 
-    ``replaced`` tells that another pod takes its place, so that its share would be one of one pod more.
+    Chance can mislead about the moment from which on it is out: a worker that is late may stay unseen while every
+    worker is asked. ``alpha`` allows for that. ``replaced`` tells that another pod takes the place, so that the share
+    would be one of one pod more.
     """
 
     replaced: bool = True
 
     unit = "new sessions"
     deviation = "the draining pod keeps its share of new sessions"
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often a worker that is only late is judged as one that has had its time."""
+        return self.alpha
 
     def samples(self, pods: int) -> int:
         """Return so many new sessions that a pod with its share of them stays unseen with MISSED at most."""

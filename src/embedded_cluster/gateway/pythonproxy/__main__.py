@@ -1,7 +1,8 @@
-"""``python -m embedded_cluster.gateway.pythonproxy ADDR:PORT SOCKET``: one proxy, told what to do on *SOCKET*.
+"""``python -m embedded_cluster.gateway.pythonproxy ADDR:PORT SOCKET [--shared]``: one proxy, told to on *SOCKET*.
 
 ``POST /config`` takes a declarative configuration and answers once every later request is served by it; ``GET
-/traffic`` gives what was counted. SIGTERM ends it after the requests in flight.
+/traffic`` gives what was counted. SIGTERM ends it after the requests in flight. With ``--shared`` others may
+listen at the same address.
 """
 
 import asyncio
@@ -36,8 +37,11 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
 
 
-async def serve(proxy: Address, control: str) -> None:
-    """Proxy at *proxy* until SIGTERM. Raises :class:`MisconfiguredError` when it cannot listen there."""
+async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
+    """Proxy at *proxy*, with others if it is *shared*, until SIGTERM.
+
+    Raises :class:`MisconfiguredError` when it cannot listen there.
+    """
     # A connection for each request: none can turn out to have been closed by the target meanwhile.
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     jar = aiohttp.DummyCookieJar()
@@ -62,7 +66,7 @@ async def serve(proxy: Address, control: str) -> None:
         await proxying.setup()
         await controlling.setup()
         try:
-            listener = web.TCPSite(proxying, proxy.host, proxy.port, backlog=1024)
+            listener = web.TCPSite(proxying, proxy.host, proxy.port, backlog=1024, reuse_port=shared or None)
             await listener.start()
         except OSError as error:
             raise MisconfiguredError(f"cannot listen on {proxy.host}:{proxy.port}: {error.strerror}") from error
@@ -82,9 +86,9 @@ def _control(configure: Handler, traffic: Handler) -> web.Application:
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit status, 2 when it cannot listen."""
     die_with_parent()
-    where, control = arguments
+    where, control, *options = arguments
     try:
-        asyncio.run(serve(address(where, variable="the address of the proxy"), control))
+        asyncio.run(serve(address(where, variable="the address of the proxy"), control, shared="--shared" in options))
     except MisconfiguredError as error:
         print(error, file=sys.stderr)
         return 2

@@ -27,9 +27,10 @@ class PythonProxy:
 
     name = "Python proxy"
 
-    def __init__(self, version: str, proxy: Address, directory: Path) -> None:
-        """Take *directory*, which belongs to this proxy alone; nothing is started yet."""
+    def __init__(self, version: str, proxy: Address, directory: Path, *, shared: bool = False) -> None:
+        """Take *directory*, which belongs to this proxy alone, and whether others listen there, too; start nothing."""
         self.version = version
+        self._shared = shared
         self._proxy = proxy
         self._socket = directory / "control.sock"
         self._process: asyncio.subprocess.Process | None = None
@@ -49,7 +50,7 @@ class PythonProxy:
         """
         where = f"{self._proxy.host}:{self._proxy.port}"
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", __package__, where, str(self._socket)),
+            *(sys.executable, "-m", __package__, where, str(self._socket), *(["--shared"] if self._shared else [])),
             stderr=asyncio.subprocess.PIPE,
             # A session of its own: a signal for our process group is for us to pass on, after draining.
             start_new_session=True,

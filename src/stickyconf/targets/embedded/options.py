@@ -12,6 +12,7 @@ from stickyconf.ports import Tempo
 from stickyconf.targets import workload
 from stickyconf.targets.installation import KONG_TEMPO, BadOption
 
+MOST_WORKERS, LONGEST_LAG = 64, 60
 GATEWAYS = ("envoy", "haproxy", "python")
 PACES = {
     "quick": Tempo(sync=0.2, hold=120.0, grace=140.0),
@@ -32,6 +33,22 @@ def add_options(add: Callable[..., None]) -> None:
         metavar="X.Y.Z",
         help="of the embedded cluster: the release of Kong Gateway that its stand-in says it is; before 3.11 it has no"
         " sticky sessions (default: 3.11.0.0)",
+    )
+    add(
+        "--gateway-workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the embedded cluster: processes of the gateway that take connections, each with its own balancer"
+        " (default: 1)",
+    )
+    add(
+        "--worker-lag",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="of the embedded cluster: the last worker of the gateway acts on a configuration so long after the Admin"
+        " API shows it, the others in between (default: 0)",
     )
     add(
         "--node-pace",
@@ -61,6 +78,12 @@ def check(option: Namespace) -> None:
         raise BadOption(f"no gateway is called {option.gateway!r}; there are: {', '.join(sorted(GATEWAYS))}")
     if option.gateway_version and not re.fullmatch(r"\d+(\.\d+){1,3}", option.gateway_version):
         raise BadOption(f"--gateway-version {option.gateway_version!r} is no release, such as 3.10.0")
+    if not 1 <= option.gateway_workers <= MOST_WORKERS:
+        raise BadOption(f"--gateway-workers {option.gateway_workers}: give a number from 1 to {MOST_WORKERS}")
+    if option.gateway_workers > 1 and option.gateway == "haproxy":
+        raise BadOption("--gateway-workers: HAProxy has one process here; use --gateway envoy or python")
+    if not 0 <= option.worker_lag <= LONGEST_LAG:
+        raise BadOption(f"--worker-lag {option.worker_lag:g}: give a number of seconds from 0 to {LONGEST_LAG}")
     if option.node_pace not in PACES:
         raise BadOption(f"no pace is called {option.node_pace!r}; there are: {', '.join(sorted(PACES))}")
 
@@ -75,6 +98,10 @@ def tempo(option: Namespace, more: Sequence[str] = ()) -> Tempo:
 def arguments(option: Namespace) -> list[str]:
     """Return what ``python -m embedded_cluster up`` is told of the options."""
     told = ["--gateway", option.gateway, "--node-pace", option.node_pace]
+    if option.gateway_workers > 1:
+        told += ["--gateway-workers", str(option.gateway_workers)]
+    if option.worker_lag:
+        told += ["--worker-lag", f"{option.worker_lag:g}"]
     if option.gateway_version:
         told += ["--gateway-version", option.gateway_version]
     if option.control_plane_assets:
