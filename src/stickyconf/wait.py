@@ -33,6 +33,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     ),
     "traffic": (120, "clients have sent what a moment of an experiment needs"),
     "drained": (90, "a terminating pod is gone from the cluster and from every gateway replica"),
+    "served_again": (85, "sessions of a removed pod are served again: Kong may wait 60 s for a connection to it"),
     "pod_logs": (10, "every answered request is found in the log of the pod that served it"),
     "aftermath": (4, "what happened to pods and gateway is seen, if requests failed or strayed just before the end"),
     "cleanup": (60, "what a case made is deleted again"),

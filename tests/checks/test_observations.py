@@ -11,6 +11,7 @@ import pytest
 from stickyconf import checks
 from stickyconf.model import Exchange, Happening, History, Ruling, Status
 from tests.histories import Dialect, affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
+from tests.histories.blip import AGAIN, DELETED, ON, ONE, OTHER, UNREADY, blip
 from tests.histories.conforming import VICTIM
 from tests.histories.edits import (
     arranged,
@@ -24,6 +25,7 @@ from tests.histories.edits import (
     rewriting,
     told,
     unknown,
+    visits_of,
     without,
 )
 from tests.histories.tape import ADDRESSES, PODS
@@ -187,13 +189,7 @@ AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain(
     [
         ("one_pod_per_session", AFFINITY, {"sessions": 7, "requests": 35, "requests off their pod": 0}),
         ("crowd_keeps_its_pods", AFFINITY, {"sessions on echo-a": 41, "sessions on echo-b": 40}),
-        ("cookie_pins_wherever_it_stands", AFFINITY, {"split Cookie fields over HTTP/2": "judged"}),
-        (
-            "cookie_pins_wherever_it_stands",
-            plus(lacking(AFFINITY, "cookie-split"), Happening.UNSUPPORTED, "http2", 0.0, reason="it said no"),
-            {"split Cookie fields over HTTP/2": "not judged: it said no"},
-        ),
-        ("crowd_keeps_its_pods", AFFINITY, {"sessions on echo-a": 40, "sessions on echo-b": 41}),
+        ("cookie_pins_wherever_it_stands", AFFINITY, {"sessions": 6, "requests": 48}),
         ("residents_stay_while_others_come_and_go", AFFINITY, {"sessions that came and went": 8}),
         ("every_ready_pod_is_reached", SPREAD, {"requests control": 186, "pods reached": 3}),
         (
@@ -288,3 +284,49 @@ def test_what_a_shared_cache_may_store_is_counted() -> None:
 def _with_header(exchange: Exchange, header: tuple[str, str]) -> Exchange:
     outcome = exchange.outcome
     return replace(exchange, outcome=replace(outcome, headers=(*outcome.headers, header)))  # type: ignore[union-attr, call-arg]
+
+
+def blip_seen(history: History) -> dict[str, float | int | str]:
+    return measures(checks.readiness_blip_observed(history))
+
+
+def test_sessions_that_move_in_a_readiness_blip_are_told() -> None:
+    assert blip_seen(blip()) == {
+        "while the pod was not ready": "2 moved",
+        "once it was ready again": "2 stayed where they had moved",
+        "moves of a session at the most": 1,
+        "sessions that went back and forth": "none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "after", "told"),
+    [
+        (ONE, ONE, ("2 stayed", "2 stayed")),
+        (OTHER, ONE, ("2 moved", "2 returned")),
+        (ONE, OTHER, ("2 stayed", "2 moved")),
+    ],
+)
+def test_where_sessions_are_in_and_after_a_readiness_blip(meanwhile: str, after: str, told: tuple[str, str]) -> None:
+    history = edited(blip(), visits_of("resident", ONE, between(UNREADY, ON)), reaches(meanwhile))
+    history = edited(history, visits_of("resident", ONE, between(AGAIN, DELETED)), reaches(after))
+
+    found = blip_seen(history)
+
+    assert (found["while the pod was not ready"], found["once it was ready again"]) == told
+
+
+def test_sessions_that_go_back_and_forth_are_told() -> None:
+    back = [e.seq for e in blip().sessions()["resident-001"] if between(AGAIN, DELETED)(e)][1::2]
+    history = edited(blip(), every(where=lambda e: e.seq in back), reaches(ONE))
+
+    found = blip_seen(history)
+
+    assert found["once it was ready again"] == "1 alternated, 1 stayed where they had moved"
+    assert "1 " in str(found["sessions that went back and forth"])
+
+
+def test_sessions_of_a_draining_pod_that_stops_serving_are_told() -> None:
+    assert measures(checks.draining_pod_that_stops_serving_observed(blip())) == {
+        "while the draining pod was not serving": "4 stayed"
+    }

@@ -101,6 +101,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.STATUS: {"status": statuses},
     Happening.ANNOTATED: {"annotation": words},
     Happening.CLUSTER_EVENT: {"type": words, "reason": words, "message": words},
+    Happening.READINESS: {"passes": flags},
     Happening.CHANGED: {"how": st.sampled_from(("created", "edited", "deleted")), "cookie": words},
 }
 

@@ -164,6 +164,14 @@ def test_a_benign_variant_must_conform(cell: Cell, kind: Kind) -> None:
     assert not made.clean
 
 
+def test_an_accident_may_leave_requirements_unsure_but_nothing_may_object_to_it() -> None:
+    unsure, objected = (variant(seen={"AFF-01": cell}, accident=True) for cell in (DOUBT, KILLED))
+
+    assert kinds(matrix(unsure)) == [Kind.INCONCLUSIVE]
+    assert matrix(unsure).clean
+    assert not matrix(objected).clean
+
+
 def test_a_benign_variant_is_as_good_as_the_worst_of_its_runs() -> None:
     made = matrix(variant(), variant(seen={"AFF-01": KILLED, "CKE-06": Cell.MEASURED}), variant(fired=False))
     [shown] = made.benign

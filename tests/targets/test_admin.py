@@ -102,6 +102,18 @@ def test_plain_http(loop):
     assert loop.run(play()) == ([VERIFIED], [UPSTREAM])
 
 
+def test_the_replicas_pods_are_known_by_their_endpoints(loop):
+    """None is known behind a fixed address."""
+
+    async def play(installed):
+        api = AdminApi(Cluster([{"name": "kong-admin", "port": 8001}], addresses=("127.0.0.1", "127.0.0.2")), installed)
+        async with contextlib.aclosing(_Closing(api)):
+            return await api.pods()
+
+    assert loop.run(play(installation())) == ("kong-0", "kong-1")
+    assert loop.run(play(installation(admin_url="http://127.0.0.1:8001"))) == ()
+
+
 def test_self_signed_certificate_is_said(loop):
     """Kong's own certificate is trusted by nobody: it is accepted, and the way is called unverified."""
 

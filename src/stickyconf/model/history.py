@@ -24,6 +24,7 @@ class Happening(StrEnum):
     CHANGED = "changed"  # an object beside or behind the sessions; detail: how (created, edited, deleted)
     DELETED = "deleted"  # we asked for the deletion
     SCALED = "scaled"
+    READINESS = "readiness"  # we told a pod to pass its readiness probe, or to fail it; detail: passes (true, false)
     RELEASED = "released"  # we let preStop of a pod return
     RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr
     # Seen through the Kubernetes API.

@@ -41,7 +41,8 @@ class Mutant:
     ``source`` is a public report of such a fault, or the rule that it breaks. ``failure_mode`` is its number in
     docs/failure-modes.md, if it comes from there. ``options`` are more options of ``python -m embedded_cluster up``.
     ``measured_by`` is for a fault that only observing requirements can show: requirement -> what one of its measures
-    must say. A ``harmless`` one (a benign variant) is a legitimate difference: no requirement may object to it.
+    must say. A ``harmless`` one (a benign variant) is a legitimate difference: no requirement may object to it. An
+    ``accident`` is one that takes evidence away, so that requirements may be unsure.
     """
 
     function: Callable[..., Any]
@@ -53,6 +54,7 @@ class Mutant:
     failure_mode: int | None = None
     marks: Mark = "response"
     harmless: bool = False
+    accident: bool = False
 
     def __call__(self, *arguments: Any) -> Any:
         """Do it: what it gets and returns depends on the part of the cluster that it changes."""
@@ -108,7 +110,12 @@ def mutant(
 
 
 def benign(
-    *, at: Place, source: str, options: tuple[str, ...] = (), failure_mode: int | None = None
+    *,
+    at: Place,
+    source: str,
+    options: tuple[str, ...] = (),
+    failure_mode: int | None = None,
+    accident: bool = False,
 ) -> Callable[[Callable[..., Any]], Mutant]:
     """Declare a function as a legitimate difference, to which no requirement may object."""
 
@@ -121,6 +128,7 @@ def benign(
             failure_mode=failure_mode,
             marks=_MARKS[at],
             harmless=True,
+            accident=accident,
         )
 
     return declare

@@ -98,6 +98,7 @@ def take_the_policy_away_and_back(*, sessions: int, requests: int) -> Scenario:
         async with _clients(stage, "attached", sessions) as clients:
             await _visits(stage, clients, "attached", requests)
             await _annotate(stage, None)
+            stage.recorder.restless.add("detached")
             await _visits(stage, clients, "detached", requests)
             await _annotate(stage, POLICY)
             await _visits(stage, clients, "again", requests)
@@ -115,6 +116,7 @@ def rename_the_cookie(*, sessions: int, requests: int) -> Scenario:
             await stage.target.cluster.apply(stage.manifests.policy(stage.namespace, spec))
             stage.recorder.event(Happening.CHANGED, f"KongUpstreamPolicy/{POLICY}", how="edited", cookie=name)
             await stage.converge(sticky=True, policy=RENAMED)
+            stage.recorder.restless.add("old-name")
             stage.recorder.plan |= {"old-name.sessions": sessions, "old-name.requests": requests}
             for _ in range(requests):
                 await asyncio.gather(*(_send_old(client, stage.policy.cookie) for client in clients))

@@ -66,7 +66,8 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 await residents.visited(times=VISITS_HELD, since=since)
                 await stage.release(victims)
                 await gone(stage, victims)
-                await residents.visited(times=VISITS_AFTER)
+                if await residents.served():
+                    await residents.visited(times=VISITS_AFTER)
                 stopped.set()
                 await _come_back(keepers, stage.policy.cookie_path)
 

@@ -91,7 +91,7 @@ def lure_to_a_neighbour() -> Scenario:
         pod = await neighbour_pod(stage)
         await stage.observers.follow_logs([pod["metadata"]["name"]])
         async with stage.client(NEIGHBOUR, host=host) as own:
-            await stage.waiter.until(
+            await stage.expect(
                 "the gateway to reach the neighbour",
                 "programmed",
                 lambda: own.get("/"),

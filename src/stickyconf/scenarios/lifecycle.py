@@ -56,7 +56,8 @@ def remove_one_pod(*, grace: int | None = None) -> Scenario:
             await delete_pod(stage, pod, grace)
             acted = stage.recorder.now()
             await gone(stage, [pod])
-            await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
+            if await residents.served():
+                await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
 
     return play
 

@@ -23,6 +23,8 @@ class Recorder:
         self._unseen: set[tuple[str, str]] = set()
         self._requests = 0
         self.plan: dict[str, float] = {}
+        self.restless: set[str] = set()
+        """Arms whose requests are meant to stray or to fail, so that nothing need have happened to a pod."""
         self.lateness = 0.0
         """The most seconds by which something that was due was late."""
 
@@ -96,9 +98,15 @@ class Recorder:
         return [exchange for exchange in self._exchanges if exchange.sent > when]
 
     def troubled(self, since: float) -> bool:
-        """Whether a request sent after a moment failed, or one with a cookie left the pod of its session."""
+        """Whether a request sent after a moment failed, or one with a cookie left the pod of its session.
+
+        Those of ``restless`` arms do not count.
+        """
         where: dict[str, str] = {}
         for exchange in self._exchanges:
+            if exchange.arm in self.restless:
+                where.pop(exchange.session, None)
+                continue
             left = exchange.cookie_fields and exchange.pod and where.get(exchange.session, exchange.pod) != exchange.pod
             if exchange.sent > since and (exchange.failed or left):
                 return True

@@ -43,6 +43,19 @@ class Residents:
 
         await self._stage.expect(f"{times} visits of every resident", "traffic", fewest, lambda count: count >= times)
 
+    async def served(self) -> bool:
+        """Say whether each was served by a pod from now on, once it was or the time for it is over.
+
+        A request to the address of a pod that has gone may get no answer, and the session its next one much later.
+        """
+        since = self._stage.recorder.now()
+        sessions = {client.session for client in self._clients}
+
+        async def waiting() -> set[str]:
+            return sessions - {one.session for one in self._stage.recorder.exchanges_since(since) if one.pod}
+
+        return await self._stage.expect("every resident to be served", "served_again", waiting, lambda left: not left)
+
 
 class _Visits:
     """The visits of one resident: fresh and kept connections, GET and POST, in turn; calling it makes the next one."""

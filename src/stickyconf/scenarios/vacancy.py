@@ -29,6 +29,7 @@ def scale_to_zero_and_back(*, strangers: int, sessions: int, requests: int) -> S
 
     async def play(stage: Stage) -> None:
         stage.observers.poll_targets(stage.gateways)
+        stage.recorder.restless |= {"resident", HELD, VACANT}
         pods = dict(stage.pods)
         async with residing(stage) as residents:
             await residents.visited(times=2)

@@ -197,6 +197,36 @@ def breaks_requests_to_a_dying_pod(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "breaks_requests_to_a_dying_pod", _BREAKS)
 
 
+_present: dict[str, set[str]] = {}  # Service -> addresses that its pods have now, of this process
+_absent: dict[str, set[str]] = {}  # Service -> addresses that they had before
+_returned: set[str] = set()  # Services of which a pod has come back
+
+_BOUNCES = """
+local turn = 0
+
+function choose(handle, own)
+  if not own or not RETURNED[UPSTREAM] or #READY < 2 then return own end
+  turn = turn + 1
+  return READY[turn % #READY + 1]
+end
+"""
+
+
+@mutant(at="gateway", source="UP", measured_by={"LIF-05": "alternated"}, failure_mode=17)
+def bounces_sessions_once_a_pod_came_back(xds: Xds, kong: Kong) -> Xds:
+    """When a pod was away and has come back, the Service's sessions go to and fro between it and the others."""
+    for assignment in xds.endpoints:
+        name, now = assignment["cluster_name"], {address_of(endpoint) for endpoint in _endpoints(assignment)}
+        gone = _absent.setdefault(name, set())
+        if gone & now:
+            _returned.add(name)
+        gone |= _present.get(name, set()) - now
+        _present[name] = now
+    table = ", ".join(f"[{json.dumps(name)}] = true" for name in sorted(_returned))
+    script = f"local RETURNED = {{{table}}}\n{_BOUNCES}"
+    return choose_cookie(xds, "bounces_sessions_once_a_pod_came_back", script)
+
+
 @mutant(at="gateway", source="TR#12417", caught_by=("DRN-09",), failure_mode=11)
 def answers_503_when_all_pods_drain(xds: Xds, kong: Kong) -> Xds:
     """When no pod takes new sessions any more, those that there are get 503, too."""

@@ -61,6 +61,7 @@ class Trial:
     tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line if
     the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
     fault's own Lua, "" if nothing. ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one.
+    fault's own Lua, "" if nothing. An ``accident`` takes evidence away, so that requirements may be unsure.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Trial:
     runs: int = 1
     said: str = ""
     failure_mode: int | None = None
+    accident: bool = False
 
     def cell(self, requirement: str) -> Cell:
         """Return how a requirement judged it; a run that left no report is an error of all that were asked."""
@@ -259,7 +261,8 @@ def _objections(trial: Trial) -> Iterator[Problem]:
         if cell is Cell.KILLED:
             yield Problem(Kind.OBJECTION, f"{trial.id} under {name}: a legitimate difference")
         elif cell in _WRONG:
-            yield Problem(_WRONG[cell], f"{trial.id} (benign) under {name}: {cell}")
+            fatal = not (trial.accident and cell is Cell.INCONCLUSIVE)
+            yield Problem(_WRONG[cell], f"{trial.id} (benign) under {name}: {cell}", fatal=fatal)
 
 
 _GRAVEST = (Cell.KILLED, Cell.SHOWN, Cell.HARNESS_ERROR, Cell.INCONCLUSIVE, Cell.NOT_RUN, Cell.MEASURED, Cell.SURVIVED)

@@ -86,6 +86,7 @@ def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: 
         source=subject.source,
         failure_mode=subject.failure_mode,
         kind=plan.kind,
+        accident=subject.accident,
         caught_by=plan.due,
         asked=tuple(dict.fromkeys((*plan.due, *plan.asked))),
         cells=found,

@@ -18,6 +18,7 @@ _ACTS = frozenset(
         Happening.APPLIED,
         Happening.ANNOTATED,
         Happening.CHANGED,
+        Happening.READINESS,
         Happening.DELETED,
         Happening.SCALED,
         Happening.RELEASED,
@@ -144,6 +145,8 @@ def _said(event: Event) -> tuple[str, str]:
             return "not every worker", "bad"
         case Happening.CLUSTER_EVENT:
             return f"event {detail.get('reason')}", kind
+        case Happening.READINESS:
+            return "told to be ready" if detail.get("passes") == "true" else "told not to be ready", kind
         case Happening.CHANGED:
             return f"{event.subject.partition('/')[0]} {detail.get('how')}", kind
         case Happening.APPLIED | Happening.REJECTED | Happening.ANNOTATED:

@@ -1,0 +1,105 @@
+"""Requests into nowhere: the address of a pod that has gone swallows connections, as it can on a real node."""
+
+import functools
+import json
+import socket
+from typing import Any
+
+from embedded_cluster.gateway.xds import Xds
+from stickyconf.mutants.declared import benign, mutant
+from stickyconf.mutants.gateway.lua import in_lua, members, sticky_routes
+
+Kong = dict[str, list[dict[str, Any]]]
+
+# GONE: the values of the cookie that name pods which have gone.
+_INTO_NOWHERE = """
+function envoy_on_request(handle)
+  handle:headers():remove("x-envoy-original-dst-host")
+  local own = session_cookie(handle:headers())
+  if not own or not GONE[own] or not swallowed(own) then return end
+  handle:headers():replace("x-envoy-original-dst-host", NOWHERE)
+  handle:clearRouteCache()
+end
+
+function envoy_on_response(handle)
+  if next(GONE) then mark(handle) end
+end
+"""
+
+_ONCE = """
+local asked = {}
+function swallowed(value)
+  local first = not asked[value]
+  asked[value] = true
+  return first
+end
+"""
+
+_ALWAYS = "function swallowed() return true end"
+
+_known: dict[str, set[str]] = {}  # route's cluster -> values of its targets so far, of this process
+_held: list[socket.socket] = []
+
+
+@benign(at="gateway", source="UP")
+def swallows_a_request_to_a_pod_that_has_gone(xds: Xds, kong: Kong) -> Xds:
+    """One request to the address of a removed pod gets no answer; the next one of its session is served."""
+    return _swallow(xds, "swallows_a_request_to_a_pod_that_has_gone", _ONCE)
+
+
+@mutant(at="gateway", source="UP", caught_by=("LIF-02",))
+def goes_on_asking_a_pod_that_has_gone(xds: Xds, kong: Kong) -> Xds:
+    """The address of a removed pod swallows connections, and its sessions are sent there again and again."""
+    return _swallow(xds, "goes_on_asking_a_pod_that_has_gone", _ALWAYS)
+
+
+def _swallow(xds: Xds, fault: str, swallowed: str) -> Xds:
+    """Give each sticky route a twin that leads into nowhere, for requests to a pod that has gone."""
+    gone: set[str] = set()
+    for route, _ in sticky_routes(xds):
+        cluster = route["route"]["cluster"]
+        now, before = {one.value for one in members(xds, cluster)}, _known.setdefault(cluster, set())
+        before |= now
+        gone |= before - now
+    table = ", ".join(f"[{json.dumps(value)}] = true" for value in sorted(gone))
+    head = f"local GONE, NOWHERE = {{{table}}}, {json.dumps(_nowhere())}\n"
+    in_lua(xds, fault, head + swallowed + _INTO_NOWHERE)
+    xds.clusters.append(
+        {
+            "name": "nowhere",
+            "type": "ORIGINAL_DST",
+            "lb_policy": "CLUSTER_PROVIDED",
+            "connect_timeout": "600s",
+            "original_dst_lb_config": {"use_http_header": True},
+        }
+    )
+    sticky = [route for route, _ in sticky_routes(xds)]
+    for routes in xds.routes:
+        for host in routes["virtual_hosts"]:
+            host["routes"] = [
+                one
+                for route in host["routes"]
+                for one in ([_twin(route), route] if any(route is known for known in sticky) else [route])
+            ]
+    return xds
+
+
+def _twin(route: dict[str, Any]) -> dict[str, Any]:
+    bears = {"name": "x-envoy-original-dst-host", "present_match": True}
+    match = {**route["match"], "headers": [*route["match"].get("headers", ()), bears]}
+    action = {name: value for name, value in route["route"].items() if name != "retry_policy"}
+    return {**route, "match": match, "route": {**action, "cluster": "nowhere"}}
+
+
+@functools.cache
+def _nowhere() -> str:
+    """Return an address that swallows connections: a socket whose queue of those that wait is full."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    _held.append(listener)
+    address = listener.getsockname()
+    for _ in range(4):
+        waiting = socket.socket()
+        waiting.setblocking(False)
+        waiting.connect_ex(address)
+        _held.append(waiting)
+    return f"{address[0]}:{address[1]}"

@@ -1,0 +1,69 @@
+"""The record of an experiment while it is made: what of it tells that something may have happened to pods."""
+
+from __future__ import annotations
+
+import time
+
+from stickyconf.model import Answered, Outcome, Refused
+from stickyconf.ports import Reply, Request
+from stickyconf.scenarios.recorder import Recorder
+
+CARRIED = ("session_id=a",)
+
+
+def sent(recorder: Recorder, outcome: Outcome, cookies: tuple[str, ...] = CARRIED, session: str = "pinned-001") -> str:
+    """Record one exchange, now, and return its request id."""
+    request = Request("GET", "h", "/", recorder.next_request_id(session), cookies)
+    now = time.monotonic()
+    recorder.exchange("pinned", session, "http://g", request, Reply(outcome, "c", "HTTP/1.1", now, now))
+    return request.request_id
+
+
+def by(pod: str | None, *headers: tuple[str, str], status: int = 200) -> Answered:
+    return Answered(status, headers, pod)
+
+
+def test_a_quiet_record_tells_of_no_trouble() -> None:
+    recorder = Recorder()
+    for pod in ("echo-a", "echo-a"):
+        sent(recorder, by(pod))
+    sent(recorder, by(None, status=404), session="pinned-002")
+
+    assert not recorder.troubled(0.0)
+
+
+def test_failures_and_sessions_that_leave_their_pod_are_trouble() -> None:
+    for outcome in (Refused("ReadError: reset"), by(None, status=502), by("echo-b")):
+        recorder = Recorder()
+        sent(recorder, by("echo-a"))
+        sent(recorder, outcome)
+
+        assert recorder.troubled(0.0)
+        assert not recorder.troubled(recorder.now())
+
+
+def test_clients_that_throw_their_cookies_away_leave_nothing() -> None:
+    recorder = Recorder()
+    for pod in ("echo-a", "echo-b", "echo-c"):
+        sent(recorder, by(pod), cookies=())
+
+    assert not recorder.troubled(0.0)
+
+
+def test_an_answer_is_awaited_in_the_log_under_the_id_that_it_carries() -> None:
+    recorder = Recorder()
+    own = sent(recorder, by("echo-a"))
+    sent(recorder, by("echo-b", ("Echo-Request-Id", "pinned-009-1")))
+
+    assert recorder.unseen() == {("echo-a", own), ("echo-b", "pinned-009-1")}
+    recorder.sighting("echo-b", "pinned-009-1")
+    assert recorder.unseen() == {("echo-a", own)}
+
+
+def test_sightings_are_counted_by_session() -> None:
+    recorder = Recorder()
+    recorder.sighting("echo-a", "in-flight-001-1")
+    recorder.sighting("echo-b", "in-flight-001-2")
+    recorder.sighting("echo-b", "in-flight-0011-3")
+
+    assert recorder.seen("in-flight-001") == 2
