@@ -48,8 +48,8 @@ def arguments(cluster):
 
 @pytest.fixture(scope="module")
 def whole(arguments, tmp_path_factory):
-    """A run with policies, pods deleted, a Deployment scaled, drain support switched, and pages."""
-    chosen = ("API-01", "DRN-08", "DRN-12", "DOC-01")
+    """A run with policies, pods deleted, a Deployment scaled, drain support switched, pages, and Services deleted."""
+    chosen = ("API-01", "DRN-08", "DRN-12", "DOC-01", "ROB-08")
     selection = [word for requirement in chosen for word in ("--requirement", requirement)]
     return run_suite(
         tmp_path_factory.mktemp("whole"), *arguments, "--may-toggle-drain", "--drains", "1", *UNHURRIED, *selection
