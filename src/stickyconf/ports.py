@@ -5,10 +5,11 @@ Targets implement these; scenarios know nothing else. Objects are plain dictiona
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from stickyconf.model import Outcome
 
@@ -147,10 +148,63 @@ class Controller(Protocol):
         """
 
 
+Part = Literal["controller", "gateway"]
+"""A part of what is under test, which runs as a Deployment."""
+
+
+class Maintenance(Protocol):
+    """What an operator does to controller and gateway. Each raises OutOfReach if they are not this run's own."""
+
+    async def pods(self, part: Part) -> dict[str, str]:
+        """Return the pods of a part that are ready and stay: name -> image."""
+
+    async def replace(self, part: Part) -> None:
+        """Replace every pod of a part, and return when others work in their place.
+
+        The controller's pod is deleted, as a node that fails would end it; the gateway's are rolled out anew.
+        """
+
+    async def upgrade(self, part: Part) -> None:
+        """Roll out the next release of a part; OutOfReach if none was given."""
+
+    async def scale_gateway(self, replicas: int) -> int:
+        """Ask for so many gateway replicas, and return how many there were to be before."""
+
+    def entrance(self, pod: str) -> AbstractAsyncContextManager[str]:
+        """Open a way to the proxy of one gateway pod, and give its base URL."""
+
+
+class NotOurs:
+    """The Maintenance of what is not this run's own: nothing is done."""
+
+    async def pods(self, part: Part) -> dict[str, str]:
+        """Raise OutOfReach."""
+        raise OutOfReach(f"the {part} is not this run's own, so it is neither restarted nor scaled nor upgraded")
+
+    async def replace(self, part: Part) -> None:
+        """Raise OutOfReach."""
+        await self.pods(part)
+
+    async def upgrade(self, part: Part) -> None:
+        """Raise OutOfReach."""
+        await self.pods(part)
+
+    async def scale_gateway(self, replicas: int) -> int:
+        """Raise OutOfReach."""
+        return len(await self.pods("gateway"))
+
+    @contextlib.asynccontextmanager
+    async def entrance(self, pod: str) -> AsyncIterator[str]:
+        """Raise OutOfReach."""
+        await self.pods("gateway")
+        yield pod
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request to send. ``cookie_fields`` go out as that many Cookie header fields, each as it is.
 
+    ``at`` is the base URL of the gateway replica to ask; "" leaves that to what is in front of them.
     ``patience`` are the seconds after which an answer is expected; such a request does not count among those in flight.
     ``mirrored``: the workload sends the body back, and the reply tells the digest of what came.
     """
@@ -164,6 +218,7 @@ class Request:
     body: bytes = b""
     patience: float = 0.0
     mirrored: bool = False
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,3 +322,4 @@ class Target:
     parent: tuple[str, str] = ("kong", "kong")
     namespace: str = "kong"
     workload: Workload = field(default_factory=Workload)
+    maintenance: Maintenance = field(default_factory=NotOurs)

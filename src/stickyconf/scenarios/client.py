@@ -84,14 +84,23 @@ class Client:
         body: bytes = b"",
         patience: float = 0.0,
         mirrored: bool = False,
+        at: str = "",
     ) -> Exchange:
         """Send one request, record it and return it. ``cookie_fields`` replace what the jar would send.
 
         ``patience`` are the seconds after which an answer is expected, if the path asks for a delay. ``mirrored``: the
-        path asks for the body to be sent back, and it is compared.
+        path asks for the body to be sent back, and it is compared. ``at`` is the base URL of one gateway replica, if it
+        is to be asked and no other.
         """
         request = self.request(
-            method, path, cookie_fields=cookie_fields, headers=headers, body=body, patience=patience, mirrored=mirrored
+            method,
+            path,
+            cookie_fields=cookie_fields,
+            headers=headers,
+            body=body,
+            patience=patience,
+            mirrored=mirrored,
+            at=at,
         )
         return self.took(request, await self._line.send(request))
 
@@ -105,6 +114,7 @@ class Client:
         body: bytes = b"",
         patience: float = 0.0,
         mirrored: bool = False,
+        at: str = "",
     ) -> Request:
         """Make a request without sending it."""
         if cookie_fields is None:
@@ -120,10 +130,11 @@ class Client:
             body=body,
             patience=patience,
             mirrored=mirrored,
+            at=at,
         )
 
     def took(self, request: Request, reply: Reply) -> Exchange:
         """Store what came of a request, and record it."""
         if self._keeps and isinstance(reply.outcome, Answered):
             self.jar.take(reply.outcome, urlsplit(request.path).path)
-        return self._recorder.exchange(self.arm, self.session, self._gateway, request, reply)
+        return self._recorder.exchange(self.arm, self.session, request.at or self._gateway, request, reply)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from stickyconf.ports import Tempo, Workload
+from stickyconf.ports import Part, Tempo, Workload
 
 KONG_TEMPO = Tempo(sync=3.0, hold=30.0, grace=45.0)
 """KIC pushes every 3 s by default; the hold leaves it time for ten pushes."""
@@ -20,6 +20,14 @@ class NoTarget(Exception):
 
 class BadOption(ValueError):
     """An option of a target cannot be what it is; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release of controller or gateway: its image, and what its container's environment has to say besides."""
+
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,8 @@ class Installation:
     do not, they may be anybody's in this machine's networks, and nothing is sent to them.
     ``most_connections``: how many the way to the proxy carries at the same time; None is without a bound.
     ``workload``: image and pull secret of the echo pods. ``runs_images``: the cluster pulls that image and runs it,
-    which is tried once before the first recording.
+    which is tried once before the first recording. ``releases``: the next ones, for upgrades. ``behind_no_service``: no
+    Service leads to the gateway, so that connections go to its ready pods themselves, at the port of ``proxy_url``.
     """
 
     target: str
@@ -60,6 +69,8 @@ class Installation:
     most_connections: int | None = None
     workload: Workload = field(default_factory=Workload)
     runs_images: bool = True
+    releases: Mapping[Part, Release] = field(default_factory=dict)
+    behind_no_service: bool = False
 
 
 class TargetOptions(Protocol):

@@ -156,7 +156,7 @@ def is_on(container: dict[str, Any]) -> bool:
     return setting(container, DRAIN_SUPPORT) == "true"
 
 
-async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str) -> None:
+async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str, budget: str = "rollout") -> None:
     """Wait until a Deployment's newest generation runs with all its replicas available (as kubectl rollout status)."""
 
     async def look() -> dict[str, Any]:
@@ -171,4 +171,4 @@ async def rolled_out(cluster: Cluster, waiter: Waiter, name: str, namespace: str
             and status.get("availableReplicas", 0) == wanted
         )
 
-    await waiter.until(f"Deployment {namespace}/{name}", "rollout", look, done)
+    await waiter.until(f"Deployment {namespace}/{name}", budget, look, done)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import lru_cache
 
@@ -33,11 +33,16 @@ _url = lru_cache(maxsize=1_000)(httpx.URL)  # the same few again and again
 
 
 class HttpTraffic:
-    """Clients of one gateway address."""
+    """Clients of the gateway."""
 
-    def __init__(self, proxy_url: str, timeout: timedelta, most_connections: int | None = None) -> None:
-        """Take the proxy's base address, how long one request may take, and how many connections there may be."""
-        self._base = proxy_url.rstrip("/")
+    def __init__(
+        self, proxy: str | Callable[[str], str], timeout: timedelta, most_connections: int | None = None
+    ) -> None:
+        """Take the proxy's base address, how long one request may take, and how many connections there may be.
+
+        Instead of one address there may be a function that gives one for the next connection; it is told the last one.
+        """
+        self._entrance = _fixed(proxy.rstrip("/")) if isinstance(proxy, str) else proxy
         self._timeout = timeout.total_seconds()
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
         self._places = Places(most_connections) if most_connections else None
@@ -48,7 +53,7 @@ class HttpTraffic:
     async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
         """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
         async with self._http2(keeps=not fresh) if http2 else Http1Transport(self._tls, keeps=not fresh) as http:
-            line = HttpLine(http, self._base, self._timeout, self._in_flight, self._places, keeps=not fresh)
+            line = HttpLine(http, self._entrance, self._timeout, self._in_flight, self._places, keeps=not fresh)
             try:
                 yield line
             finally:
@@ -59,7 +64,7 @@ class HttpTraffic:
     async def socket(self, request: Request) -> AsyncIterator[SocketChannel]:
         """Ask for a WebSocket, and close it at the end."""
         own = [("User-Agent", USER_AGENT), (REQUEST_ID_HEADER, request.request_id), *request.headers.items()]
-        async with self._place(), socket_channel(self._base, request, own, self._timeout) as channel:
+        async with self._place(), socket_channel(self._entrance(""), request, own, self._timeout) as channel:
             yield channel
 
     @contextlib.asynccontextmanager
@@ -68,7 +73,7 @@ class HttpTraffic:
         async with self._place(), Http1Transport(self._tls, keeps=False) as http:
             sent = time.monotonic()
             try:
-                response = await http.handle_async_request(_message(request, self._base, self._timeout))
+                response = await http.handle_async_request(_message(request, self._entrance(""), self._timeout))
             except httpx.TimeoutException as error:
                 outcome: Outcome = Unknown(f"{type(error).__name__} after {self._timeout:g} s")
             except httpx.TransportError as error:
@@ -102,30 +107,33 @@ class HttpLine:
     def __init__(
         self,
         http: httpx.AsyncBaseTransport,
-        base: str,
+        entrance: Callable[[str], str],
         timeout: float,
         in_flight: asyncio.Semaphore,
         places: Places | None = None,
         *,
         keeps: bool = True,
     ) -> None:
-        """Take the transport, the gateway's address, seconds a request may take, and the bounds on all clients' work.
+        """Take the transport, what gives an address, seconds a request may take, and the bounds on all clients' work.
 
         ``in_flight`` bounds the requests under way, ``places`` the connections; ``keeps`` says whether this client's
         stay open between its requests.
         """
-        self._http, self._base, self._timeout, self._in_flight, self._places = http, base, timeout, in_flight, places
+        self._http, self._timeout, self._in_flight, self._places = http, timeout, in_flight, places
+        self._entrance, self._base = entrance, ""
         self.keeps = keeps
 
     async def drop(self) -> None:
         """Close the connections; the next request opens another."""
         await self._http.aclose()
+        self._base = ""
 
     async def send(self, request: Request) -> Reply:
         """Send one request and return what came of it; never raises for what the other side does."""
         known().keep(*secret_values(request.headers))  # whatever says it again later
         seconds = self._timeout + request.patience
-        message = _message(request, self._base, seconds)
+        self._base = self._entrance(self._base if self.keeps else "")
+        message = _message(request, request.at or self._base, seconds)
         async with contextlib.AsyncExitStack() as place:
             if self._places:
                 await place.enter_async_context(self._places.one_for(self))
@@ -175,6 +183,10 @@ def _message(request: Request, base: str, seconds: float) -> httpx.Request:
         content=request.body or None,
         extensions={"timeout": httpx.Timeout(seconds).as_dict()},
     )
+
+
+def _fixed(base: str) -> Callable[[str], str]:
+    return lambda _: base
 
 
 def _outcome(response: httpx.Response) -> Outcome:

@@ -9,16 +9,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-from stickyconf.ports import Tempo
+from stickyconf.ports import Part, Tempo
 from stickyconf.targets.embedded.options import PACES
-from stickyconf.targets.installation import Installation, NoTarget
+from stickyconf.targets.installation import Installation, NoTarget, Release
 from stickyconf.wait import Progress
 
 TEMPO = PACES["quick"]
+
+NEXT_GATEWAY = "3.12.0.0"
+"""What the stand-in for Kong Gateway says it is once it is upgraded."""
+
+PLANES = {"envoy", "haproxy", "python"}
+"""The data planes, one of which has a version if the cluster has a gateway of its own."""
 
 STOP_SECONDS = 15
 SAY_SECONDS = 0.5
@@ -83,8 +89,22 @@ def _read(process: subprocess.Popen[str], log: Path, progress: Progress | None, 
         versions=versions,
         runs_images=False,
         direct_addresses=True,
+        releases=_releases(versions),
+        behind_no_service=bool(PLANES & versions.keys()),
         kept=f"cluster kept: export KUBECONFIG={kubeconfig} (stop it: kill {process.pid})",
     )
+
+
+def _releases(versions: Mapping[str, str]) -> dict[Part, Release]:
+    """Return the next releases of the stand-ins: each runs the same program, and the gateway says another version."""
+    gateway = Release("stickyconf.dev/embedded-gateway:next", {"EMBEDDED_GATEWAY_VERSION": NEXT_GATEWAY})
+    controller = Release("stickyconf.dev/embedded-ingress-controller:next")
+    own: dict[Part, Release] = {}
+    if PLANES & versions.keys():
+        own["gateway"] = gateway
+    if "kic" not in versions:
+        own["controller"] = controller
+    return own
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

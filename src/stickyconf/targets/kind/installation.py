@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pytest_kind import KindCluster
 
-from stickyconf.ports import Cluster, HarnessError, Kind, Rejected, Workload
-from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget
+from stickyconf.ports import Cluster, HarnessError, Kind, Part, Rejected, Workload
+from stickyconf.targets.installation import KONG_TEMPO, BadOption, Installation, NoTarget, Release
 from stickyconf.targets.kind import kongmanifest
 from stickyconf.targets.kind.cluster import load_archives, proxy_url, remove_left_over
 from stickyconf.targets.kind.install import Sources, install
@@ -67,7 +67,14 @@ def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Wai
         | dict(prepared.wanted.notes),
         kept=_kept(cluster.name, kubeconfig),
         workload=Workload(image=settings.echo_image),
+        releases=_releases(settings),
     )
+
+
+def _releases(settings: KindSettings) -> dict[Part, Release]:
+    """Return the next releases that were given."""
+    given: dict[Part, str] = {"controller": settings.upgrade_kic, "gateway": settings.upgrade_kong}
+    return {part: Release(image) for part, image in given.items() if image}
 
 
 def clean(option: Namespace, root: Path) -> list[str]:

@@ -36,6 +36,8 @@ def add_options(add: Callable[..., None]) -> None:
     option("--kong-router-flavor", ", ".join(ROUTER_FLAVORS), known().gateway.router_flavor, metavar="FLAVOR")
     option("--kong-replicas", "gateway pods", REPLICAS, metavar="N")
     option("--kong-workers", "worker processes of each gateway pod", WORKER_PROCESSES, metavar="N")
+    option("--upgrade-kic", "the release that KIC is upgraded to under traffic", "no upgrade", metavar="VERSION")
+    option("--upgrade-kong", "the image that the gateway is upgraded to under traffic", "no upgrade", metavar="IMAGE")
     option("--preload-images", "load the image archives (*.tar) in DIR into the node", "none", metavar="DIR")
     option("--proxy-port", "this machine's port for the gateway", "one that is free", metavar="PORT")
     option("--manifest-cache", "where downloaded manifests are kept", "~/.cache/stickyconf", metavar="DIR")

@@ -41,6 +41,8 @@ VARIABLES = {
     "proxy_port": "KIND_PROXY_PORT",
     "manifest_cache": "MANIFEST_CACHE",
     "manifest_mirror": "MANIFEST_MIRROR",
+    "upgrade_kic": "UPGRADE_KIC",
+    "upgrade_kong": "UPGRADE_KONG",
 }
 _THEIR_DEFAULT_NAME = "pytest-kind"
 _ARCHITECTURES = {"x86_64", "amd64", "aarch64", "arm64"}
@@ -68,6 +70,10 @@ class KindSettings:
     proxy_port: int | None
     store: Store
     echo_image: str = ""
+    upgrade_kic: str = ""
+    """The image that the controller is upgraded to; "" if it is not."""
+    upgrade_kong: str = ""
+    """The image that the gateway is upgraded to; "" if it is not."""
 
 
 def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> KindSettings:
@@ -95,6 +101,7 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
             f"--kong-image {image}: KIC's manifest runs a shell in it, which it has not; give a tag with -ubuntu"
         )
     file, port = given("kong_license_file"), given("proxy_port")
+    newer = given("upgrade_kic")
     cache = given("manifest_cache")
     return KindSettings(
         name=name,
@@ -118,6 +125,8 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
         proxy_port=_number("--proxy-port", port, 65535) if port else None,
         store=Store(Path(cache).absolute() if cache else default_cache(), given("manifest_mirror", MIRROR)),
         echo_image=getattr(option, "echo_image", None) or "",
+        upgrade_kic=f"{known().kic.image}:{_version('--upgrade-kic', newer)}" if newer else "",
+        upgrade_kong=given("upgrade_kong"),
     )
 
 
