@@ -72,7 +72,11 @@ def _unnoticed(history: History, part: str, by: str) -> Ruling:
     judge_staying(history, sessions, evidence)
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
     evidence.doubts += [*without_a_session(history, began[0]), *unknown_outcomes(visits)]
-    evidence.doubts += _not_replaced(replaced[0], by) + _not_visited(sessions, began[0], replaced[0].when)
+    evidence.doubts += [
+        *_not_replaced(replaced[0], by),
+        *_not_visited(sessions, "while it was replaced", began[0], replaced[0].when),
+        *_not_visited(sessions, "afterwards", replaced[0].when),
+    ]
     if part == CONTROLLER:
         pushed = [one for one in history.happened(Happening.CONVERGED) if replaced[0].when < one.when < until]
         if not pushed:
@@ -121,15 +125,13 @@ def _not_replaced(event: Event, by: str) -> list[Finding]:
     return []
 
 
-def _not_visited(sessions: Sessions, began: float, ended: float) -> list[Finding]:
-    """Return a doubt for sessions without a visit while a part was replaced, or without one afterwards."""
-    doubts = []
-    for what, start, end in (("while it was replaced", began, ended), ("afterwards", ended, inf)):
-        unvisited = [name for name, own in sessions.items() if not any(start < one.sent < end for one in own)]
-        if unvisited or not sessions:
-            found = f"{len(unvisited)} were not, among them {unvisited[0]}" if unvisited else "there was none"
-            doubts.append(Finding(f"every session to be visited {what}", found))
-    return doubts
+def _not_visited(sessions: Sessions, what: str, start: float, end: float = inf) -> list[Finding]:
+    """Return a doubt for sessions without a visit in a time."""
+    unvisited = [name for name, own in sessions.items() if not any(start < one.sent < end for one in own)]
+    if sessions and not unvisited:
+        return []
+    found = f"{len(unvisited)} were not, among them {unvisited[0]}" if unvisited else "there was none"
+    return [Finding(f"every session to be visited {what}", found)]
 
 
 @check("ROB-05", arms=("resident", STRANGER))
@@ -156,7 +158,7 @@ def cookie_outlives_the_gateway(history: History) -> Ruling:
     reached = pods_reached(exchange for exchange in strangers if exchange.sent > when)
     if len(reached) < 2:
         evidence.doubts.append(Finding("new sessions on at least 2 pods afterwards", f"on {len(reached)}"))
-    evidence.doubts += _not_replaced(replaced[0], "restart") + _not_visited(sessions, when, inf)[:1]
+    evidence.doubts += [*_not_replaced(replaced[0], "restart"), *_not_visited(sessions, "with its old cookie", when)]
     evidence.doubts += [*without_a_session(history, began), *unknown_outcomes([*visits, *strangers])]
     evidence.measures.append(Measure("sessions with a cookie of the gateways before", len(sessions)))
     return evidence.ruling()
@@ -217,7 +219,9 @@ def new_replica_serves_from_the_first(history: History) -> Ruling:
         telling += bool(home and exchange.pod)
         if exchange.unserved or (home and exchange.pod and exchange.pod != home):
             wanted = f"a session of {home} to be led there" if home else "a new session to be served"
-            evidence.violations.append(Finding(f"{wanted} by a replica that is ready", exchange.told(), (exchange.seq,)))
+            evidence.violations.append(
+                Finding(f"{wanted} by a replica that is ready", exchange.told(), (exchange.seq,))
+            )
     asked = {exchange.gateway for exchange in direct}
     if len(asked) < 2 or not telling:
         found = f"{len(asked)} were, by {telling} requests"

@@ -59,8 +59,9 @@ async def _replaced(stage: Stage, part: Part, name: str, by: By) -> bool:
         stage.recorder.event(Happening.UNSUPPORTED, f"{name}{by}", reason=str(reason))
         return False
     after = await maintenance.pods(part)
-    told = {"before": json.dumps(before, sort_keys=True), "after": json.dumps(after, sort_keys=True)}
-    stage.recorder.event(Happening.REPLACED, name.rstrip("/"), by=by, **told)
+    stage.recorder.event(
+        Happening.REPLACED, name.rstrip("/"), by=by, before=json.dumps(before), after=json.dumps(after)
+    )
     return True
 
 
@@ -79,9 +80,10 @@ def grow_and_replace_the_gateway(*, replicas: int) -> Scenario:
     async def play(stage: Stage) -> None:
         async with residing(stage) as residents:
             await residents.visited(times=VISITS)
+            known = await stage.target.maintenance.pods("gateway")
             async with _scaled(stage, replicas):
-                await _asked_from_the_first(stage, residents, replicas)
-                await _cross(stage, await _entered(stage))
+                await _asked_from_the_first(stage, residents, set(known), replicas)
+                await _cross(stage)
                 await residents.visited(times=VISITS)
                 upgraded = await _replaced(stage, "gateway", GATEWAY, "upgrade")
                 if not upgraded:
@@ -116,9 +118,8 @@ async def _ready(stage: Stage, replicas: int) -> dict[str, str]:
     )
 
 
-async def _asked_from_the_first(stage: Stage, residents: Residents, replicas: int) -> None:
+async def _asked_from_the_first(stage: Stage, residents: Residents, known: set[str], replicas: int) -> None:
     """Ask each new replica by its own address as soon as it is ready, with cookies of the residents and without."""
-    known = set(stage.gateway_pods)
     async with asyncio.TaskGroup() as asking:
 
         async def look() -> dict[str, str]:
@@ -143,8 +144,16 @@ async def _ask(stage: Stage, pod: str, residents: list[Client]) -> None:
                 await client.send("GET", stage.policy.cookie_path, cookie_fields=fields, at=url)
 
 
-@contextlib.asynccontextmanager
-async def _open_entrances(stage: Stage) -> AsyncIterator[list[str]]:
+async def _cross(stage: Stage) -> None:
+    """Open sessions at each replica, and let each visit all of them by their own addresses."""
+    maintenance = stage.target.maintenance
     async with contextlib.AsyncExitStack() as ways:
-        pods = await stage.target.maintenance.pods("gateway")
-        yield [await ways.enter_async_context(stage.target.maintenance.entrance(pod)) for pod in sorted(pods)]
+        pods = sorted(await maintenance.pods("gateway"))
+        entrances = [await ways.enter_async_context(maintenance.entrance(pod)) for pod in pods]
+        sessions = len(entrances) * PER_REPLICA
+        stage.recorder.plan |= {f"{CROSSING}.sessions": sessions, f"{CROSSING}.requests": len(entrances) + 1}
+        for number in range(sessions):
+            first = number % len(entrances)
+            async with stage.client(CROSSING) as client:
+                for url in (*entrances[first:], *entrances[: first + 1]):
+                    await client.send("GET", stage.policy.cookie_path, at=url)

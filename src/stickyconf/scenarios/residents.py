@@ -29,6 +29,11 @@ class Residents:
         """Take the stage and the clients, whose sessions are open."""
         self._stage, self._clients = stage, clients
 
+    @property
+    def clients(self) -> list[Client]:
+        """The clients, whose jars hold the cookies that they were given."""
+        return list(self._clients)
+
     async def visited(self, times: int, since: float | None = None) -> None:
         """Return when each has visited so many times since a moment of the history's clock, or from now on."""
         since = self._stage.recorder.now() if since is None else since

@@ -1,4 +1,4 @@
-"""The Maintenance port on a cluster of the run's own: Deployments that are patched and scaled, pods that are deleted."""
+"""The Maintenance port on a cluster of the run's own: Deployments are patched and scaled, pods are deleted."""
 
 from __future__ import annotations
 
