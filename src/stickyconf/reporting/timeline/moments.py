@@ -21,6 +21,7 @@ _ACTS = frozenset(
         Happening.READINESS,
         Happening.DELETED,
         Happening.SCALED,
+        Happening.REPLACED,
         Happening.RELEASED,
         Happening.RAN,
     }
