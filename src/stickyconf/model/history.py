@@ -45,6 +45,8 @@ class Happening(StrEnum):
     CARRIED = "carried"  # a body; subject: request id; detail: bytes, sent, returned (SHA-256 of the bodies both ways)
     MESSAGE = "message"  # on an open socket or stream; subject: request id; detail: said, heard ("": nothing in time)
     CUT = "cut"  # an open socket or stream ended, and not by the suite; subject: request id; detail: why
+    TALLIED = "tallied"  # what many requests did; detail: requests, strays, failures, unknown, control (JSON, by pod)
+    DEVIATED = "deviated"  # one of them that left its session's pod, or failed; subject: session; detail: opened, told
     CONNECTED = "connected"  # a connection to it was opened; detail: peer. Kept by pods that are told to only
     # Seen through the Admin API, for one gateway replica (detail: gateway).
     UPSTREAM = "upstream"  # detail: the upstream's fields

@@ -30,6 +30,7 @@ TARGETS: dict[str, TargetOptions] = {
     "kubeconfig": kubeconfig_options,
 }
 DRAINS = 3
+SOAK_MINUTES = 5.0
 SESSION_AGE = 30.0
 LONGEST_AGE = 86_401.0
 
@@ -66,6 +67,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--known-violations", type=Path, metavar="FILE", help="violations that do not fail the run until a date (TOML)")
     add("--mutant", metavar="ID", help="judge the embedded cluster with this deliberate fault in it")
     add("--seed", type=int, metavar="N", help="the seed of every choice the suite makes (default: a new one)")
+    add("--minutes", type=float, default=SOAK_MINUTES, help="how long --profile soak lasts (default: %(default)g)")
     add("--drains", type=int, metavar="N", help=f"record this many drains for the drain cases (default: {DRAINS})")
     add(
         "--session-age",
@@ -93,6 +95,7 @@ class Settings:
     drains: int
     jobs: int
     session_age: float
+    minutes: float
     rejudged: Mapping[str, History]
     unreachable: Mapping[str, str]
     known: tuple[KnownViolation, ...]
@@ -116,6 +119,8 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
             raise pytest.UsageError(f"--{name} {number}: give a number of 1 or more")
     if not 0 < option.session_age < LONGEST_AGE:
         raise pytest.UsageError(f"--session-age {option.session_age:g}: give a number of seconds of at most a day")
+    if not 0 < option.minutes * 60 < LONGEST_AGE:
+        raise pytest.UsageError(f"--minutes {option.minutes:g}: give a number of minutes of at most a day")
     for name in ("proxy_url", "admin_url"):
         if getattr(option, name) and not option.rejudge:
             _reachable(name, getattr(option, name))
@@ -128,6 +133,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         drains=option.drains or stored or DRAINS,
         jobs=option.jobs or _jobs(option.target),
         session_age=option.session_age,
+        minutes=option.minutes,
         rejudged=rejudged,
         unreachable=_unreachable(option.rejudge) if option.rejudge else {},
         known=_known_violations(option.known_violations, catalogue),

@@ -63,7 +63,7 @@ class Production:
     for ``ramp`` seconds: on a busy machine fewer are played at once. ``histories``: the directory they are written to.
     ``suffix``: what makes this run's namespaces its own. ``marks_upstreams``: a deliberate fault is in force whose mark
     only the Admin API shows, so that it has to be looked for there. ``session_age``: the seconds for which a lasting
-    recording keeps its sessions at the least.
+    recording keeps its sessions at the least. ``minutes``: how long a soak lasts.
     """
 
     target: Target
@@ -76,6 +76,7 @@ class Production:
     applied: Applied
     ramp: float = 0.2
     session_age: float = 0.0
+    minutes: float = 0.0
     marks: Callable[[Stage], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
 
 
@@ -316,6 +317,7 @@ class Player:
             drain=self._drain,
             others=self._others if recording.lasting else None,
             session_age=shared.session_age,
+            minutes=shared.minutes,
         )
         play.namespace = namespace  # before it is there: a run that ends in the middle of this may leave it
         try:

@@ -50,7 +50,7 @@ class Stage:
     when the experiment began. ``workers`` is how many worker processes the gateway's replicas have in all. ``drain``:
     whether drain support is on; None if that is not known. ``refused`` is what the API server said of the case's policy
     if it did not admit it. ``others`` is set when every other recording has ended, if this one lasts until then;
-    ``session_age``: the seconds for which it keeps sessions open at the least.
+    ``session_age``: the seconds for which it keeps sessions open at the least. ``minutes``: how long a soak lasts.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Stage:
     refused: str = ""
     others: asyncio.Event | None = None
     session_age: float = 0.0
+    minutes: float = 0.0
 
     def __post_init__(self) -> None:
         """Start watching as soon as there is something to watch."""

@@ -99,7 +99,7 @@ def _news(history: History) -> list[Event]:
         match event.what:
             case Happening.UPSTREAM | Happening.MARKED | Happening.UNSUPPORTED | Happening.STATUS:
                 continue
-            case Happening.MESSAGE | Happening.CARRIED:
+            case Happening.MESSAGE | Happening.CARRIED | Happening.TALLIED:
                 continue
             case Happening.TARGET:
                 key, weight = (event.subject, event.detail.get("gateway", "")), event.detail.get("weight", "")
