@@ -112,7 +112,7 @@ def test_what_was_not_judged_says_why() -> None:
     assert "HARNESS ERROR AFF-02: the suite or its environment failed, not what was tested" in said
     assert "HarnessError: the Kubernetes API at https://127.5.0.1:6443 does not answer" in said
     assert "not applicable: DOC-01: kubectl is not on this machine" in said
-    assert "unjudged (no case yet): CKE-10, AFF-07, DOC-02" in said
+    assert "unjudged (no case yet): CKE-10, AFF-08, DOC-02" in said
 
 
 def test_one_error_of_ours_that_broke_many_cases_is_told_once() -> None:
