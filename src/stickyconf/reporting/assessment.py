@@ -167,9 +167,12 @@ def _why_no_case(run: Run) -> str:
 
 
 def _result(rows: Iterable[Assessed], run: Run) -> Result:
+    rows = tuple(rows)
     standings = {row.standing for row in rows if row.binds}
     if Standing.VIOLATES in standings:
         return Result.NOT_CONFORMANT
+    # What has no MUST, as a soak, conforms if all that can be passed was.
+    standings = standings or {row.standing for row in rows if row.requirement.level is Level.SHOULD}
     return Result.CONFORMANT if standings == {Standing.CONFORMS} and not run.filtered else Result.PARTIAL
 
 
