@@ -11,7 +11,6 @@ from math import comb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import bdtr, bdtrc
 
 from stickyconf.stats import (
     miss_probability,
@@ -21,7 +20,6 @@ from stickyconf.stats import (
     unseen_probability,
     witness_sample_size,
 )
-from stickyconf.stats.binomial import at_most, more_than
 
 probabilities = st.floats(1e-9, 0.5)
 pods = st.integers(2, 12)
@@ -76,28 +74,6 @@ def test_more_pods_or_less_risk_take_more_sessions(count: int, one: float, other
 
 def test_one_pod_is_reached_at_once() -> None:
     assert reach_sample_size(1, 1e-7) == 1
-
-
-# The tails of the binomial distribution.
-
-
-@pytest.mark.parametrize(
-    "share", [Fraction(1, 3), Fraction(1, 100), Fraction(9, 10), Fraction(1, 2), Fraction(0), Fraction(1)]
-)
-@pytest.mark.parametrize("samples", [1, 2, 30, 200])
-def test_the_tails_are_those_of_exact_fractions(samples: int, share: Fraction) -> None:
-    for count in range(-1, samples + 2):
-        fewer = exact_tail(count, samples, share) if count >= 0 else Fraction(0)
-        assert at_most(count, samples, float(share)) == pytest.approx(float(fewer), rel=1e-12, abs=1e-300)
-        assert more_than(count, samples, float(share)) == pytest.approx(float(1 - fewer), rel=1e-12, abs=1e-300)
-
-
-@given(st.integers(1, 20_000), st.floats(0, 1), st.floats(1e-6, 1 - 1e-6))
-def test_the_tails_are_those_of_scipy(samples: int, place: float, share: float) -> None:
-    count = int(place * samples)
-
-    assert at_most(count, samples, share) == pytest.approx(float(bdtr(count, samples, share)), rel=1e-9, abs=1e-250)
-    assert more_than(count, samples, share) == pytest.approx(float(bdtrc(count, samples, share)), rel=1e-9, abs=1e-250)
 
 
 # Seeing a rare fault.

@@ -1,6 +1,6 @@
 """Starts processes that have the suite's libraries loaded already: run as a program, it forks once for each request.
 
-Loading the Kubernetes client and the rest takes longer than most of what the tests of whole runs ask a
+Loading numpy, scipy, the Kubernetes client and the rest takes longer than most of what the tests of whole runs ask a
 run for. So they are loaded once, here, where nothing of pytest or of the suite has been, and each run begins from there
 in a process of its own, with the environment, the directory and the arguments that it was given.
 """
@@ -23,6 +23,8 @@ LIBRARIES = (
     "kubernetes.aio.config",
     "kubernetes.aio.dynamic",
     "msgspec",
+    "numpy",
+    "scipy.special",
     "tenacity",
     "yaml",
 )

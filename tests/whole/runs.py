@@ -123,7 +123,7 @@ def _forking() -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("forking.py"))],
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},  # a process with threads should not fork
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

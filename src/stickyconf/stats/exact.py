@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from stickyconf.stats.binomial import at_most, more_than
+from scipy.special import bdtr, bdtrc
 
 
 def miss_probability(samples: int, pods: int) -> float:
@@ -88,8 +88,7 @@ def share_test(counts: Mapping[str, int], weights: Mapping[str, float]) -> Share
     results = []
     for pod, weight in weights.items():
         share, count = weight / total, counts.get(pod, 0)
-        fewer = at_most(count, samples, share)
-        more = more_than(count - 1, samples, share) if count else 1.0
+        fewer, more = _at_most(count, samples, share), _more_than(count - 1, samples, share)
         p_value = min(1.0, 2 * min(fewer, more) * len(weights))
         results.append(ShareTest(p_value, pod, count, samples * share, samples))
     return min(results, key=lambda result: (result.p_value, result.pod))
@@ -175,10 +174,20 @@ def share_power(samples: int, pods: int, deviation: float, alpha: float) -> floa
 def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
     """Return the probability that the count of a pod at share ``actual`` makes the test object."""
     if actual < share:
-        low = bisect_right(range(samples + 1), tail, key=lambda count: at_most(count, samples, share)) - 1
-        return at_most(low, samples, actual)
-    high = bisect_left(range(samples + 1), -tail, key=lambda count: -more_than(count - 1, samples, share))
-    return more_than(high - 1, samples, actual)
+        low = bisect_right(range(samples + 1), tail, key=lambda count: _at_most(count, samples, share)) - 1
+        return _at_most(low, samples, actual)
+    high = bisect_left(range(samples + 1), -tail, key=lambda count: -_more_than(count - 1, samples, share))
+    return _more_than(high - 1, samples, actual)
+
+
+def _at_most(count: int, samples: int, share: float) -> float:
+    """Return the probability of at most ``count`` successes in ``samples`` trials, each of probability ``share``."""
+    return 0.0 if count < 0 else float(bdtr(min(count, samples), samples, share))
+
+
+def _more_than(count: int, samples: int, share: float) -> float:
+    """Return the probability of more than ``count`` successes."""
+    return 1.0 if count < 0 else float(bdtrc(min(count, samples), samples, share))
 
 
 def _check_probability(value: float) -> None:
