@@ -19,7 +19,7 @@ history = recorded(
     roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
     visit("crowd", sessions=121, requests=4),
     send_among_other_cookies(sessions=5, requests=10),
-    send_many_cookies(sessions=4, requests=5),
+    send_many_cookies(sessions=5, requests=8),
     come_and_go(residents=12, rounds=10, passersby=10),
 )
 

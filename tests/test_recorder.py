@@ -29,7 +29,7 @@ def test_a_quiet_record_tells_of_no_trouble() -> None:
         sent(recorder, by(pod))
     sent(recorder, by(None, status=404), session="pinned-002")
 
-    assert not recorder.troubled(0.0)
+    assert not recorder.troubled(0.0, "session_id")
 
 
 def test_failures_and_sessions_that_leave_their_pod_are_trouble() -> None:
@@ -38,16 +38,16 @@ def test_failures_and_sessions_that_leave_their_pod_are_trouble() -> None:
         sent(recorder, by("echo-a"))
         sent(recorder, outcome)
 
-        assert recorder.troubled(0.0)
-        assert not recorder.troubled(recorder.now())
+        assert recorder.troubled(0.0, "session_id")
+        assert not recorder.troubled(recorder.now(), "session_id")
 
 
-def test_clients_that_throw_their_cookies_away_leave_nothing() -> None:
+def test_clients_without_the_session_cookie_leave_nothing() -> None:
     recorder = Recorder()
-    for pod in ("echo-a", "echo-b", "echo-c"):
-        sent(recorder, by(pod), cookies=())
+    for pod, cookies in (("echo-a", ()), ("echo-b", ()), ("echo-c", ("theme=dark",))):
+        sent(recorder, by(pod), cookies=cookies)
 
-    assert not recorder.troubled(0.0)
+    assert not recorder.troubled(0.0, "session_id")
 
 
 def test_an_answer_is_awaited_in_the_log_under_the_id_that_it_carries() -> None:

@@ -13,6 +13,7 @@ from tests.histories.edits import (
     having,
     lacking,
     lapsing,
+    meant_for,
     nth,
     only,
     openings,
@@ -175,6 +176,9 @@ CASES = {
             "sessions that stay": STAYING,
             "a pod that fails by itself, where the session is": edited(STAYING, nth("pinned", -1), answered(500)),
             "a new cookie with every response": REISSUED,
+            "an answer meant for another client: ROB-12's": edited(
+                STAYING, nth("pinned", -1), reaches("echo-elsewhere"), meant_for("crowd-030-1")
+            ),
             "a control that reached two of three pods": edited(
                 STAYING, every("control", where=lambda e: e.pod == "echo-c"), reaches("echo-a")
             ),

@@ -154,6 +154,10 @@ CASES = {
                 "to stay there",
             ),
             "a request that fails meanwhile": (edited(GROWN, nth("resident", -2), refused), "to be served"),
+            "a new session without a cookie": (
+                edited(GROWN, nth("newcomer", 40), without_cookie()),
+                "opened after pods were added, to get a cookie / none",
+            ),
             "a new pod without a session": (
                 edited(GROWN, every("newcomer", where=lambda e: e.pod == "echo-e"), reaches("echo-d")),
                 "echo-e, which was added, to get some of 120 new sessions / none",

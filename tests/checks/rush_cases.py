@@ -17,6 +17,7 @@ from tests.histories.edits import (
     only,
     openings,
     planned,
+    plus,
     reaches,
     refused,
     sending,
@@ -89,6 +90,10 @@ CASES = {
             "fewer than planned": (planned(RUSH, newcomer_sessions=200), "as planned"),
             "new sessions that failed": (edited(RUSH, nth("newcomer", 3), refused), "as planned"),
             "an unknown outcome": (edited(RUSH, nth("newcomer", 3), unknown), "known outcome"),
+            "a load that the gateway kept from coming": (
+                plus(RUSH, Happening.MISSED, "the load to be there", 0.1, budget="request", last="0"),
+                "the load to be there / not within the budget request; last seen: 0",
+            ),
             "unknown weights": (without(RUSH, Happening.TARGET), "2 pods of known weight"),
             "a policy that never arrived": (unconverged(RUSH), "to arrive on every gateway replica"),
         },

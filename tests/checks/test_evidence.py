@@ -10,7 +10,7 @@ from stickyconf.checks import contradictions, evidence, gateway_departures
 from stickyconf.model import Happening, Sighting
 from stickyconf.stats import MISSED, witness_sample_size
 from tests.histories import Dialect, Tape, affinity, drain
-from tests.histories.edits import edited, every, nth, plus, refused, unknown
+from tests.histories.edits import edited, every, meant_for, nth, plus, reaches, refused, unknown
 
 
 def test_client_and_pods_agree_on_every_conforming_history() -> None:
@@ -42,6 +42,12 @@ def test_a_pod_may_log_what_the_client_never_learnt() -> None:
     doubtful = edited(edited(history, nth("pinned", 3), unknown), nth("pinned", 4), refused)
 
     assert contradictions(replace(doubtful, sightings=history.sightings)) == []
+
+
+def test_an_answer_meant_for_another_client_contradicts_nothing() -> None:
+    history = edited(affinity(), nth("pinned", 3), reaches("echo-c"), meant_for("crowd-030-1"))
+
+    assert contradictions(replace(history, sightings=affinity().sightings)) == []
 
 
 def test_a_gateway_that_goes_away_by_itself_is_told_with_its_reason() -> None:

@@ -100,6 +100,11 @@ def setting(field: str) -> Change:
     return lambda exchange: _with_headers(exchange, (*_answer(exchange).headers, ("Set-Cookie", field)))
 
 
+def meant_for(request_id: str) -> Change:
+    """Let the answer say that it is to another request."""
+    return lambda exchange: _with_headers(exchange, (*_answer(exchange).headers, ("Echo-Request-Id", request_id)))
+
+
 def without_cookie(name: str = "session_id") -> Change:
     """Drop the Set-Cookie fields of this name from the response."""
     return lambda exchange: _with_headers(

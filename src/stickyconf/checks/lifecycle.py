@@ -26,7 +26,7 @@ one that detects it. Nothing but the gateway itself can end an error loop there.
 
 @check("LIF-01", arms=("resident", "newcomer"), design=Reach(alpha=1e-8))
 def scale_up_moves_nobody(history: History, design: Reach) -> Ruling:
-    """Pods are added: no session moves, and every new pod gets some of the new sessions.
+    """Pods are added: no session moves, every new pod gets some of the new sessions, and each of these a cookie.
 
     Exposure: every pod held a session before, each was visited after a new pod had opened one, and so many new
     sessions were opened that chance alone misses a pod at most as often as this check's alpha allows.
@@ -40,6 +40,11 @@ def scale_up_moves_nobody(history: History, design: Reach) -> Ruling:
         return evidence.ruling()
     opened = [exchange for exchange in history.arm("newcomer") if exchange.sent > ready[-1].when]
     _judge_added_pods(history, added, opened, design.samples(len(pods)), evidence)
+    evidence.violations += [
+        Finding(f"session {exchange.session}, opened after pods were added, to get a cookie", "none", (exchange.seq,))
+        for exchange in opened
+        if exchange.pod and exchange.answer and not exchange.answer.set_cookies(history.setup.cookie)
+    ]
     sessions = residents(history)
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
     judge_staying(history, sessions, evidence)

@@ -212,7 +212,7 @@ def places_sessions_by_four_workers(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "places_sessions_by_four_workers", _WORKERS)
 
 
-@benign(at="gateway", source="UP", failure_mode=39)
+@benign(at="gateway", source="UP")
 def keeps_the_cookie_while_a_dead_target_is_listed(xds: Xds, kong: Kong) -> Xds:
     """A request that was tried on a dead pod is served by another, and the cookie stays until the target is removed."""
     return in_lua(xds, "keeps_the_cookie_while_a_dead_target_is_listed", _KEEPS_THE_COOKIE)

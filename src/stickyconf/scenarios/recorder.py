@@ -97,8 +97,8 @@ class Recorder:
         """Return the exchanges sent after a moment of the history's clock."""
         return [exchange for exchange in self._exchanges if exchange.sent > when]
 
-    def troubled(self, since: float) -> bool:
-        """Whether a request sent after a moment failed, or one with a cookie left the pod of its session.
+    def troubled(self, since: float, cookie: str) -> bool:
+        """Whether a request sent after a moment failed, or one with the session cookie left the pod of its session.
 
         Those of ``restless`` arms do not count.
         """
@@ -107,8 +107,8 @@ class Recorder:
             if exchange.arm in self.restless:
                 where.pop(exchange.session, None)
                 continue
-            left = exchange.cookie_fields and exchange.pod and where.get(exchange.session, exchange.pod) != exchange.pod
-            if exchange.sent > since and (exchange.failed or left):
+            left = exchange.pod and where.get(exchange.session, exchange.pod) != exchange.pod
+            if exchange.sent > since and (exchange.failed or (left and exchange.carried(cookie))):
                 return True
             if exchange.pod:
                 where[exchange.session] = exchange.pod

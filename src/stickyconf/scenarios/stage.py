@@ -292,7 +292,7 @@ class Stage:
         A node takes some seconds to see that a container has ended, or that a probe fails.
         """
         now = self.recorder.now()
-        if not self.recorder.troubled(now - TROUBLE_SECONDS):
+        if not self.recorder.troubled(now - TROUBLE_SECONDS, self.policy.cookie):
             return
 
         async def told() -> bool:

@@ -140,6 +140,24 @@ function envoy_on_response(handle)
 end
 """
 
+_NAMES_ANOTHER_POD = """
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  for _, member in ipairs(MEMBERS) do if member.value == own then note(handle, own) end end
+end
+
+function envoy_on_response(handle)
+  local own, changed = noted(handle), false
+  local function change(line)
+    for _, value in ipairs(READY) do
+      if value ~= own and value ~= value_of(line) then changed = true; return with_value(line, value) end
+    end
+    return line
+  end
+  if own and edit_set_cookies(handle:headers(), change) and changed then mark(handle) end
+end
+"""
+
 _MOVES_WITHOUT_A_NEW_COOKIE = """
 function envoy_on_request(handle)
   local own = session_cookie(handle:headers())
@@ -275,6 +293,12 @@ def keeps_a_stale_cookie(xds: Xds, kong: Kong) -> Xds:
 def moves_a_session_without_a_new_cookie(xds: Xds, kong: Kong) -> Xds:
     """A session whose pod is gone moves to another one and stays there, but gets no new cookie."""
     return in_lua(xds, "moves_a_session_without_a_new_cookie", _MOVES_WITHOUT_A_NEW_COOKIE)
+
+
+@mutant(at="gateway", source="TR#3975", caught_by=("DRN-04",), failure_mode=39)
+def names_another_pod_after_a_retry(xds: Xds, kong: Kong) -> Xds:
+    """A request that was tried on a dead pod and served by another sets the cookie of a third one."""
+    return in_lua(xds, "names_another_pod_after_a_retry", _NAMES_ANOTHER_POD)
 
 
 @mutant(at="gateway", source="IN#7960", caught_by=("ROB-01", "ROB-02"), failure_mode=37)

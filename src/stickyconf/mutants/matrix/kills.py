@@ -60,8 +60,8 @@ class Trial:
     ``caught_by`` must object (for a benign variant: nothing may, and it is empty). ``asked`` were selected. ``fired``
     tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line if
     the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
-    fault's own Lua, "" if nothing. ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one.
-    fault's own Lua, "" if nothing. An ``accident`` takes evidence away, so that requirements may be unsure.
+    fault's own Lua, "" if nothing. ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one. An
+    ``accident`` takes evidence away, so that requirements may be unsure.
     """
 
     id: str
