@@ -13,11 +13,11 @@ from tests.whole.runs import ROOT, run_suite
 
 BAD = {
     "profile": (["--profile", "corr"], "no profile is called 'corr'; there are: "),
-    "profile without cases": (["--profile", "upgrade"], "no case belongs to the profile upgrade yet"),
+    "profile without cases": (["--profile", "konnect"], "no case belongs to the profile konnect yet"),
     "requirement": (["--requirement", "AFF-99"], "no requirement is called 'AFF-99'"),
     "requirement without a case": (
-        ["--requirement", "LIF-10"],
-        "LIF-10 is in the catalogue, but no case proves it yet",
+        ["--requirement", "PRO-01"],
+        "PRO-01 is in the catalogue, but no case proves it yet",
     ),
     "target": (["--target", "minikube"], "no target is called 'minikube'; there are: embedded"),
     "gateway": (["--gateway", "nginx"], "no gateway is called 'nginx'; there are: envoy, haproxy, python"),
