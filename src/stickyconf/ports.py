@@ -264,6 +264,9 @@ class Line(Protocol):
 class Traffic(Protocol):
     """Makes clients."""
 
+    def address(self) -> str:
+        """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
+
     def line(self, *, fresh: bool = False, http2: bool = False) -> AbstractAsyncContextManager[Line]:
         """Open a client: one kept-alive connection, or a fresh one for each request."""
 

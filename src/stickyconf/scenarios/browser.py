@@ -42,9 +42,9 @@ def browse(arm: str = "browser", *, contexts: int, loads: int) -> Scenario:
     async def play(stage: Stage) -> None:
         stage.recorder.plan |= {f"{arm}.sessions": contexts, f"{arm}.requests": loads * (1 + 2 * EACH)}
         program, playwright = _program(), _playwright()
-        gateway = urlsplit(stage.target.proxy_url)
+        gateway = urlsplit(stage.target.traffic.address())
         if gateway.scheme != "http":
-            raise OutOfReach(f"the browser is led to a gateway over plain HTTP, not to {stage.target.proxy_url}")
+            raise OutOfReach(f"the browser is led to a gateway over plain HTTP, not to {gateway.geturl()}")
         rule = f"--host-resolver-rules=MAP {stage.host}:80 {gateway.hostname}:{gateway.port or 80}"
         async with playwright() as driver:
             # Containers and CI runners have no name spaces for its sandbox, and it shows nothing but the workload.

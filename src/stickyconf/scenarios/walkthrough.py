@@ -120,7 +120,7 @@ async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
 
 
 async def _run(stage: Stage, step: Step, directory: str) -> None:
-    proxy = stage.target.proxy_url.removeprefix("http://").rstrip("/")
+    proxy = stage.target.traffic.address().removeprefix("http://")
     environment = os.environ | {"PROXY_IP": proxy, "KUBECONFIG": stage.target.kubeconfig}
     process = await asyncio.create_subprocess_exec(
         "bash",

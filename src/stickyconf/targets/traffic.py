@@ -49,6 +49,10 @@ class HttpTraffic:
         self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
         self._tls.set_alpn_protocols(["http/1.1"])
 
+    def address(self) -> str:
+        """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
+        return self._entrance("")
+
     @contextlib.asynccontextmanager
     async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
         """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
