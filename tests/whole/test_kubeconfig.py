@@ -166,8 +166,8 @@ def test_permissions_suffice(whole, audit):
         # Gateways without routes of every namespace, Admin APIs and proxies that are not reached directly.
         *(("get", "gateways", ""), ("create", "gateways", ""), ("get", "pods/proxy", "kong")),
         *((verb, "pods/portforward", "kong") for verb in ("get", "create")),
-        # The case with an Ingress is none of these runs'.
-        *((verb, "ingresses", "") for verb in ("create", "patch")),
+        # The cases with an Ingress, and with endpoints of their own, are none of these runs'.
+        *((verb, resource, "") for verb in ("create", "patch") for resource in ("ingresses", "endpointslices")),
         # Diagnostics of a case that failed: none may have.
         *(("list", resource, "") for resource in ("services", "httproutes", "kongupstreampolicies", "events")),
     }

@@ -41,7 +41,7 @@ def knows_only_its_own_cookies(xds: Xds, kong: Kong) -> Xds:
 _pushes: list[int] = []  # of this process
 
 
-@mutant(at="gateway", source="KIC#6219", caught_by=("LIF-11",), failure_mode=24)
+@mutant(at="gateway", source="KIC#6219", caught_by=("LIF-11", "ROB-05", "ROB-06", "UPG-02"), failure_mode=24)
 def is_ready_before_it_has_routes(xds: Xds, kong: Kong) -> Xds:
     """A new gateway replica takes part with its first configuration, in which it answers every route with 404."""
     if not kong["routes"] or _pushes:
