@@ -50,6 +50,16 @@ def test_clients_without_the_session_cookie_leave_nothing() -> None:
     assert not recorder.troubled(0.0, "session_id")
 
 
+def test_arms_that_are_meant_to_stray_or_to_fail_are_no_trouble() -> None:
+    for outcome in (by(None, status=503), by("echo-b")):
+        recorder = Recorder()
+        recorder.restless.add("pinned")
+        sent(recorder, by("echo-a"))
+        sent(recorder, outcome)
+
+        assert not recorder.troubled(0.0)
+
+
 def test_an_answer_is_awaited_in_the_log_under_the_id_that_it_carries() -> None:
     recorder = Recorder()
     own = sent(recorder, by("echo-a"))

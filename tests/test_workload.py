@@ -154,3 +154,31 @@ def test_a_neighbour_is_another_application_that_only_the_gateway_connects_to() 
     assert route["spec"]["hostnames"] == ["neighbour.sticky.test"]
     assert [backend["name"] for backend in route["spec"]["rules"][0]["backendRefs"]] == ["neighbour"]
     assert {document["metadata"]["namespace"] for document in (service, deployment, route)} == {"sticky"}
+
+
+def test_a_neighbour_asks_for_an_address_as_with_calico() -> None:
+    _, deployment, _ = MANIFESTS.neighbour("sticky", "neighbour.sticky.test", "10.0.0.9")
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations == {"cni.projectcalico.org/ipAddrs": '["10.0.0.9"]'}
+
+
+def test_a_service_beside_is_the_same_pods_under_its_own_policy_and_route() -> None:
+    service, route = MANIFESTS.beside("sticky", "other", "other.sticky.test", policy="theirs")
+
+    assert service["metadata"]["name"] == route["metadata"]["name"] == "other"
+    assert service["metadata"]["annotations"] == {"konghq.com/upstream-policy": "theirs"}
+    assert service["spec"] == made(Topology())["Service", "echo"]["spec"]
+    assert route["spec"]["hostnames"] == ["other.sticky.test"]
+    [rule] = route["spec"]["rules"]
+    assert [backend["name"] for backend in rule["backendRefs"]] == ["other"]
+    assert rule["filters"][0]["responseHeaderModifier"] == {"set": [{"name": "x-change", "value": "other"}]}
+
+
+def test_a_rule_is_inserted_before_the_services_own() -> None:
+    [own] = MANIFESTS.route("sticky", "sticky.test")["spec"]["rules"]
+    before, after = MANIFESTS.inserted("sticky", "sticky.test", "other", "/inserted")["spec"]["rules"]
+
+    assert after == own
+    assert before["matches"] == [{"path": {"type": "PathPrefix", "value": "/inserted"}}]
+    assert [backend["name"] for backend in before["backendRefs"]] == ["other"]
