@@ -57,7 +57,7 @@ def test_arms_that_are_meant_to_stray_or_to_fail_are_no_trouble() -> None:
         sent(recorder, by("echo-a"))
         sent(recorder, outcome)
 
-        assert not recorder.troubled(0.0)
+        assert not recorder.troubled(0.0, "session_id")
 
 
 def test_an_answer_is_awaited_in_the_log_under_the_id_that_it_carries() -> None:
