@@ -11,6 +11,8 @@ from tests.whole.test_kubeconfig import DECOYS, KUBECTL, kubectl, namespaces
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl, which looks at what the suite left")
 SHORT = 5.0
+SEVERAL = [word for name in ("CKE-01", "AFF-01", "SPR-01", "DRN-01", "DRN-12") for word in ("--requirement", name)]
+"""Recordings that are played side by side, those of drains after the others."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_credentials_that_end_in_the_middle(cluster, tmp_path, ends_at):
     before = namespaces(cluster)
     identity = Identity(tmp_path, cluster.kubeconfig, lives=600, ends_at=ends_at)
     with identity.running():
-        result = run_suite(tmp_path / "out", *arguments(identity.kubeconfig), "--may-toggle-drain")
+        result = run_suite(tmp_path / "out", *arguments(identity.kubeconfig), *SEVERAL, "--may-toggle-drain")
     assert result.status == 1, result.output
     lines = result.output.splitlines()
     assert len(settled(lines)) < 60, result.output
