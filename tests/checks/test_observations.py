@@ -189,7 +189,7 @@ AFFINITY, SPREAD, SWITCHED, DRAINED = affinity(), spread(), annotation(), drain(
     [
         ("one_pod_per_session", AFFINITY, {"sessions": 7, "requests": 35, "requests off their pod": 0}),
         ("crowd_keeps_its_pods", AFFINITY, {"sessions on echo-a": 41, "sessions on echo-b": 40}),
-        ("cookie_pins_wherever_it_stands", AFFINITY, {"sessions": 6, "requests": 48}),
+        ("cookie_pins_wherever_it_stands", AFFINITY, {"sessions": 12, "requests": 60}),
         ("residents_stay_while_others_come_and_go", AFFINITY, {"sessions that came and went": 8}),
         ("every_ready_pod_is_reached", SPREAD, {"requests control": 186, "pods reached": 3}),
         (

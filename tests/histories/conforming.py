@@ -66,11 +66,11 @@ def _among_others(tape: Tape, at: float) -> float:
         "cookie-split": lambda own: (OTHERS[0], own, OTHERS[1]),
     }
     for arm, fields in placed.items():
-        tape.plan |= {f"{arm}.sessions": 2, f"{arm}.requests": 8}
-        clients = [tape.open(arm) for _ in range(2)]
-        for number in range(16):
+        tape.plan |= {f"{arm}.sessions": 4, f"{arm}.requests": 5}
+        clients = [tape.open(arm) for _ in range(4)]
+        for number in range(20):
             protocol = "HTTP/2" if arm == "cookie-split" else "HTTP/1.1"
-            tape.visit(clients[number % 2], at, cookie_fields=fields, protocol=protocol)
+            tape.visit(clients[number % 4], at, cookie_fields=fields, protocol=protocol)
             at += 0.01
     return at + 1
 

@@ -18,6 +18,7 @@ from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Rejecte
 from stickyconf.scenarios import Manifests, Stage, Topology
 from stickyconf.scenarios.recording import Recording
 from stickyconf.wait import Budgets
+from tests.waiting import eventually
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 TURNS = 20  # times that a scenario lets the others go on before it ends
@@ -205,6 +206,7 @@ def test_the_end_cancels_what_is_played_and_leaves_no_namespace(play: Any, there
     endless = Recording("forever", (forever,), Topology(replicas=0, policy=None))
     with play([recording(there, "quick"), endless, recording(there, "on", True)], jobs=2) as player:
         player.history("quick")
+        eventually("it plays", lambda: "forever begins" in there.log)
         told = player.told()
     assert "forever" in told
     assert there.namespaces == set()
