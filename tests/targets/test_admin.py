@@ -80,6 +80,28 @@ async def kong(certificate=None, body=ROOT, others=lambda _request: UPSTREAM, as
     await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("told", "workers"),
+    [
+        ({"pids": {"master": 1, "workers": [12, 13, 14, 15]}}, 4),
+        ({"pids": {"workers": []}, "configuration": {"nginx_worker_processes": "2"}}, 2),
+        ({"configuration": {"nginx_worker_processes": 8}}, 8),
+        ({"configuration": {"nginx_worker_processes": "auto"}}, None),
+        ({}, None),
+    ],
+)
+def test_a_replica_says_how_many_workers_it_has_or_does_not(told, workers):
+    """Kong lists their ids; its setting may be a number, or the machine's own."""
+
+    async def asked():
+        async with kong(body=ROOT | told) as port:
+            api = AdminApi(Cluster([{"port": port}]), installation())
+            async with contextlib.aclosing(_Closing(api)):
+                return await api.workers(f"http://127.0.0.1:{port}")
+
+    assert asyncio.run(asked()) == workers
+
+
 async def met(cluster, installed=None, read="echo"):
     api = AdminApi(cluster, installed or installation())
     async with contextlib.aclosing(_Closing(api)):

@@ -36,9 +36,11 @@ def scale_up(*, pods: int, sessions: int) -> Scenario:
         stage.observers.poll_targets(stage.gateways)
         async with residing(stage) as residents:
             await residents.visited(times=VISITS_BEFORE)
+            before = set(stage.pods)
             await scale(stage, pods)
             await stage.refresh_pods(pods)
             await stage.converge(sticky=True)
+            await stage.reached(stage.pods.keys() - before)
             await visit("newcomer", sessions=sessions, requests=1, cookies="discard")(stage)
             await residents.visited(times=VISITS_AFTER)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import stickyconf
 from stickyconf.model import Exchange, Happening, History, Setup
-from stickyconf.ports import POD, HarnessError, Line, Rejected, Target, WorkloadBroken
+from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Line, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
 from stickyconf.scenarios.pods import ready_pods
@@ -114,8 +114,9 @@ class Stage:
         )
 
     async def deploy(self) -> None:
-        """Create the workload and its route, and wait until every pod is ready.
+        """Create the workload, wait until every pod is ready, and then create its route.
 
+        So the gateway gets the upstream with all of its targets at once: a worker that answers at all has them all.
         Raises WorkloadBroken at once if the pods of an earlier recording could not come up.
         """
         cluster, tempo, workload = self.target.cluster, self.target.tempo, self.target.workload
@@ -127,7 +128,6 @@ class Stage:
             await cluster.apply(manifest)
         if self.topology.policy:
             await self._apply_policy(self.manifests.policy(self.namespace, self.topology.policy.spec))
-        await cluster.apply(self.manifests.route(self.namespace, self.host, self.topology))
         try:
             await self.refresh_pods(self.topology.replicas)
         except WorkloadBroken as error:
@@ -135,6 +135,15 @@ class Stage:
                 raise WorkloadBroken(f"not recorded: {workload.broken}") from error
             workload.broken = str(error)
             raise
+        await self.waiter.until("every ready pod to be an endpoint", "rollout", self._unlisted, lambda left: not left)
+        await cluster.apply(self.manifests.route(self.namespace, self.host, self.topology))
+
+    async def _unlisted(self) -> set[str]:
+        """Return the ready pods that no EndpointSlice lists as ready yet."""
+        slices = await self.target.cluster.list(ENDPOINT_SLICE, self.namespace)
+        endpoints = [endpoint for item in slices for endpoint in item.get("endpoints") or ()]
+        ready = [endpoint for endpoint in endpoints if (endpoint.get("conditions") or {}).get("ready")]
+        return self.pods.keys() - {(endpoint.get("targetRef") or {}).get("name") for endpoint in ready}
 
     async def _apply_policy(self, manifest: Mapping[str, Any]) -> None:
         """Apply the case's policy. One that is refused is not our error: without it, nothing converges."""
@@ -226,6 +235,26 @@ class Stage:
             path or (policy or self.policy).cookie_path,
         )
         return await settling.settled(asked)
+
+    async def reached(self, pods: Collection[str]) -> bool:
+        """Wait until each of these pods has got a new session, within the budget ``workers``, and say whether it did.
+
+        A worker that has placed one on a pod has the configuration with it. No other worker need have, so that what
+        is judged afterwards has to leave room for some that do not.
+        """
+        missing = set(pods)
+
+        async def look() -> set[str]:
+            async with self.client(PROBE, fresh=True, keeps=False) as client:
+                for _ in range(2 * len(self.pods)):
+                    missing.discard((await client.get(self.policy.cookie_path)).pod or "")
+            return missing
+
+        try:
+            await self.waiter.until("every added pod to get a new session", "workers", look, lambda left: not left)
+        except WaitFailed:
+            return False  # what is judged afterwards shows it
+        return True
 
     async def expect(
         self, what: str, budget: str, look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]
