@@ -14,7 +14,10 @@ from stickyconf.mutants.declared import mutant
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = load_catalogue(ROOT / "requirements.toml")
-MODES = {int(number) for number in re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "failure-modes.md").read_text(), re.M)}
+KNOWN, _, WITHOUT = (ROOT / "docs" / "failure-modes.md").read_text().partition("## Without a mutant")
+MODES, WITHOUT_A_MUTANT = (
+    {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.M)} for text in (KNOWN, WITHOUT)
+)
 
 
 @pytest.mark.parametrize("deviation", deviations().values(), ids=deviations())
@@ -26,6 +29,12 @@ def test_deviation_says_what_it_is(deviation):
     assert load_hook(deviation.hook.partition("=")[2]) is deviation
     assert deviation.up[:2] == ("--hook", deviation.hook)
     assert deviation.failure_mode is None or deviation.failure_mode in MODES
+
+
+def test_every_failure_mode_has_a_mutant_or_a_reason():
+    """A mode that is legitimate has a benign variant."""
+    assert {deviation.failure_mode for deviation in deviations().values()} - {None} == MODES - WITHOUT_A_MUTANT
+    assert WITHOUT_A_MUTANT < MODES
 
 
 def test_every_fault_has_somebody_to_object():
