@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (earlier / "manifests").mkdir()
     strayed = edited(arranged(affinity(), name="affinity"), nth("pinned", -1), reaches("echo-elsewhere"))
     write_history(strayed, earlier / "histories" / "affinity.jsonl")
+    for name in ("cookie", "cookie-path"):
+        unlogged = replace(arranged(affinity(), name=name), sightings=())
+        write_history(unlogged, earlier / "histories" / f"{name}.jsonl")
     (earlier / "manifests" / "affinity.yaml").write_text("kind: Service\n")
     chosen = [word for one in ("AFF-01", "AFF-02", "CKE-01") for word in ("--requirement", one)]
     arguments = ["-c", "pyproject.toml", "--rejudge", str(earlier), *chosen]
@@ -101,7 +105,7 @@ def test_one_writer_is_broken(told: dict[str, Any], writer: str) -> None:
     assert ended["status"] == told[""]["status"], ended["output"]
     assert "1 failed, 1 passed" in ended["output"]
     assert "reached echo-elsewhere" in ended["output"]
-    assert "there is no history called 'cookie'" in " ".join(ended["output"].split())
+    assert "answers contradict the pods' logs" in " ".join(ended["output"].split())
     [line] = [line for line in ended["output"].splitlines() if line.startswith(WRITERS[writer])]
     assert SAID in line
     assert "INTERNALERROR" not in ended["output"]
