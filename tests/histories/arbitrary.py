@@ -89,6 +89,12 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.TARGET: {"gateway": st.sampled_from((GATEWAY, "other")), "weight": numbers, "address": words},
     Happening.TARGET_REMOVED: {"gateway": st.sampled_from((GATEWAY, "other"))},
     Happening.UNCONVERGED: {"budget": words, "last": words},
+    Happening.MISSED: {"budget": words, "last": words},
+    Happening.DEVIATED: {"opened": words, "told": words},
+    Happening.TALLIED: {
+        **{name: numbers for name in ("requests", "strays", "failures", "unknown", "fewest")},
+        "control": st.dictionaries(pods, st.integers(0, 40), max_size=3).map(json.dumps),
+    },
     Happening.SETTLED: {"seconds": st.sampled_from(("0.012", "7.100"))},
     Happening.UNSETTLED: {
         "asked": words,

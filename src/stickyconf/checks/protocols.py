@@ -91,7 +91,8 @@ def sessions_share_a_connection(history: History) -> Ruling:
     if len(connections) != 1:
         evidence.doubts.append(Finding("all sessions on one connection", f"they were on {len(connections)}"))
     if protocols := {exchange.protocol for exchange in [*own, *others] if exchange.answer} - {"HTTP/2"}:
-        evidence.doubts.append(Finding("HTTP/2", ", ".join(sorted(protocols))))
+        spoken = ", ".join(protocol or "not known" for protocol in sorted(protocols))
+        evidence.doubts.append(Finding("HTTP/2", spoken))
     return evidence.ruling()
 
 
