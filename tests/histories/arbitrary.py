@@ -92,7 +92,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.MISSED: {"budget": words, "last": words},
     Happening.DEVIATED: {"opened": words, "told": words},
     Happening.TALLIED: {
-        **{name: numbers for name in ("requests", "strays", "failures", "unknown", "fewest")},
+        **dict.fromkeys(("requests", "strays", "failures", "unknown", "fewest"), numbers),
         "control": st.dictionaries(pods, st.integers(0, 40), max_size=3).map(json.dumps),
     },
     Happening.SETTLED: {"seconds": st.sampled_from(("0.012", "7.100"))},
