@@ -19,7 +19,7 @@ siblings = recorded(
     "isolation",
     deploy_siblings(),
     keep_two_sessions(),
-    visit_a_sibling_without_policy(sessions=6, requests=9),
+    visit_a_sibling_without_policy(sessions=4, requests=8),
     alternate(SHARED, TWIN, sessions=4, rounds=2),
     alternate(ALTERNATING, SHOP, sessions=4, rounds=2),
     replay_cookies_at_the_neighbour(sessions=3),
