@@ -369,6 +369,7 @@ def test_the_endpoint_goes_before_the_pod(space):
         metadata={"labels": {"app": "web"}},
     )
     space.until_ready("web")
+    eventually("its endpoint", lambda: [s for s in space.list(EndpointSlice) if endpoints(s)])
     (directory(space, "web") / "go").touch()
     eventually("no endpoint", lambda: [s for s in space.list(EndpointSlice) if not endpoints(s)])
     assert space.status("web")["phase"] == "Succeeded"
