@@ -13,6 +13,7 @@ history = recorded(
     attach_a_policy_without_settings(sessions=5, requests=3),
     refuse_policies_under_traffic({name: Policy(cookie_path=path).spec for name, path in PATHS.items()}),
     topology=Topology(replicas=2),
+    alone=True,  # a controller that a refused policy stops configures nobody else either
 )
 
 

@@ -13,6 +13,7 @@ from tests.histories.edits import (
     only,
     planned,
     reaches,
+    refused,
     sending,
     told,
     unconverged,
@@ -111,6 +112,7 @@ CASES = {
             "a failure while they were replaced": edited(
                 GATEWAY, nth("resident", 2, between(UPGRADING, UPGRADED)), by_gateway(503)
             ),
+            "connections cut with a replica": edited(GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), refused),
         },
         rejects=staying(GATEWAY, between(UPGRADED, LAST)),
         doubts={
