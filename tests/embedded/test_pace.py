@@ -24,7 +24,9 @@ def cluster() -> Iterator[Cluster]:
 def test_a_pod_ends_as_on_a_real_node(space: Space) -> None:
     """Never unready while it serves no probe has failed; Succeeded first, then no endpoint, then no object."""
     space.create(Service, "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]})
-    space.pod("web", ["python3", "-c", SERVER], metadata={"labels": {"app": "web"}}, container=serving())
+    # One probe may fail between SIGTERM and the end of the process; three do not.
+    probed = serving(readinessProbe=serving()["readinessProbe"] | {"failureThreshold": 3})
+    space.pod("web", ["python3", "-c", SERVER], metadata={"labels": {"app": "web"}}, container=probed)
     space.until_ready("web")
     eventually("the endpoint", lambda: [one for one in space.list(EndpointSlice) if endpoints(one)])
     version, began = space.version(), time.monotonic()
