@@ -55,6 +55,16 @@ def test_a_fault_that_nobody_catches_cannot_be_declared():
             """It does nothing."""
 
 
+def test_a_fault_cannot_be_declared_twice():
+    """Two decorators on one function hid it from the kill matrix."""
+    with pytest.raises(TypeError, match="does_nothing is declared twice"):
+
+        @mutant(at="gateway", source="RF", caught_by=("AFF-01",))
+        @mutant(at="gateway", source="RF", caught_by=("AFF-06",))
+        def does_nothing(xds, kong):
+            """It does nothing."""
+
+
 def test_faults_and_differences_are_found_in_every_module():
     """The faults come first; nobody keeps a list of them."""
     assert list(deviations()) == [*mutants(), *benign_variants()]

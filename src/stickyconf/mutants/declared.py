@@ -56,6 +56,11 @@ class Mutant:
     harmless: bool = False
     accident: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse what is declared twice: no one would find it under either declaration. Raises TypeError."""
+        if isinstance(self.function, Mutant):
+            raise TypeError(f"{self.function.id} is declared twice: give it one decorator")
+
     def __call__(self, *arguments: Any) -> Any:
         """Do it: what it gets and returns depends on the part of the cluster that it changes."""
         return self.function(*arguments)

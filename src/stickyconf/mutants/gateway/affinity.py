@@ -5,7 +5,8 @@ from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.declared import mutant
-from stickyconf.mutants.gateway.lua import choose_cookie, in_lua, sticky_routes
+from stickyconf.mutants.gateway.lua import choose_cookie, in_lua
+from stickyconf.mutants.gateway.twins import to_named_addresses
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -246,7 +247,6 @@ def reads_only_the_first_cookie(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "reads_only_the_first_cookie", _READS_THE_FIRST)
 
 
-@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02", "DRN-03"))
 @mutant(at="gateway", source="RFC 6265, section 5.4", caught_by=("AFF-06",))
 def reads_a_name_by_its_end(xds: Xds, kong: Kong) -> Xds:
     """The first cookie whose name ends as the session cookie's does counts as that one."""
@@ -265,7 +265,7 @@ def forgets_a_session_after_20_seconds(xds: Xds, kong: Kong) -> Xds:
     return in_lua(xds, "forgets_a_session_after_20_seconds", _FORGETS_WITH_AGE % 20)
 
 
-@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02"))
+@mutant(at="gateway", source="RF", caught_by=("AFF-01", "AFF-02", "DRN-03"))
 def pins_the_connection(xds: Xds, kong: Kong) -> Xds:
     """A TCP connection is pinned to a pod, whatever the cookie says."""
     return choose_cookie(xds, "pins_the_connection", _PINS_THE_CONNECTION)
@@ -335,28 +335,6 @@ def insists_on_a_draining_pod(xds: Xds, kong: Kong) -> Xds:
 
 
 def _dial(xds: Xds, fault: str, led: str) -> Xds:
-    """Give each sticky route a twin for requests that bear an address, to which it leads."""
-    anywhere = {
-        "name": "anywhere",
-        "type": "ORIGINAL_DST",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": "1s",
-        "original_dst_lb_config": {"use_http_header": True},
-    }
+    """Lead requests that bear an address to it."""
     in_lua(xds, fault, led + _DIALS)
-    xds.clusters.append(anywhere)
-    sticky = [route for route, _ in sticky_routes(xds)]
-    for routes in xds.routes:
-        for host in routes["virtual_hosts"]:
-            host["routes"] = [
-                twin
-                for route in host["routes"]
-                for twin in ([_twin(route), route] if any(route is one for one in sticky) else [route])
-            ]
-    return xds
-
-
-def _twin(route: dict[str, Any]) -> dict[str, Any]:
-    bears = {"name": "x-envoy-original-dst-host", "present_match": True}
-    match = {**route["match"], "headers": [*route["match"].get("headers", ()), bears]}
-    return {**route, "match": match, "route": {**route["route"], "cluster": "anywhere"}}
+    return to_named_addresses(xds, "anywhere", "1s", retries=True)

@@ -5,6 +5,7 @@ from typing import Any
 from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.declared import mutant
 from stickyconf.mutants.gateway.lua import in_lua, sticky_routes
+from stickyconf.mutants.gateway.twins import before_sticky_routes, matching
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -38,15 +39,7 @@ end
 def delivers_every_post_twice(xds: Xds, kong: Kong) -> Xds:
     """A POST reaches a pod, and a second time the same pod or another one, whose answer nobody gets."""
     in_lua(xds, "delivers_every_post_twice", _MARKS_POSTS)
-    sticky = [route for route, _ in sticky_routes(xds)]
-    for routes in xds.routes:
-        for host in routes["virtual_hosts"]:
-            host["routes"] = [
-                one
-                for route in host["routes"]
-                for one in ([_mirrored(route), route] if any(route is known for known in sticky) else [route])
-            ]
-    return xds
+    return before_sticky_routes(xds, _mirrored)
 
 
 @mutant(at="gateway", source="UP", caught_by=("ROB-11",))
@@ -67,6 +60,5 @@ def swaps_answers(xds: Xds, kong: Kong) -> Xds:
 
 def _mirrored(route: dict[str, Any]) -> dict[str, Any]:
     is_post = {"name": ":method", "string_match": {"exact": "POST"}}
-    match = {**route["match"], "headers": [*route["match"].get("headers", ()), is_post]}
     copies = [{"cluster": route["route"]["cluster"]}]
-    return {**route, "match": match, "route": {**route["route"], "request_mirror_policies": copies}}
+    return {**route, "match": matching(route, is_post), "route": {**route["route"], "request_mirror_policies": copies}}

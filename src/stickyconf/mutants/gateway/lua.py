@@ -117,6 +117,28 @@ end
 """
 
 
+# A value that is tied to something else counts as none.
+_TIES = """
+local TIE = "~" .. digest(%s) .. '"'
+
+function envoy_on_request(handle)
+  local own = session_cookie(handle:headers())
+  if not own then return end
+  if own:sub(-#TIE) == TIE then
+    replace_session_cookie(handle:headers(), own:sub(1, -#TIE - 1) .. '"')
+  elseif own:match('~%%d+"$') then
+    replace_session_cookie(handle:headers(), nil)
+    note(handle, "astray")
+  end
+end
+
+function envoy_on_response(handle)
+  edit_set_cookies(handle:headers(), function(line) return with_value(line, value_of(line):sub(1, -2) .. TIE) end)
+  if noted(handle) then mark(handle) end
+end
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A target as Envoy's cookie names it: ``ip:port``, the cookie's value, and whether new sessions may go there."""
@@ -173,6 +195,11 @@ def mark_placements(xds: Xds, mutant: str) -> Xds:
 def choose_cookie(xds: Xds, mutant: str, choose: str) -> Xds:
     """Have *choose*, Lua with a function ``choose(handle, own)``, say which session cookie is used."""
     return in_lua(xds, mutant, choose + _ON_CHOICE)
+
+
+def tie_cookies(xds: Xds, mutant: str, to: str) -> Xds:
+    """Have each cookie's value tied to what *to*, Lua for a text, is where it is set; elsewhere it counts as none."""
+    return in_lua(xds, mutant, _TIES % to)
 
 
 def in_lua(xds: Xds, mutant: str, script: str) -> Xds:

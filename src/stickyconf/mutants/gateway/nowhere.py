@@ -8,6 +8,7 @@ from typing import Any
 from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.declared import benign, mutant
 from stickyconf.mutants.gateway.lua import in_lua, members, sticky_routes
+from stickyconf.mutants.gateway.twins import to_named_addresses
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -64,31 +65,7 @@ def _swallow(xds: Xds, fault: str, swallowed: str) -> Xds:
     table = ", ".join(f"[{json.dumps(value)}] = true" for value in sorted(gone))
     head = f"local GONE, NOWHERE = {{{table}}}, {json.dumps(_nowhere())}\n"
     in_lua(xds, fault, head + swallowed + _INTO_NOWHERE)
-    xds.clusters.append(
-        {
-            "name": "nowhere",
-            "type": "ORIGINAL_DST",
-            "lb_policy": "CLUSTER_PROVIDED",
-            "connect_timeout": "600s",
-            "original_dst_lb_config": {"use_http_header": True},
-        }
-    )
-    sticky = [route for route, _ in sticky_routes(xds)]
-    for routes in xds.routes:
-        for host in routes["virtual_hosts"]:
-            host["routes"] = [
-                one
-                for route in host["routes"]
-                for one in ([_twin(route), route] if any(route is known for known in sticky) else [route])
-            ]
-    return xds
-
-
-def _twin(route: dict[str, Any]) -> dict[str, Any]:
-    bears = {"name": "x-envoy-original-dst-host", "present_match": True}
-    match = {**route["match"], "headers": [*route["match"].get("headers", ()), bears]}
-    action = {name: value for name, value in route["route"].items() if name != "retry_policy"}
-    return {**route, "match": match, "route": {**action, "cluster": "nowhere"}}
+    return to_named_addresses(xds, "nowhere", "600s", retries=False)
 
 
 @functools.cache

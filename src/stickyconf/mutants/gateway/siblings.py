@@ -5,7 +5,7 @@ from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.declared import mutant
-from stickyconf.mutants.gateway.lua import choose_cookie, cookie_value, in_lua
+from stickyconf.mutants.gateway.lua import choose_cookie, cookie_value, in_lua, tie_cookies
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -46,26 +46,6 @@ function envoy_on_request(handle)
 end
 """
 
-_TIES_TO_THE_UPSTREAM = """
-local TIE = "~" .. digest(UPSTREAM) .. '"'
-
-function envoy_on_request(handle)
-  local own = session_cookie(handle:headers())
-  if not own then return end
-  if own:sub(-#TIE) == TIE then
-    replace_session_cookie(handle:headers(), own:sub(1, -#TIE - 1) .. '"')
-  elseif own:match('~%d+"$') then
-    replace_session_cookie(handle:headers(), nil)
-    note(handle, "astray")
-  end
-end
-
-function envoy_on_response(handle)
-  edit_set_cookies(handle:headers(), function(line) return with_value(line, value_of(line):sub(1, -2) .. TIE) end)
-  if noted(handle) then mark(handle) end
-end
-"""
-
 # A rule of one Service has three pods.
 _CHOOSES_ANEW = """
 function choose(handle, own)
@@ -102,7 +82,7 @@ def refuses_the_cookie_of_a_sibling(xds: Xds, kong: Kong) -> Xds:
 @mutant(at="gateway", source="UP", caught_by=("ISO-03",))
 def ties_a_cookie_to_its_upstream(xds: Xds, kong: Kong) -> Xds:
     """A cookie counts only at the upstream that set it, even if another one has the same target."""
-    return in_lua(xds, "ties_a_cookie_to_its_upstream", _TIES_TO_THE_UPSTREAM)
+    return tie_cookies(xds, "ties_a_cookie_to_its_upstream", "UPSTREAM")
 
 
 @mutant(at="gateway", source="IN#3717", caught_by=("ISO-06",), failure_mode=19)
