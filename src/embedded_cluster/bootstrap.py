@@ -1,6 +1,8 @@
 """Brings a bare cluster to the state that is asked for: definitions, controller and gateway, all of them working."""
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import Any
@@ -16,6 +18,7 @@ from embedded_cluster.informer import Informer, Key, key_of
 from embedded_cluster.objects import condition, is_ready
 from embedded_cluster.overrides import Endpoints, Overrides
 from embedded_cluster.parts import NotComing
+from embedded_cluster.polling import within
 
 _CONTROLLER, _GATEWAYS = Key("kong", "kong-controller"), Key("kong", "kong-gateway")
 _GATEWAY = Key("kong", "kong")
@@ -29,11 +32,15 @@ Say = Callable[[str], None]
 
 async def server_version(client: ApiClient) -> str:
     """Wait until the API server answers: its version. The caller sets the limit."""
-    while True:
-        try:
-            return str((await client.read("version"))["gitVersion"])
-        except httpx2.ConnectError:
-            await asyncio.sleep(_STARTING)
+    told: list[str] = []
+
+    async def answers() -> bool:
+        with contextlib.suppress(httpx2.ConnectError):
+            told.append(str((await client.read("version"))["gitVersion"]))
+        return bool(told)
+
+    await within(math.inf, answers, pause=_STARTING)
+    return told[0]
 
 
 async def install(client: ApiClient, overrides: Overrides, say: Say) -> Endpoints:

@@ -11,7 +11,7 @@ import pytest
 from embedded_cluster.client import EndpointSlice, Pod, Service
 from embedded_cluster.node.pace import PACES, Pace, seconds
 from tests.embedded.conftest import Cluster, Space, endpoints, eventually, running
-from tests.embedded.test_node import SERVER, directory, serving
+from tests.embedded.containers import SERVER, directory, serving
 
 
 @pytest.fixture(scope="module")

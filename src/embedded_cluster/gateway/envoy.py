@@ -18,11 +18,11 @@ from typing import Any
 import aiohttp
 
 from embedded_cluster.environment import MisconfiguredError
-from embedded_cluster.gateway.asking import within
 from embedded_cluster.gateway.dataplane import RejectedError, Traffic
 from embedded_cluster.gateway.declarative import EMPTY, Declaration
 from embedded_cluster.gateway.xds import Xds, endpoint_file, route_file, source
 from embedded_cluster.lifeline import die_with_parent_of
+from embedded_cluster.polling import within
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

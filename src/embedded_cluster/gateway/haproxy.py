@@ -11,6 +11,7 @@ import contextlib
 import csv
 import ipaddress
 import logging
+import math
 import os
 import signal
 import socket
@@ -20,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded_cluster.environment import Address, MisconfiguredError
-from embedded_cluster.gateway.asking import within
 from embedded_cluster.gateway.dataplane import RejectedError, Traffic
 from embedded_cluster.gateway.declarative import EMPTY, Declaration
 from embedded_cluster.gateway.haproxyconfig import (
@@ -34,6 +34,7 @@ from embedded_cluster.gateway.haproxyconfig import (
     setting,
 )
 from embedded_cluster.lifeline import die_with_parent_of
+from embedded_cluster.polling import within
 
 log = logging.getLogger(__name__)
 
@@ -152,8 +153,11 @@ class HAProxy:
 
     async def _reap(self, process: "_Process") -> None:
         """End a predecessor when its last connection has ended, of which it cannot tell us."""
-        while await process.is_connected():  # noqa: ASYNC110 - another process, which has no event for it
-            await asyncio.sleep(_REAP_SECONDS)
+
+        async def is_alone() -> bool:
+            return not await process.is_connected()
+
+        await within(math.inf, is_alone, pause=_REAP_SECONDS)
         self._finishing.remove(process)
         process.kill()
 

@@ -7,8 +7,7 @@ the others in between.
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from embedded_cluster.gateway.dataplane import DataPlane, RejectedError, Traffic
 from embedded_cluster.gateway.declarative import Declaration
@@ -19,12 +18,12 @@ log = logging.getLogger(__name__)
 class Workers:
     """Data planes that share a port: a :class:`.dataplane.DataPlane` themselves."""
 
-    def __init__(self, planes: Sequence[DataPlane], lag: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, planes: Sequence[DataPlane], lag: float) -> None:
         """Take the workers, none of them started, and the seconds by which the last is behind the Admin API."""
-        self._planes, self._clock = planes, clock
+        self._planes = planes
         last = len(planes) - 1
         self._lags = [lag * number / last for number in range(len(planes))] if last else [lag]
-        self._due: list[asyncio.Queue[tuple[float, Declaration]]] = [asyncio.Queue() for _ in planes]
+        self._due: list[asyncio.Queue[Declaration]] = [asyncio.Queue() for _ in planes]
         self._late: list[asyncio.Task[None]] = []
 
     @property
@@ -55,10 +54,10 @@ class Workers:
         """Have the workers without a lag serve *declaration*, and the others later. Raises :class:`RejectedError`."""
         prompt = [plane for plane, lag in zip(self._planes, self._lags, strict=True) if not lag]
         await asyncio.gather(*(plane.apply(declaration) for plane in prompt))
-        now = self._clock()
+        loop = asyncio.get_running_loop()
         for lag, queue in zip(self._lags, self._due, strict=True):
             if lag:
-                queue.put_nowait((now + lag, declaration))
+                loop.call_later(lag, queue.put_nowait, declaration)
 
     async def ended(self) -> int:
         """Wait until one of them ends by itself; return its exit status."""
@@ -87,11 +86,10 @@ class Workers:
         await asyncio.gather(*self._late, return_exceptions=True)
         await asyncio.gather(*(plane.stop(patience=patience) for plane in self._planes))
 
-    async def _follow(self, plane: DataPlane, queue: asyncio.Queue[tuple[float, Declaration]]) -> None:
+    async def _follow(self, plane: DataPlane, queue: asyncio.Queue[Declaration]) -> None:
         """Apply each configuration when it is due; what the first worker took is refused by none of them."""
         while True:
-            due, declaration = await queue.get()
-            await asyncio.sleep(max(0.0, due - self._clock()))
+            declaration = await queue.get()
             try:
                 await plane.apply(declaration)
             except RejectedError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from stickyconf.model import Answered, Exchange, SetCookie
@@ -20,6 +21,17 @@ _PAST = re.compile(r"-[0-9]+|0+")
 
 BODY = b"x" * 64
 """What a POST carries."""
+
+
+class About(TypedDict, total=False):
+    """What else a request may have; see :class:`Request`. ``cookie_fields`` replace what the jar would send."""
+
+    cookie_fields: tuple[str, ...]
+    headers: Mapping[str, str]
+    body: bytes
+    patience: float
+    mirrored: bool
+    at: str
 
 
 class Jar:
@@ -74,64 +86,18 @@ class Client:
         """Have the next request open a connection of its own."""
         await self._line.drop()
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        cookie_fields: tuple[str, ...] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        patience: float = 0.0,
-        mirrored: bool = False,
-        at: str = "",
-    ) -> Exchange:
-        """Send one request, record it and return it. ``cookie_fields`` replace what the jar would send.
-
-        ``patience`` are the seconds after which an answer is expected, if the path asks for a delay. ``mirrored``: the
-        path asks for the body to be sent back, and it is compared. ``at`` is the base URL of one gateway replica, if it
-        is to be asked and no other.
-        """
-        request = self.request(
-            method,
-            path,
-            cookie_fields=cookie_fields,
-            headers=headers,
-            body=body,
-            patience=patience,
-            mirrored=mirrored,
-            at=at,
-        )
+    async def send(self, method: str, path: str, **about: Unpack[About]) -> Exchange:
+        """Send one request, record it and return it."""
+        request = self.request(method, path, **about)
         return self.took(request, await self._line.send(request))
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        cookie_fields: tuple[str, ...] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        patience: float = 0.0,
-        mirrored: bool = False,
-        at: str = "",
-    ) -> Request:
+    def request(self, method: str, path: str, **about: Unpack[About]) -> Request:
         """Make a request without sending it."""
-        if cookie_fields is None:
+        if "cookie_fields" not in about:
             pairs = self.jar.pairs(urlsplit(path).path)
-            cookie_fields = ("; ".join(pairs),) if pairs else ()
-        return Request(
-            method=method,
-            host=self._host,
-            path=path,
-            request_id=self._recorder.next_request_id(self.session),
-            cookie_fields=cookie_fields,
-            headers=headers or {},
-            body=body,
-            patience=patience,
-            mirrored=mirrored,
-            at=at,
-        )
+            about["cookie_fields"] = ("; ".join(pairs),) if pairs else ()
+        request_id = self._recorder.next_request_id(self.session)
+        return Request(method=method, host=self._host, path=path, request_id=request_id, **about)
 
     def took(self, request: Request, reply: Reply) -> Exchange:
         """Store what came of a request, and record it."""

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +14,7 @@ from embedded_cluster.environment import Address, MisconfiguredError
 from embedded_cluster.gateway.dataplane import RejectedError, Traffic
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.lifeline import die_with_parent_of
+from embedded_cluster.polling import within
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +58,17 @@ class PythonProxy:
         )
         self._log = asyncio.create_task(self._follow_log(self._process))
         self._session = aiohttp.ClientSession("http://proxy", connector=aiohttp.UnixConnector(str(self._socket)))
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while not await self._answers():
-            if self._process.returncode is not None or time.monotonic() > deadline:
-                await asyncio.wait([self._log], timeout=1)
-                raise MisconfiguredError(f"the Python proxy does not start: {self._said or 'no reason given'}")
-            await asyncio.sleep(_POLL_SECONDS)
+        process = self._process
+
+        async def answers_or_has_ended() -> bool:
+            return process.returncode is not None or await self._answers()
+
+        if (
+            not await within(_SETTLE_SECONDS, answers_or_has_ended, pause=_POLL_SECONDS)
+            or process.returncode is not None
+        ):
+            await asyncio.wait([self._log], timeout=1)
+            raise MisconfiguredError(f"the Python proxy does not start: {self._said or 'no reason given'}")
 
     async def apply(self, declaration: Declaration) -> None:
         """Have every later request served as *declaration* says. Raises :class:`RejectedError`."""
