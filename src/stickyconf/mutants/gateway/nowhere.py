@@ -17,12 +17,16 @@ _INTO_NOWHERE = """
 function envoy_on_request(handle)
   handle:headers():remove("x-envoy-original-dst-host")
   local own = session_cookie(handle:headers())
-  if not own or not GONE[own] or not swallowed(own) then return end
+  if not own then return end
+  if KEEPS and not GONE[own] then note(handle, own) end
+  if not GONE[own] or not swallowed(own) then return end
   handle:headers():replace("x-envoy-original-dst-host", NOWHERE)
   handle:clearRouteCache()
 end
 
 function envoy_on_response(handle)
+  local own = noted(handle)
+  if own then edit_set_cookies(handle:headers(), function(line) return with_value(line, own) end) end
   if next(GONE) then mark(handle) end
 end
 """
@@ -36,7 +40,11 @@ function swallowed(value)
 end
 """
 
-_ALWAYS = "function swallowed() return true end"
+# The cookie is kept, or a session whose pod is dead but listed would have moved before its target is removed.
+_ALWAYS = """
+local KEEPS = true
+function swallowed() return true end
+"""
 
 _known: dict[str, set[str]] = {}  # route's cluster -> values of its targets so far, of this process
 _held: list[socket.socket] = []
