@@ -1,12 +1,14 @@
 """Endpoints of one Service change again and again beside the sessions of another.
 
 residents   --x--x--x--x--x--x--x--x--x--x--x--x--   on every pod, visiting steadily
+requests      x x x x x x x x x x x x x x x x x     to the Service whose endpoints change
 endpoints   | | | | | | | |                          a beat apart, whatever the gateway makes of them
               |   |   |   |   |   |                  then one by one, each until every worker acts on it
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from stickyconf.checks.churn import CHANGES, CHURNED, CHURNING
@@ -14,6 +16,7 @@ from stickyconf.model import Happening
 from stickyconf.scenarios.residents import residing
 from stickyconf.scenarios.settling import Asked
 from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.workload import ECHO_PORT, Topology, upstream_name
 from stickyconf.wait import Beat, WaitFailed
 
@@ -38,22 +41,33 @@ def churn_endpoints() -> Scenario:
         await _point(stage, pods[0])
         if not await _arrived(stage, pods[0], host):
             return
-        async with residing(stage) as residents, stage.client(CHURNING, fresh=True, keeps=False, host=host) as client:
+        stopped = asyncio.Event()
+        async with (
+            residing(stage) as residents,
+            stage.client(CHURNING, fresh=True, keeps=False, host=host) as client,
+            asyncio.TaskGroup() as traffic,
+        ):
             await residents.visited(times=1)
-            beat = Beat(BEAT, stage.recorder.late)
-            for number in range(CHANGES):
-                await _point(stage, pods[number % len(pods)])
-                await client.get("/")
-                await beat.tick()
+            traffic.create_task(send_steadily(stage.recorder, BEAT, stopped, lambda: client.get("/")))
+            await _churn(stage, pods)
             for number in range(AWAITED):
                 pod = pods[(number + 1) % len(pods)]
                 await _point(stage, pod)
                 if not await _arrived(stage, pod, host):
                     break
-                await client.get("/")
             await residents.visited(times=1)
+            stopped.set()
 
     return play
+
+
+async def _churn(stage: Stage, pods: list[str]) -> None:
+    """Make CHANGES changes on the beat, however long the API server takes for each."""
+    beat = Beat(BEAT, stage.recorder.late)
+    async with asyncio.TaskGroup() as changes:
+        for number in range(CHANGES):
+            changes.create_task(_point(stage, pods[number % len(pods)]))
+            await beat.tick()
 
 
 async def _point(stage: Stage, pod: str) -> None:
