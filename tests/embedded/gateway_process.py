@@ -114,6 +114,12 @@ class Gateway:
         return int(children[0])
 
 
+def readiness(gateway: Gateway) -> tuple[int, str]:
+    """What a readiness probe is answered: the status, and the message of the body."""
+    answer = httpx.get(f"{gateway.status}/status/ready", timeout=PATIENCE, trust_env=False)
+    return answer.status_code, answer.json()["message"]
+
+
 def session_of(answer: httpx.Response) -> str | None:
     """Return the value of the session cookie that an answer sets, as sent; None when it sets none."""
     for set_cookie in answer.headers.get_list("set-cookie"):

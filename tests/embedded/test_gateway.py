@@ -12,6 +12,7 @@ from tests.embedded.gateway_process import (
     COOKIE,
     Gateway,
     Pod,
+    readiness,
     running_gateway,
     running_pods,
     session_of,
@@ -33,13 +34,16 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_gateway_is_ready_once_a_configuration_is_in_force(pods: list[Pod]) -> None:
-    """Before the first one it answers 503 to the probe, all zeros as hash, and 404 to every request."""
+    """Before the first one, and with an empty one, it answers 503 to the probe and has all zeros as hash."""
     with running_gateway() as gateway:
-        assert httpx.get(f"{gateway.status}/status/ready", timeout=PATIENCE).status_code == 503
+        assert readiness(gateway)[0] == 503
         assert gateway.admin.get("/status").json()["configuration_hash"] == "0" * 32
         assert gateway.get().json() == {"message": "no Route matched with those values"}
+        assert gateway.push({"_format_version": "3.0", "services": []}).status_code == 201
+        assert gateway.admin.get("/status").json()["configuration_hash"] == "0" * 32
+        assert readiness(gateway) == (503, "no configuration available (empty configuration present)")
         assert gateway.push(sticky(pods)).status_code == 201
-        assert httpx.get(f"{gateway.status}/status/ready", timeout=PATIENCE).status_code == 200
+        assert readiness(gateway) == (200, "ready")
         assert gateway.get().status_code == 200
 
 
@@ -332,11 +336,13 @@ def test_what_envoy_refuses_changes_nothing(gateway: Gateway, pods: list[Pod]) -
     assert gateway.get("/new").json()["pod"] == "pod-0"
 
 
-def test_an_unchanged_configuration_is_not_applied_again(gateway: Gateway, pods: list[Pod]) -> None:
-    """With check_hash=1 the answer is 304; without it the same configuration is taken anew."""
+def test_an_equal_configuration_is_taken_again(gateway: Gateway, pods: list[Pod]) -> None:
+    """With check_hash=1, too: a Kong 3.10 answers 201 and loads it anew."""
     gateway.push(sticky(pods))
-    assert gateway.push(sticky(pods)).status_code == 304
+    before = gateway.admin.get("/status").json()["configuration_hash"]
+    assert gateway.push(sticky(pods)).status_code == 201
     assert gateway.push(sticky(pods), check_hash=0).status_code == 201
+    assert gateway.admin.get("/status").json()["configuration_hash"] == before
 
 
 def test_admin_api_shows_what_is_in_force(gateway: Gateway, pods: list[Pod]) -> None:

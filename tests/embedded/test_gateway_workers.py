@@ -8,7 +8,7 @@ import pytest
 from embedded_cluster.balancer import ordered
 from embedded_cluster.environment import Address
 from stickyconf.mutants import RESPONSE_MARK, deviations
-from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, start, sticky
+from tests.embedded.gateway_process import Pod, readiness, running_gateway, running_pods, session_of, start, sticky
 from tests.waiting import PATIENCE, eventually
 
 VICTIM = 0
@@ -60,6 +60,19 @@ def test_the_last_worker_acts_later_than_the_admin_api_shows(pods):
         assert time.monotonic() < shown + 2
         eventually("both workers have the change", lambda: time.monotonic() > shown + 2.5)
         assert placed(gateway, 60)[pods[VICTIM].name] == 0
+
+
+def test_a_gateway_is_ready_once_every_worker_has_a_configuration(pods):
+    """As a Kong, which counts the workers whose router is built: before, some connections get a 404."""
+    with running_gateway(EMBEDDED_WORKERS="4", EMBEDDED_WORKER_LAG="1.5") as gateway:
+        gateway.push(sticky(pods))
+        status, said = readiness(gateway)
+        assert (status, said.partition(",")[0]) == (503, "router builds not yet complete")
+        assert said.endswith("of 4 workers")
+        eventually("the gateway is ready", lambda: readiness(gateway) == (200, "ready"))
+        assert {gateway.get(fresh=True).status_code for _ in range(40)} == {200}
+        gateway.push(drained(pods))
+        assert readiness(gateway) == (200, "ready")
 
 
 def _all_answer(gateway) -> bool:

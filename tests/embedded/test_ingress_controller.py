@@ -414,6 +414,15 @@ def test_what_a_gateway_refuses_is_left_out_and_no_more() -> None:
     assert without_refused(found.config, []) == (found.config, set())
 
 
+def test_a_gateway_is_never_given_an_empty_configuration() -> None:
+    """With it no gateway would become ready: KIC has an upstream ``kong`` in it if there is nothing else."""
+    stub = [{"name": "kong", "tags": [], "targets": []}]
+    assert translated().config["upstreams"] == stub
+    alone = translated(service("a"), slices("a", endpoint(1)), route(rule("a")))
+    left, _ = without_refused(alone.config, [{"entity_type": "target", "entity_name": "10.0.0.1:8080"}])
+    assert (left["services"], left["upstreams"]) == ([], stub)
+
+
 # -- Deliberate faults ------------------------------------------------------------------------------------------------
 
 

@@ -23,9 +23,9 @@ from embedded_cluster.gateway import plugins
 from embedded_cluster.gateway.dataplane import DataPlane, RejectedError
 from embedded_cluster.gateway.declarative import (
     EMPTY,
+    NO_CONFIGURATION,
     Declaration,
     InvalidDeclarationError,
-    configuration_hash,
     parse,
 )
 from embedded_cluster.gateway.entities import Entity
@@ -153,7 +153,6 @@ class _AdminApi:
         traffic = await self._node.plane.traffic()
         return web.json_response(
             {
-                "database": {"reachable": True},
                 "configuration_hash": self._node.declaration.hash,
                 "server": {
                     "connections_active": traffic.connections_active,
@@ -169,8 +168,13 @@ class _AdminApi:
         )
 
     async def ready(self, _: web.Request) -> web.Response:
-        if self._node.declaration is EMPTY:
+        """Ready as a Kong without a database is: with a configuration that is not empty, on every worker."""
+        workers, behind = len(self._node.plane.workers), self._node.plane.behind
+        if self._node.declaration.hash == NO_CONFIGURATION:
             return _message(503, "no configuration available (empty configuration present)")
+        if behind:
+            done = f"router ready on {workers - behind} of {workers} workers"
+            return _message(503, f"router builds not yet complete, {done}")
         return _message(200, "ready")
 
     async def read_config(self, _: web.Request) -> web.Response:
@@ -186,9 +190,6 @@ class _AdminApi:
             return _message(400, f"failed parsing declarative configuration: {error}")
         node = self._node
         async with node.changing:
-            unchanged = isinstance(document, dict) and configuration_hash(document) == node.declaration.hash
-            if unchanged and request.query.get("check_hash") == "1":
-                return web.Response(status=304)
             try:
                 declaration = parse(document, sticky_sessions=node.sticky_sessions)
                 await node.plane.apply(declaration)

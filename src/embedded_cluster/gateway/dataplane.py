@@ -35,6 +35,10 @@ class DataPlane(Protocol):
     def workers(self) -> tuple[int, ...]:
         """The ids of the processes that take new connections, of which Kong has several; none before the start."""
 
+    @property
+    def behind(self) -> int:
+        """How many of the processes have not acted on any configuration yet, though one has been applied."""
+
     async def start(self) -> None:
         """Start the process, and return once it serves the empty configuration.
 

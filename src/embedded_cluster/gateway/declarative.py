@@ -20,7 +20,7 @@ from embedded_cluster.gateway.entities import (
     unknown_before_sticky_sessions,
 )
 
-NO_CONFIGURATION = "0" * 32  # what Kong calls the hash of a node that has none
+NO_CONFIGURATION = "0" * 32  # what Kong calls the hash of a node that has no entities
 FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
 
 # Accepted and shown by GET /config, but nothing in this gateway acts on them.
@@ -106,7 +106,12 @@ def parse(document: Any, *, sticky_sessions: bool = True) -> Declaration:
 
 
 def configuration_hash(document: Entity) -> str:
-    """Return 32 hexadecimal digits that change with the document's content, not with its layout."""
+    """Return 32 hexadecimal digits that change with the document's content, not with its layout.
+
+    As with Kong, a document that declares no entity has the hash of a node that has none.
+    """
+    if not any(content for section, content in document.items() if not section.startswith("_")):
+        return NO_CONFIGURATION
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 

@@ -64,6 +64,7 @@ class Envoy:
     """One Envoy process and the directory it is configured from: a :class:`.dataplane.DataPlane`."""
 
     name = "Envoy"
+    behind = 0  # apply waits until it acts on a configuration
 
     def __init__(self, executable: Path, directory: Path, translate: Callable[[Declaration], Xds]) -> None:
         """Take *directory*, which belongs to this Envoy alone, and what to *translate* with; nothing is started yet."""

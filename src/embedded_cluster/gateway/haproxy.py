@@ -49,6 +49,7 @@ class HAProxy:
     """One HAProxy and, while they finish, its predecessors: a :class:`.dataplane.DataPlane`."""
 
     name = "HAProxy"
+    behind = 0  # apply waits until it acts on a configuration
 
     def __init__(self, executable: Path, version: str, proxy: Address, directory: Path) -> None:
         """Take *directory*, which belongs to this HAProxy alone; nothing is started yet."""

@@ -25,6 +25,7 @@ class Workers:
         self._lags = [lag * number / last for number in range(len(planes))] if last else [lag]
         self._due: list[asyncio.Queue[Declaration]] = [asyncio.Queue() for _ in planes]
         self._late: list[asyncio.Task[None]] = []
+        self._idle = {number for number, lag in enumerate(self._lags) if lag}
 
     @property
     def name(self) -> str:
@@ -41,14 +42,15 @@ class Workers:
         """The ids of all of them."""
         return tuple(worker for plane in self._planes for worker in plane.workers)
 
+    @property
+    def behind(self) -> int:
+        """How many of those with a lag have not acted on any configuration yet."""
+        return len(self._idle)
+
     async def start(self) -> None:
         """Start all of them. Raises what one of them raises."""
         await asyncio.gather(*(plane.start() for plane in self._planes))
-        self._late = [
-            asyncio.create_task(self._follow(plane, queue))
-            for plane, lag, queue in zip(self._planes, self._lags, self._due, strict=True)
-            if lag
-        ]
+        self._late = [asyncio.create_task(self._follow(number)) for number in sorted(self._idle)]
 
     async def apply(self, declaration: Declaration) -> None:
         """Have the workers without a lag serve *declaration*, and the others later. Raises :class:`RejectedError`."""
@@ -86,11 +88,12 @@ class Workers:
         await asyncio.gather(*self._late, return_exceptions=True)
         await asyncio.gather(*(plane.stop(patience=patience) for plane in self._planes))
 
-    async def _follow(self, plane: DataPlane, queue: asyncio.Queue[Declaration]) -> None:
+    async def _follow(self, number: int) -> None:
         """Apply each configuration when it is due; what the first worker took is refused by none of them."""
         while True:
-            declaration = await queue.get()
+            declaration = await self._due[number].get()
             try:
-                await plane.apply(declaration)
+                await self._planes[number].apply(declaration)
+                self._idle.discard(number)
             except RejectedError as error:
                 log.warning("a worker refused what another took: %s", error)

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from embedded_cluster.ingress.kongstate import never_empty
 from embedded_cluster.ingress.snapshot import Object
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ def without_refused(config: Object, refused: list[Object]) -> tuple[Object, set[
         "services": [service for service in config["services"] if service["host"] not in hosts],
         "upstreams": [upstream for upstream in config["upstreams"] if upstream["name"] not in hosts],
     }
-    return kept, uids
+    return never_empty(kept), uids
 
 
 def _parts(entity: Object, kind: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from embedded_cluster.ingress.snapshot import Object, annotation
 
 _PROTOCOLS = ("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss")
 _TIMEOUT = 60_000  # milliseconds
+_STUB = "kong"  # StubUpstreamName in KIC's deckgen
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class KongService:
         for service in sorted(self.kubernetes_services, key=lambda s: str(s["metadata"]["name"])):
             entity |= _service_overrides(service)
         return entity
+
+
+def never_empty(config: Object) -> Object:
+    """*config* or, if it declares nothing, KIC's stub: without any entity a Kong without a database is never ready."""
+    if config["services"] or config["upstreams"]:
+        return config
+    return {**config, "upstreams": [{"name": _STUB, "tags": [], "targets": []}]}
 
 
 def route_overrides(obj: Object) -> Object:

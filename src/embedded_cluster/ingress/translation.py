@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from embedded_cluster.ingress import httproutes, ingresses
 from embedded_cluster.ingress.backends import targets
-from embedded_cluster.ingress.kongstate import Failure, KongService
+from embedded_cluster.ingress.kongstate import Failure, KongService, never_empty
 from embedded_cluster.ingress.policies import PolicyError, governing, require_support, upstream_fields
 from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, differing_annotations, full_name, tags
 
@@ -49,7 +49,7 @@ def translate(snapshot: Snapshot, settings: Settings) -> Translation:
     }
     configured = {parent["metadata"]["uid"] for service in served for parent in service.parents}
     configured |= {obj["metadata"]["uid"] for service in services for obj in service.kubernetes_services}
-    return Translation(config, tuple(failures), frozenset(configured))
+    return Translation(never_empty(config), tuple(failures), frozenset(configured))
 
 
 def proxy_service(snapshot: Snapshot, settings: Settings) -> Object | None:

@@ -26,6 +26,7 @@ class PythonProxy:
     """One proxy process: a :class:`.dataplane.DataPlane`."""
 
     name = "Python proxy"
+    behind = 0  # apply waits until it acts on a configuration
 
     def __init__(self, version: str, proxy: Address, directory: Path, *, shared: bool = False) -> None:
         """Take *directory*, which belongs to this proxy alone, and whether others listen there, too; start nothing."""
