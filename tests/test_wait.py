@@ -146,7 +146,7 @@ def test_an_unknown_budget_is_refused_before_anything_is_looked_at() -> None:
     assert looked == []
 
 
-def test_progress_is_told_at_every_look_with_the_time_spent_so_far() -> None:
+def test_progress_is_told_at_every_look_with_the_time_spent_so_far_and_when_the_wait_ends() -> None:
     told: list[tuple[str, float]] = []
     patient = Waiter(Budgets.of(), lambda what, elapsed: told.append((what, elapsed)))
 
@@ -154,9 +154,9 @@ def test_progress_is_told_at_every_look_with_the_time_spent_so_far() -> None:
     with patient.told("a build"):
         pass
 
-    assert [what for what, _ in told] == ["three"] * 3 + ["a build"]
+    assert [what for what, _ in told] == ["three"] * 3 + ["", "a build", ""]
     assert 0 <= told[0][1] < told[2][1]
-    assert told[3][1] == 0.0
+    assert told[4][1] == 0.0
 
 
 # The rhythm of traffic.

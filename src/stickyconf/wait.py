@@ -104,7 +104,7 @@ def _silent(_what: str, _elapsed: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Waits until something holds, telling ``progress`` what it waits for and for how long already."""
+    """Waits until something holds, telling ``progress`` what it waits for and for how long already; "" ends it."""
 
     budgets: Budgets
     progress: Progress = _silent
@@ -143,12 +143,17 @@ class Waiter:
             if not limit.expired():
                 raise  # the look's own
             raise WaitFailed(what, budget, time.monotonic() - began, str(seen[0]) if seen else "nothing") from error
+        finally:
+            self.progress("", 0.0)
 
     @contextmanager
     def told(self, what: str) -> Iterator[None]:
         """Tell progress of one piece of long work that does not poll."""
         self.progress(what, 0.0)
-        yield
+        try:
+            yield
+        finally:
+            self.progress("", 0.0)
 
 
 def _not_kept(_seconds: float) -> None:
