@@ -20,6 +20,12 @@ def ending_in(outcome: Outcome, *cookie_fields: str) -> Exchange:
         (Answered(500, (), "echo-a"), False, False, "reached echo-a (500)"),
         (Answered(503, (), None), True, True, "was answered 503 by the gateway itself"),
         (Answered(404, (), None), False, True, "was answered 404 by the gateway itself"),
+        (
+            Answered(404, (("server", "other"),), None),
+            False,
+            True,
+            "was answered 404 by the gateway itself (Server: other)",
+        ),
         (Refused("reset"), True, True, "failed: reset"),
         (Unknown("timed out"), False, False, "has an unknown outcome: timed out"),
     ],

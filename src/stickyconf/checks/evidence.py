@@ -104,7 +104,7 @@ def stale_workers(history: History, subject: str = "") -> Evidence:
                 Finding(expected, f"after {event.detail['seconds']} s, {behind.told()}", (behind.seq,))
             )
         else:
-            actual = f"{event.detail['connections']} new connections in a row did not; {event.detail['last']}"
+            actual = f"{event.detail['connections']} new connections in a row had to; seen last: {event.detail['last']}"
             evidence.doubts.append(Finding(expected, actual))
     return evidence
 

@@ -136,7 +136,8 @@ class Exchange:
         """Say the exchange in a few words for a message."""
         match self.outcome:
             case Answered(status=status, pod=None):
-                what = f"was answered {status} by the gateway itself"
+                server = self.outcome.header("Server")
+                what = f"was answered {status} by the gateway itself" + (f" (Server: {server})" if server else "")
             case Answered(status=status, pod=pod):
                 what = f"reached {pod} ({status})"
             case Refused(reason=reason):
