@@ -80,6 +80,17 @@ def test_a_busy_node_ends_neither(manifest):
     assert gateway["resources"]["requests"] == {"cpu": "1"}
 
 
+def test_readiness_is_asked_each_second_and_lasts_as_long_as_before(manifest):
+    """A probe that the manifest does not have is not made up."""
+    given = {"httpGet": {"path": "/status/ready", "port": 8100}, "initialDelaySeconds": 5, "periodSeconds": 10}
+    container(found(manifest, "Deployment", "proxy-kong"))["readinessProbe"] = given
+    container(found(manifest, "Deployment", "ingress-kong")).pop("readinessProbe", None)
+    objects = patched(manifest, SETUP, licensed=True)
+    probe = container(found(objects, "Deployment", "proxy-kong"))["readinessProbe"]
+    assert (probe["initialDelaySeconds"], probe["periodSeconds"], probe["failureThreshold"]) == (0, 1, 30)
+    assert "readinessProbe" not in container(found(objects, "Deployment", "ingress-kong"))
+
+
 def test_licence_only_where_there_is_one(manifest):
     """The gateway would wait for ever for a Secret that nobody makes."""
     licensed = found(patched(manifest, SETUP, licensed=True), "Deployment", "proxy-kong")

@@ -78,6 +78,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     container["image"] = setup.kic_image
     container["env"] = with_env(container, setup.controller_env())
     _unhurried(container, cpu="100m")
+    _ready_soon(container)
 
     gateway = _the(objects, "Deployment", GATEWAY)
     gateway["spec"]["replicas"] = setup.replicas
@@ -90,6 +91,7 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
         env.append({"name": VARIABLE, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": KEY}}})
     container["env"] = with_env({"env": env}, setup.gateway_env())
     _unhurried(container, cpu="200m")
+    _ready_soon(container)
 
     proxy = _the(objects, "Service", PROXY)
     proxy["spec"]["type"] = "NodePort"  # nothing here balances load, and KIC waits for such an address forever
@@ -116,6 +118,17 @@ def _unhurried(container: dict[str, Any], *, cpu: str) -> None:
     for probe in ("livenessProbe", "readinessProbe"):
         if probe in container:
             container[probe]["timeoutSeconds"] = max(container[probe].get("timeoutSeconds", 1), PROBE_TIMEOUT)
+
+
+def _ready_soon(container: dict[str, Any]) -> None:
+    """Ask each second whether a container is ready, as every replacement of it waits for that.
+
+    It stays ready through as many seconds of failing probes as before (Kubernetes: a period is 10 s and a threshold
+    is 3 if not given).
+    """
+    if probe := container.get("readinessProbe"):
+        patience = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+        probe |= {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": patience}
 
 
 def with_env(container: Mapping[str, Any], values: Mapping[str, str]) -> list[dict[str, Any]]:
