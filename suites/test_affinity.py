@@ -22,6 +22,7 @@ history = recorded(
     send_among_other_cookies(sessions=11, requests=4),
     send_many_cookies(sessions=5, requests=8),
     come_and_go(residents=12, rounds=10, passersby=10),
+    long=True,
 )
 
 

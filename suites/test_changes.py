@@ -10,6 +10,7 @@ history = recorded(
     change_what_is_beside(others=20),
     take_the_policy_away_and_back(sessions=10, requests=4),
     rename_the_cookie(sessions=10, requests=4),
+    long=True,
 )
 
 

@@ -9,8 +9,8 @@ DRAINED = Topology(hold=True, drain=True)
 
 
 # Several drains: what they take is a distribution, not a number.
-drains = repeated("drain-{number}", drain_one_pod(by="delete"), topology=DRAINED)
-scaled_down = recorded("drain-scale", drain_one_pod(by="scale"), topology=DRAINED)
+drains = repeated("drain-{number}", drain_one_pod(by="delete"), topology=DRAINED, long=True)
+scaled_down = recorded("drain-scale", drain_one_pod(by="scale"), topology=DRAINED, long=True)
 
 
 @requirement("DRN-01")

@@ -28,6 +28,7 @@ siblings = recorded(
     stay(BY_INGRESS, sessions=5, requests=5, host=INGRESS),
     take_a_backend_out(newcomers=NEWCOMERS),
     mix_policies(sessions=3),
+    long=True,
 )
 
 

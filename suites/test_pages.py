@@ -3,7 +3,7 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology
-from stickyconf.scenarios.walkthrough import Step, follow_page
+from stickyconf.scenarios.walkthrough import PAGE_NAMESPACE, Step, follow_page
 
 WAIT_FOR_PODS = "kubectl rollout status -n kong deployment echo --timeout=60s"
 
@@ -111,13 +111,13 @@ sticky_page = recorded(
     "page-sticky",
     follow_page(STICKY_SESSIONS, cookie="session_id"),
     topology=Topology(replicas=0, policy=Policy(cookie="session_id")),
-    alone=True,
+    claim=PAGE_NAMESPACE,
 )
 drain_page = recorded(
     "page-drain",
     follow_page(DRAIN_SUPPORT, cookie="session-id"),
     topology=Topology(replicas=0, policy=Policy(cookie="session-id"), hold=True, drain=True),
-    alone=True,
+    claim=PAGE_NAMESPACE,
 )
 
 

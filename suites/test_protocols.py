@@ -14,6 +14,7 @@ history = recorded(
     share_a_connection(sessions=10, others=4, rounds=5),
     keep_channels_open(),
     topology=Topology(hold=True, drain=True),
+    long=True,
 )
 
 

@@ -10,6 +10,7 @@ history = recorded(
     "scaled-to-zero",
     scale_to_zero_and_back(strangers=4, sessions=9, requests=6),
     topology=Topology(replicas=2, hold=True, drain=True),
+    long=True,
 )
 
 

@@ -48,14 +48,16 @@ def recorded(
     topology: Topology = Topology(),  # noqa: B008 - frozen
     alone: bool = False,
     lasting: bool = False,
+    long: bool = False,
+    claim: str = "",
 ) -> Any:
     """Declare a recording: return a module-scoped fixture that gives its history.
 
-    The run plays it only if a chosen case needs it, beside others unless it is ``alone``; one that is ``lasting``
-    begins first and ends last. Write it at module level:
-    ``history = recorded("affinity", visit(sessions=31, requests=20))``.
+    The run plays it only if a chosen case needs it, beside others unless it is ``alone``, and never beside one with the
+    same ``claim``; one that is ``lasting`` begins first and ends last, one that is ``long`` begins before those that
+    are not. Write it at module level: ``history = recorded("affinity", visit(sessions=31, requests=20))``.
     """
-    recording = Recording(name, scenarios, topology, alone, lasting=lasting)
+    recording = Recording(name, scenarios, topology, alone, lasting=lasting, long=long, claim=claim)
 
     def history(histories: Histories) -> History:
         [made] = histories.of(recording)
@@ -64,12 +66,17 @@ def recorded(
     return _fixture(history, recording)
 
 
-def repeated(name: str, *scenarios: Scenario, topology: Topology = Topology()) -> Any:  # noqa: B008 - frozen
+def repeated(
+    name: str,
+    *scenarios: Scenario,
+    topology: Topology = Topology(),  # noqa: B008 - frozen
+    long: bool = False,
+) -> Any:
     """Declare a recording that is made ``--drains`` times: return a module-scoped fixture that gives its histories.
 
     ``name`` holds ``{number}``, which counts from 1.
     """
-    recording = Recording(name, scenarios, topology, repeated=True)
+    recording = Recording(name, scenarios, topology, repeated=True, long=long)
 
     def history(histories: Histories) -> tuple[History, ...]:
         return histories.of(recording)

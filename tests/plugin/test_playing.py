@@ -84,7 +84,15 @@ def play(there: Installation, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         yield playing
 
 
-def recording(there: Installation, name: str, drain: bool | None = None, *, alone: bool = False) -> Recording:
+def recording(
+    there: Installation,
+    name: str,
+    drain: bool | None = None,
+    *,
+    alone: bool = False,
+    long: bool = False,
+    claim: str = "",
+) -> Recording:
     """A recording that writes down when it begins and ends, and lets others go on meanwhile."""
 
     async def scenario(_stage: Stage) -> None:
@@ -93,7 +101,7 @@ def recording(there: Installation, name: str, drain: bool | None = None, *, alon
             await asyncio.sleep(0)
         there.log.append(f"{name} ends")
 
-    return Recording(name, (scenario,), Topology(replicas=0, policy=None, drain=drain), alone)
+    return Recording(name, (scenario,), Topology(replicas=0, policy=None, drain=drain), alone, long=long, claim=claim)
 
 
 def failing(name: str, error: Exception) -> Recording:
@@ -162,6 +170,53 @@ def test_what_disturbs_others_is_played_alone(play: Any, there: Installation) ->
         began = there.log.index(f"{name} begins")
         assert there.log[began + 1] == f"{name} ends"
         assert _under_way(there.log[:began]) == 0
+
+
+def test_long_ones_begin_first_and_none_puts_off_the_switch(play: Any, there: Installation) -> None:
+    """Beside those that need drain support as it is only short ones are played that do not care."""
+    given = [
+        recording(there, "on", True),
+        recording(there, "on-long", True, long=True),
+        recording(there, "any-long", long=True),
+        recording(there, "any"),
+        recording(there, "off", False),
+        recording(there, "off-long", False, long=True),
+    ]
+    with play(given, jobs=1) as player:
+        for one in given:
+            player.history(one.name)
+    begun = [line.removesuffix(" begins") for line in there.log if not line.endswith(" ends")]
+    assert begun == ["drain on", "on-long", "on", "drain off", "off-long", "off", "any-long", "any"]
+
+
+def test_beside_those_that_need_drain_support_short_ones_are_played(play: Any, there: Installation) -> None:
+    given = [
+        recording(there, "on", True),
+        recording(there, "any-long", long=True),
+        recording(there, "any"),
+        recording(there, "off", False),
+    ]
+    with play(given) as player:
+        for one in given:
+            player.history(one.name)
+    switched = there.log.index("drain off")
+    assert "any begins" in there.log[:switched]
+    assert "any-long begins" in there.log[switched:]
+
+
+def test_of_those_with_the_same_claim_one_is_played_at_a_time(play: Any, there: Installation) -> None:
+    """Others go on beside it."""
+    given = [
+        recording(there, "page", claim="kong"),
+        recording(there, "other-page", claim="kong"),
+        recording(there, "a"),
+        recording(there, "b"),
+    ]
+    with play(given) as player:
+        for one in given:
+            player.history(one.name)
+    assert there.log.index("page ends") < there.log.index("other-page begins")
+    assert _most_at_once(there.log) == 3
 
 
 def test_a_recording_that_fails_ends_only_its_own_cases(play: Any, there: Installation) -> None:

@@ -221,7 +221,8 @@ class Player:
         if own and not await self._switched(drain, own):
             own = []
         if own or last:
-            await self._beside(_sharing(own), _sharing(others), all_of_them=last)
+            beside = [play for play in others if last or not play.recording.long]  # nothing is to wait for its end
+            await self._beside(_sharing(own), _sharing(beside), all_of_them=last)
             for play in (*_alone(own), *(_alone(others) if last else ())):
                 await self._play(play)
 
@@ -239,22 +240,23 @@ class Player:
 
     async def _beside(self, own: list[Play], others: list[Play], *, all_of_them: bool) -> None:
         """Play side by side: ``own`` first, then ``others`` in free places: all, or only while own are played."""
-        running: set[asyncio.Task[None]] = set()
-        mine: set[asyncio.Task[None]] = set()
+        running: dict[asyncio.Task[None], Play] = {}
+        waiting = [*own, *others]
         try:
-            while own or running or (all_of_them and others):
-                due = own or (others if all_of_them or mine & running else [])
+            while running or waiting:
+                claimed = {play.recording.claim for play in running.values()} - {""}
+                due = [play for play in waiting if play.recording.claim not in claimed]
                 room = bool(due) and len(running) < self._shared.jobs
                 if room and (self._pulse.calm or not running):
-                    task = asyncio.create_task(self._play(due[0]))
-                    running.add(task)
-                    if due is own:
-                        mine.add(task)
-                    del due[0]
+                    running[asyncio.create_task(self._play(due[0]))] = due[0]
+                    waiting.remove(due[0])
                     self._pulse.forget()
                 else:
                     patience = PULSE_SECONDS if room else None
-                    _, running = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                    running = {task: play for task, play in running.items() if not task.done()}
+                if not all_of_them and not any(play in own for play in (*waiting, *running.values())):
+                    waiting = []  # they are played later
         finally:
             for task in running:
                 task.cancel()
@@ -357,7 +359,8 @@ def _stored(history: History, path: Path) -> History:
 
 
 def _sharing(plays: Sequence[Play]) -> list[Play]:
-    return [play for play in plays if not play.recording.alone]
+    """Return those that are played beside others, the long ones first."""
+    return sorted((play for play in plays if not play.recording.alone), key=lambda play: not play.recording.long)
 
 
 def _alone(plays: Sequence[Play]) -> list[Play]:

@@ -17,7 +17,9 @@ class Recording:
     ``topology.drain`` says whether drain support has to be on or off; None: it does not matter. ``alone``: what is
     played disturbs others, so that nothing else is played at the same time. ``repeated``: it stands for as many
     recordings as ``--drains`` says; its name holds ``{number}``. ``lasting``: it begins first and goes on beside all
-    others, however they are played, until the last of them has ended.
+    others, however they are played, until the last of them has ended. ``long``: it takes longer than most, so that it
+    begins before those, and nothing waits for it alone in the end. ``claim``: the name of something that it needs for
+    itself; of those with the same claim one is played at a time.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Recording:
     alone: bool = False
     repeated: bool = False
     lasting: bool = False
+    long: bool = False
+    claim: str = ""
 
     def times(self, count: int) -> tuple[Recording, ...]:
         """Return the recordings this one stands for: itself, or ``count`` numbered ones if it is repeated."""
