@@ -8,6 +8,7 @@ that says so. Dates and durations stay strings.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from embedded_cluster.apiserver.schema import Schema, type_name, walk
 JsonObject = dict[str, Any]
 
 RULES = "x-kubernetes-validations"
+MOST_KEPT = 10_000
+"""How many values are remembered as ones that satisfy a rule. Then they are forgotten, and it begins anew."""
 
 _RESERVED_WORDS = """
     true false null in as break const continue else for function if import let loop package namespace return var void
@@ -60,6 +63,7 @@ class RuleBook:
         """Compile every rule in *schema*. Raises ``ValueError`` naming one that is not understood."""
         self._environment = celpy.Environment()
         self._rules: dict[int, list[Rule]] = {}
+        self._satisfied: set[tuple[int, str]] = set()  # the identity of a rule, and a value as JSON
         # Rules are found by the identity of their schema node: keep the schema, so that no id is used again.
         self._schema = schema
         self._compile(schema, "openAPIV3Schema")
@@ -81,12 +85,24 @@ class RuleBook:
             rules = self._rules.get(id(schema))
             if not rules or value is None:
                 continue
-            values: dict[str, Any] = {}
-            for rule in rules:
-                if _is_due(rule, value, before):
-                    values = values or _bindings(schema, value, before)
-                    found += self._check(rule, values, schema, value, path)
+            due = [rule for rule in rules if _is_due(rule, value, before)]
+            found += self._errors_at(due, schema, value, before, path) if due else ()
         return found
+
+    def _errors_at(self, due: list[Rule], schema: Schema, value: Any, before: Any, path: str) -> Iterator[FieldError]:
+        """What rules find wrong with one value. Most values come again and again, and a rule takes milliseconds."""
+        text, values = json.dumps(value, sort_keys=True), dict[str, Any]()
+        for rule in due:
+            known = id(rule), text
+            if known in self._satisfied and not rule.transition:
+                continue
+            values = values or _bindings(schema, value, before)
+            wrong = list(self._check(rule, values, schema, value, path))
+            if not wrong and not rule.transition:
+                if len(self._satisfied) >= MOST_KEPT:
+                    self._satisfied.clear()
+                self._satisfied.add(known)
+            yield from wrong
 
     def _check(self, rule: Rule, values: dict[str, Any], schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
         kind = schema.get("type") or type_name(value)

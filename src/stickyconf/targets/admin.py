@@ -21,6 +21,9 @@ from stickyconf.targets.kubernetes import KubernetesCluster
 DIRECT_SECONDS = 3.0
 """How long a replica has to answer at its own address before it is asked through the API server, in seconds."""
 
+ANSWER_SECONDS = 10.0
+"""How long it has later, for each step of an exchange, in seconds."""
+
 PATIENCE_SECONDS, PAUSE_SECONDS = 15.0, 0.25
 """For how long an Admin API that does not answer is asked again, and how often. It is read to see how far a change has
 come; one answer that the API server could not fetch from a busy gateway is no reason to end every recording."""
@@ -56,8 +59,8 @@ class AdminApi:
     def __init__(self, cluster: KubernetesCluster, installed: Installation, fixed: str | None = None) -> None:
         """Take the cluster to look endpoints up in, where Kong is in it, and the address that overrides that."""
         self._cluster, self._installed, self._fixed = cluster, installed, fixed or installed.admin_url
-        self._verified = httpx.AsyncClient(timeout=10, transport=Http1Transport(ssl.create_default_context()))
-        self._unverified = httpx.AsyncClient(timeout=10, transport=Http1Transport(_anybody()))
+        self._verified = Http1Transport(ssl.create_default_context())
+        self._unverified = Http1Transport(_anybody())
         self._direct = bool(self._fixed) or installed.direct_addresses
         self._known: dict[str, Endpoint] = {}
         self.ways: dict[str, str] = {}
@@ -167,15 +170,15 @@ class AdminApi:
         direct = ((VERIFIED, self._verified), (UNVERIFIED, self._unverified))
         for way, http in direct if self._direct else ():
             try:
-                answer = await http.get(endpoint.url + "/", timeout=DIRECT_SECONDS)
+                status, body = await _got(http, endpoint.url + "/", DIRECT_SECONDS)
             except httpx.HTTPError as error:
                 tried.append(f"{endpoint.url}: {error!r}")
                 if "CERTIFICATE_VERIFY_FAILED" not in str(error):
                     break
                 continue
-            if _is_kong(answer.text):
+            if _is_kong(body):
                 return way
-            tried.append(f"{endpoint.url}: HTTP {answer.status_code}, not Kong's Admin API")
+            tried.append(f"{endpoint.url}: HTTP {status}, not Kong's Admin API")
             break
         if endpoint.pod:
             status, body = await self._through(endpoint, "/")
@@ -222,13 +225,27 @@ class AdminApi:
         else:
             http = self._unverified if way == UNVERIFIED else self._verified
             try:
-                response = await http.get(replica + path)
+                status, body = await _got(http, replica + path, ANSWER_SECONDS)
             except httpx.HTTPError as error:
                 raise _Unanswered(f"does not answer: {error!r}") from error
-            status, body = response.status_code, response.text
         if status in (502, 503, 504):
             raise _Unanswered(f"answered {status} to {path}")
         return status, body
+
+
+async def _got(http: Http1Transport, url: str, seconds: float) -> tuple[int, str]:
+    """Return status and body of a GET. Without httpx's client, which costs as much again as the exchange itself.
+
+    Raises httpx.HTTPError if there is no answer.
+    """
+    response = await http.handle_async_request(
+        httpx.Request("GET", url, extensions={"timeout": httpx.Timeout(seconds).as_dict()})
+    )
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    return response.status_code, response.text
 
 
 def _admin_ports(item: dict[str, Any]) -> list[dict[str, Any]]:
