@@ -267,29 +267,36 @@ def test_a_bad_configuration_is_refused_field_by_field(gateway: Gateway, pods: l
     """Every fault is named with its entity and tags, in Kong's shape, and the old configuration stays in force."""
     gateway.push(sticky(pods))
     in_force = gateway.admin.get("/status").json()["configuration_hash"]
-    config = sticky(pods, [70000, 1, 1], sticky_sessions_cookie=None, algorithm="sticky-sessions", hash_on="mood")
+    config = sticky(pods, [70000, 1, 1], sticky_sessions_cookie=None, algorithm="sticky-sessions")
+    config["upstreams"].append({"name": "moody", "hash_on": "mood"})
     config["services"][0]["routes"][0]["paths"] = ["echo", "/a//b"]
     config["services"][0]["colour"] = "red"
     refused = gateway.push(config)
     assert refused.status_code == 400
     body = refused.json()
     assert (body["code"], body["name"]) == (14, "invalid declarative configuration")
+    assert (body["message"], body["fields"]) == ("declarative config is invalid: {}", {})
     found = {
-        (error["entity_type"], error["entity_name"], fault.get("field")): fault["message"]
+        (error["entity_type"], error.get("entity_name"), fault.get("field")): fault["message"]
         for error in body["flattened_errors"]
         for fault in error["errors"]
     }
     assert found == {
         ("service", "echo.0", "colour"): "unknown field",
         ("route", "echo.0.0", "paths"): "should start with: / (fixed path) or ~/ (regex path)",
-        ("upstream", "echo.0", "hash_on"): (
+        ("upstream", "moody", "hash_on"): (
             "expected one of: none, consumer, ip, header, cookie, path, query_arg, uri_capture"
         ),
         ("upstream", "echo.0", "sticky_sessions_cookie"): "required field missing",
         ("upstream", "echo.0", None): "failed conditional validation given value of field 'algorithm'",
-        ("target", pods[0].target, "weight"): "value should be between 0 and 65535",
+        ("target", None, "weight"): "value should be between 0 and 65535",
     }
-    assert body["flattened_errors"][0]["entity_tags"] == ["k8s-name:echo"]
+    about = {error["entity_type"]: error for error in body["flattened_errors"]}
+    posted = {name: value for name, value in config["services"][0].items() if name != "routes"}
+    assert (about["service"]["entity"], about["service"]["entity_tags"]) == (posted, ["k8s-name:echo"])
+    assert about["target"]["entity"] == {"target": pods[0].target, "weight": 70000}
+    assert not [error for error in body["flattened_errors"] if "entity_id" in error]
+    assert "weight: value should be" in gateway.push(config, flatten_errors=0).json()["message"]
     assert gateway.admin.get("/status").json()["configuration_hash"] == in_force
     assert gateway.get().status_code == 200
 
@@ -297,7 +304,7 @@ def test_a_bad_configuration_is_refused_field_by_field(gateway: Gateway, pods: l
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"[]", "expected a declarative configuration"),
+        (b"of one line", "expected a declarative configuration"),
         (b"{", "failed parsing declarative configuration"),
         (b"{}", "_format_version: required field missing"),
         (b'{"_format_version": "9"}', "_format_version: expected one of"),
@@ -364,7 +371,7 @@ def test_admin_api_shows_what_is_in_force(gateway: Gateway, pods: list[Pod]) -> 
         (pod.target, weight) for pod, weight in zip(pods, [100, 0, 100], strict=True)
     ]
     health = admin.get("/upstreams/echo.0/health").json()["data"]
-    assert [target["health"] for target in health] == ["HEALTHY", "HEALTHCHECKS_OFF", "HEALTHY"]
+    assert [target["health"] for target in health] == ["HEALTHCHECKS_OFF"] * 3
     route = admin.get("/services/echo.0/routes").json()["data"][0]
     assert admin.get("/routes/echo.0.0").json() == route
     assert route["service"] == {"id": admin.get("/services/echo.0").json()["id"]}
@@ -410,10 +417,12 @@ def test_root_names_the_stand_in_and_its_envoy(gateway: Gateway) -> None:
 
 
 def test_posted_yaml_is_understood(gateway: Gateway) -> None:
-    """As Kong takes it: text in the field ``config``."""
+    """As Kong takes it: text in the field ``config``, or the body itself."""
     text = "_format_version: '3.0'\nupstreams:\n- name: from-yaml\n"
     assert gateway.admin.post("/config", json={"config": text}).status_code == 201
     assert gateway.admin.get("/upstreams/from-yaml").status_code == 200
+    assert gateway.admin.post("/config", content=text.replace("from", "raw")).status_code == 201
+    assert gateway.admin.get("/upstreams/raw-yaml").status_code == 200
 
 
 def test_a_release_before_3_11_has_no_sticky_sessions(pods: list[Pod]) -> None:
@@ -422,7 +431,8 @@ def test_a_release_before_3_11_has_no_sticky_sessions(pods: list[Pod]) -> None:
         assert gateway.admin.get("/").json()["version"].startswith("3.10.0")
         refused = gateway.push(sticky(pods))
         assert refused.status_code == 400
-        assert "sticky_sessions_cookie: unknown field" in refused.json()["message"]
+        [upstream] = refused.json()["flattened_errors"]
+        assert ("sticky_sessions_cookie", "unknown field") in {(e["field"], e["message"]) for e in upstream["errors"]}
         document = sticky(pods)
         for upstream in document["upstreams"]:
             for field in ("algorithm", "sticky_sessions_cookie", "sticky_sessions_cookie_path"):

@@ -1,7 +1,8 @@
-"""What a real KIC asks of the Admin API beside pushing configurations: TLS, its root, its lists, plugin schemas."""
+"""What the Admin API shows and answers beside the configuration itself, as a Kong does: tried with a Kong 3.10."""
 
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -79,3 +80,95 @@ def test_plugins_have_schemas(gateway: Gateway) -> None:
         "fields"
     ]
     assert gateway.admin.get("/schemas/plugins/no-such-plugin").status_code == 404
+
+
+UPSTREAM = {
+    "name": "u",
+    "tags": ["mine"],
+    "targets": [{"target": "10.0.0.1:80", "weight": 0}, {"target": "10.0.0.2:80"}],
+}
+
+
+def given(gateway: Gateway, *upstreams: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What the gateway answers that is given these *upstreams* and nothing else."""
+    answer = gateway.admin.post("/config", json={"_format_version": "3.0", "upstreams": upstreams, **more})
+    assert answer.status_code == 201, answer.text
+    taken: dict[str, Any] = answer.json()
+    return taken
+
+
+def test_a_configuration_is_answered_by_its_entities_by_id(gateway: Gateway) -> None:
+    """As objects in an object, not as a list."""
+    taken = given(gateway, UPSTREAM)
+    assert taken.keys() == {"upstreams", "targets"}
+    [(key, upstream)] = taken["upstreams"].items()
+    assert key == upstream["id"] == gateway.admin.get("/upstreams/u").json()["id"]
+    assert len(taken["targets"]) == 2
+
+
+def test_a_list_is_stumbled_over(gateway: Gateway) -> None:
+    """500, where anything else that is no configuration gets 400."""
+    assert gateway.admin.post("/config", json=[]).status_code == 500
+
+
+def test_a_reference_that_leads_nowhere_is_no_entitys_fault(gateway: Gateway) -> None:
+    """The list of faulty entities is empty, and the message says what is wrong."""
+    document = {"_format_version": "3.0", "routes": [{"name": "r", "paths": ["/"], "service": {"name": "nobody"}}]}
+    refused = gateway.admin.post("/config", json=document, params={"flatten_errors": 1})
+    assert (refused.status_code, refused.json()["flattened_errors"]) == (400, [])
+    assert "'nobody' names no entity of 'services'" in refused.json()["message"]
+
+
+def test_status_says_nothing_of_a_database(gateway: Gateway) -> None:
+    """There is none."""
+    assert gateway.admin.get("/status").json().keys() == {"configuration_hash", "server", "memory"}
+
+
+def test_single_targets_tags_schemas_and_endpoints_are_there(gateway: Gateway) -> None:
+    """A target by its address or its id; the tags of all entities; the fields of a type; all paths."""
+    given(gateway, UPSTREAM)
+    target = gateway.admin.get("/upstreams/u/targets/10.0.0.1:80").json()
+    assert (target["target"], target["weight"]) == ("10.0.0.1:80", 0)
+    assert gateway.admin.get(f"/upstreams/u/targets/{target['id']}").json() == target
+    assert gateway.admin.get("/upstreams/u/targets/10.0.0.9:80").status_code == 404
+    [tag] = gateway.admin.get("/tags").json()["data"]
+    assert (tag["tag"], tag["entity_name"]) == ("mine", "upstreams")
+    assert gateway.admin.get("/tags/others").json()["data"] == []
+    fields = {name for field in gateway.admin.get("/schemas/upstreams").json()["fields"] for name in field}
+    assert {"algorithm", "hash_on", "sticky_sessions_cookie"} <= fields
+    assert gateway.admin.get("/schemas/nothings").status_code == 404
+    assert {"/config", "/upstreams/{key}/targets/{target}"} <= set(gateway.admin.get("/endpoints").json()["data"])
+
+
+def test_health_is_known_only_if_it_is_checked(gateway: Gateway) -> None:
+    """HEALTHCHECKS_OFF for every target, whatever its weight."""
+    checked = {**UPSTREAM, "name": "checked", "healthchecks": {"passive": {"unhealthy": {"tcp_failures": 3}}}}
+    given(gateway, UPSTREAM, checked)
+    for name, health in (("u", "HEALTHCHECKS_OFF"), ("checked", "HEALTHY")):
+        shown = gateway.admin.get(f"/upstreams/{name}/health").json()["data"]
+        assert [one["health"] for one in shown] == [health] * 2
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "algorithm"),
+    [
+        ({"algorithm": "least-connections", "hash_on": "none"}, "round-robin"),
+        ({"algorithm": "least-connections"}, "least-connections"),
+        ({"algorithm": "sticky-sessions", "hash_on": "none", "sticky_sessions_cookie": "c"}, "sticky-sessions"),
+        ({"algorithm": "sticky-sessions", "hash_on": "ip"}, "consistent-hashing"),
+        ({"hash_on": "ip"}, "consistent-hashing"),
+    ],
+)
+def test_what_is_hashed_on_decides_the_algorithm(
+    gateway: Gateway, given_fields: dict[str, str], algorithm: str
+) -> None:
+    """Without an error: only sticky sessions stay what they are with ``hash_on: none``."""
+    given(gateway, {"name": "u", **given_fields})
+    assert gateway.admin.get("/upstreams/u").json()["algorithm"] == algorithm
+
+
+def test_licences_are_a_thing_of_enterprise() -> None:
+    """A release of three numbers is one of the open-source core, which has no such path."""
+    for version, status in (("3.11.0.0", 200), ("3.10.0", 404)):
+        with running_gateway(EMBEDDED_DATA_PLANE="python", EMBEDDED_GATEWAY_VERSION=version) as gateway:
+            assert gateway.admin.get("/licenses").status_code == status

@@ -406,7 +406,7 @@ def test_what_a_gateway_refuses_is_left_out_and_no_more() -> None:
     found = translated(
         service("a"), service("b"), slices("a", endpoint(1)), route(rule("a")), route(rule("b"), name="b")
     )
-    refused = [{"entity_type": "target", "entity_name": "10.0.0.1:8080"}]
+    refused = [{"entity_type": "target", "entity": {"target": "10.0.0.1:8080"}}]
     left, uids = without_refused(found.config, refused)
     assert [s["name"] for s in left["services"]] == ["httproute.app.b.0"]
     assert [u["name"] for u in left["upstreams"]] == ["httproute.app.b.0"]
@@ -419,7 +419,7 @@ def test_a_gateway_is_never_given_an_empty_configuration() -> None:
     stub = [{"name": "kong", "tags": [], "targets": []}]
     assert translated().config["upstreams"] == stub
     alone = translated(service("a"), slices("a", endpoint(1)), route(rule("a")))
-    left, _ = without_refused(alone.config, [{"entity_type": "target", "entity_name": "10.0.0.1:8080"}])
+    left, _ = without_refused(alone.config, [{"entity_type": "target", "entity": {"target": "10.0.0.1:8080"}}])
     assert (left["services"], left["upstreams"]) == ([], stub)
 
 

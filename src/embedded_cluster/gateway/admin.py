@@ -5,7 +5,6 @@ Shapes from Kong's Admin API description (``api-specs/gateway/admin-ee/3.11/open
 """
 
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -14,21 +13,22 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from embedded_cluster.environment import Address, Listener
-from embedded_cluster.gateway import plugins
+from embedded_cluster.gateway import plugins, shapes
 from embedded_cluster.gateway.dataplane import DataPlane, RejectedError
 from embedded_cluster.gateway.declarative import (
     EMPTY,
     NO_CONFIGURATION,
     Declaration,
     InvalidDeclarationError,
+    NotADeclarationError,
     parse,
 )
 from embedded_cluster.gateway.entities import Entity
+from embedded_cluster.gateway.pages import PAGE, page, tagged
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,16 @@ _KEPT_AT = {
     "snis": "snis",
     "vaults": "vaults",
 }
-_PAGE, _MOST_OF_A_PAGE = 100, 1000  # entries
+_OF_ENTERPRISE = {"licenses"}
 _MOST_BYTES = 64 * 1024**2
 
 
 @dataclass
 class Node:
-    """One gateway: its data plane, where it listens, its release, and the configuration in force."""
+    """One gateway: its data plane, where it listens, its release, and the configuration in force.
+
+    Releases of Kong's open-source core have three numbers, those of Enterprise four.
+    """
 
     plane: DataPlane
     proxy: Address
@@ -80,6 +83,11 @@ class Node:
         """Whether the release has the algorithm."""
         return tuple(int(number) for number in self.version.split(".")[:2]) >= STICKY_SINCE
 
+    @property
+    def open_source(self) -> bool:
+        """Whether the release is one of the open-source core."""
+        return self.version.count(".") == 2
+
 
 def admin_app(node: Node) -> web.Application:
     """Return the Admin API of *node*."""
@@ -93,12 +101,17 @@ def admin_app(node: Node) -> web.Application:
             web.post("/config", api.write_config),
             web.get("/upstreams/{key}/targets", api.targets),
             web.get("/upstreams/{key}/targets/all", api.all_targets),
+            web.get("/upstreams/{key}/targets/{target}", api.target),
             web.get("/upstreams/{key}/health", api.health),
             web.get("/services/{key}/routes", api.service_routes),
             web.get("/{kind:services|routes|upstreams|plugins}", api.every),
             web.get("/{kind:services|routes|upstreams|plugins}/{key}", api.one),
             web.get("/schemas/plugins/{key}", api.plugin_schema),
-            *(web.get(f"/{path}", api.kept) for path in _KEPT_AT),
+            web.get("/schemas/{kind}", api.schema),
+            web.get("/tags", api.tags),
+            web.get("/tags/{tag}", api.tags),
+            web.get("/endpoints", api.endpoints),
+            *(web.get(f"/{path}", api.kept) for path in _KEPT_AT if not (node.open_source and path in _OF_ENTERPRISE)),
         ]
     )
     return app
@@ -142,8 +155,8 @@ class _AdminApi:
                 "configuration": {
                     "database": "off",
                     "router_flavor": "traditional",
-                    "proxy_listeners": [_listener(Listener(Address(_EVERYWHERE, node.proxy.port), tls=False))],
-                    "admin_listeners": [_listener(listener) for listener in node.admin],
+                    "proxy_listeners": [shapes.listener(Listener(Address(_EVERYWHERE, node.proxy.port), tls=False))],
+                    "admin_listeners": [shapes.listener(listener) for listener in node.admin],
                     "stream_listeners": {},
                 },
             }
@@ -193,23 +206,25 @@ class _AdminApi:
             try:
                 declaration = parse(document, sticky_sessions=node.sticky_sessions)
                 await node.plane.apply(declaration)
+            except NotADeclarationError:
+                return _message(500, "An unexpected error occurred")
             except InvalidDeclarationError as error:
                 log.warning("refused: %s", error)
-                return web.json_response(_as_asked(request, error.answer), status=400)
+                flattened = request.query.get("flatten_errors") == "1"
+                return web.json_response(error.answer(flattened=flattened), status=400)
             except RejectedError as error:
                 log.warning("%s refused: %s", node.plane.name, error)
                 return _message(500, f"failed to apply the configuration: {error}")
             node.declaration = declaration
-        return web.json_response(
-            {kind: members for kind, members in declaration.entities.items() if members}, status=201
-        )
+        taken = {kind: {one["id"]: one for one in members} for kind, members in declaration.entities.items() if members}
+        return web.json_response(taken, status=201)
 
     async def every(self, request: web.Request) -> web.Response:
-        return _page(request, _tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
+        return page(request, tagged(request, self._node.declaration.entities[request.match_info["kind"]]))
 
     async def kept(self, request: web.Request) -> web.Response:
         section = _KEPT_AT[request.path.strip("/")]
-        return _page(request, _tagged(request, self._node.declaration.document.get(section) or []))
+        return page(request, tagged(request, self._node.declaration.document.get(section) or []))
 
     async def one(self, request: web.Request) -> web.Response:
         return web.json_response(self._named(request, request.match_info["kind"]))
@@ -220,24 +235,47 @@ class _AdminApi:
             raise web.HTTPNotFound
         return web.json_response(found)
 
+    async def schema(self, request: web.Request) -> web.Response:
+        found = shapes.schema(request.match_info["kind"], sticky_sessions=self._node.sticky_sessions)
+        if found is None:
+            return _message(404, f"No entity named '{request.match_info['kind']}'")
+        return web.json_response(found)
+
+    async def tags(self, request: web.Request) -> web.Response:
+        asked = request.match_info.get("tag")
+        every = shapes.tags(self._node.declaration.entities)
+        return page(request, [one for one in every if asked in (None, one["tag"])])
+
+    async def endpoints(self, request: web.Request) -> web.Response:
+        paths = {resource.canonical for resource in request.app.router.resources()}
+        return web.json_response({"data": sorted(paths, key=lambda path: path.split("/"))})
+
     async def service_routes(self, request: web.Request) -> web.Response:
         service = self._named(request, "services")
-        return _page(request, self._node.declaration.referring("routes", "service", service))
+        return page(request, self._node.declaration.referring("routes", "service", service))
 
     async def targets(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
         # A real Kong (3.10) ends here with any size, and says that there is no more.
-        found = self._node.declaration.referring("targets", "upstream", upstream)[:_PAGE]
+        found = self._node.declaration.referring("targets", "upstream", upstream)[:PAGE]
         return web.json_response({"data": found, "next": None})
 
     async def all_targets(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
-        return _page(request, self._node.declaration.referring("targets", "upstream", upstream))
+        return page(request, self._node.declaration.referring("targets", "upstream", upstream))
 
     async def health(self, request: web.Request) -> web.Response:
         upstream = self._named(request, "upstreams")
         targets = self._node.declaration.referring("targets", "upstream", upstream)
-        return _page(request, [{**target, **_health(target)} for target in targets], node_id=self._node.id)
+        found = [{**target, **shapes.health(target, upstream)} for target in targets]
+        return page(request, found, node_id=self._node.id)
+
+    async def target(self, request: web.Request) -> web.Response:
+        upstream = self._named(request, "upstreams")
+        for target in self._node.declaration.referring("targets", "upstream", upstream):
+            if request.match_info["target"] in (target["id"], target["target"]):
+                return web.json_response(target)
+        raise web.HTTPNotFound
 
     def _named(self, request: web.Request, kind: str) -> Entity:
         entity = self._node.declaration.find(kind, request.match_info["key"])
@@ -247,70 +285,21 @@ class _AdminApi:
 
 
 def _document(text: str) -> Any:
-    """Return the posted configuration: the body itself or, as YAML, in its field ``config``."""
-    body = json.loads(text)
-    if isinstance(body, dict) and isinstance(body.get("config"), str):
-        import yaml  # only people post YAML
-
-        try:
-            return yaml.safe_load(body["config"])
-        except yaml.YAMLError as error:
-            raise ValueError(str(error)) from error
-    return body
-
-
-def _as_asked(request: web.Request, answer: Entity) -> Entity:
-    if request.query.get("flatten_errors") == "1":
-        return answer
-    return {name: value for name, value in answer.items() if name != "flattened_errors"}
-
-
-def _health(target: Entity) -> Entity:
-    host, _, port = target["target"].rpartition(":")
-    # As Kong reports a target that takes no new traffic; without health checks all others are healthy.
-    health = "HEALTHY" if target["weight"] else "HEALTHCHECKS_OFF"
-    shown = {"ip": host, "port": int(port), "health": health, "weight": target["weight"]}
-    weight = {"total": target["weight"], "available": target["weight"], "unavailable": 0}
-    return {"health": health, "data": {"host": host, "port": int(port), "addresses": [shown], "weight": weight}}
-
-
-def _listener(listener: Listener) -> Entity:
-    host, port = listener.address.host, listener.address.port
-    said = f"{host}:{port} ssl" if listener.tls else f"{host}:{port}"
-    return {"ip": host, "port": port, "listener": said, "ssl": listener.tls, "http2": True}
-
-
-def _tagged(request: web.Request, entities: list[Entity]) -> list[Entity]:
-    """Those that the query's ``tags`` ask for: all of ``a,b``, any of ``a/b``."""
-    asked = request.query.get("tags", "")
-    if not asked:
-        return entities
-    wanted, enough = (asked.split("/"), any) if "/" in asked else (asked.split(","), all)
-    return [entity for entity in entities if enough(tag in (entity.get("tags") or ()) for tag in wanted)]
-
-
-def _page(request: web.Request, entities: list[Entity], **more: Any) -> web.Response:
-    """One page of *entities*, as the query's ``size`` and ``offset`` ask for it; ``next`` leads to the following."""
+    """Return the posted configuration: the body itself or its field ``config``, each as JSON or as YAML."""
     try:
-        size, begin = int(request.query.get("size", _PAGE)), _offset(request.query.get("offset", ""))
+        body = json.loads(text)
     except ValueError:
-        return web.json_response({"message": "bad offset or size", "name": "invalid offset", "code": 7}, status=400)
-    if not 1 <= size <= _MOST_OF_A_PAGE:
-        said = f"size must be an integer between 1 and {_MOST_OF_A_PAGE}"
-        return web.json_response({"message": said, "name": "invalid size", "code": 9}, status=400)
-    answer: dict[str, Any] = {"data": entities[begin : begin + size], "next": None, **more}
-    if begin + size < len(entities):
-        answer["offset"] = base64.urlsafe_b64encode(json.dumps([begin + size]).encode()).decode()
-        answer["next"] = f"{request.path}?{urlencode({'offset': answer['offset']})}"
-    return web.json_response(answer)
+        return _yaml(text)
+    return _yaml(body["config"]) if isinstance(body, dict) and isinstance(body.get("config"), str) else body
 
 
-def _offset(said: str) -> int:
-    """The place that an offset of ours stands for. Raises ``ValueError`` for what is none."""
-    if not said:
-        return 0
-    [place] = json.loads(base64.urlsafe_b64decode(said))
-    return int(place)
+def _yaml(text: str) -> Any:
+    import yaml  # only people post YAML
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _message(status: int, message: str) -> web.Response:

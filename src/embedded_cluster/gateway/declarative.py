@@ -65,43 +65,69 @@ class Declaration:
 EMPTY = Declaration({"_format_version": "3.0"}, NO_CONFIGURATION, {kind: [] for kind in SCHEMAS})
 
 
-class InvalidDeclarationError(Exception):
-    """The document is refused; :attr:`answer` is the body that says why, in Kong's shape."""
+class NotADeclarationError(Exception):
+    """What was posted is a list, over which a Kong stumbles."""
 
-    def __init__(self, faulty: list[tuple[str, Entity, list[Fault]]], fields: dict[str, str]) -> None:
-        """Take the *faulty* entities with their types and faults, and the messages of faulty top-level *fields*."""
-        self.answer = {
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """An entity with what is wrong with it: its type and, *posted*, what the document says of it and of no other."""
+
+    kind: str
+    posted: Entity
+    faults: list[Fault]
+
+
+class InvalidDeclarationError(Exception):
+    """The document is refused; the message says everything that is wrong with it."""
+
+    def __init__(self, faulty: list[Faulty], fields: dict[str, str]) -> None:
+        """Take the *faulty* entities, and messages about *fields* of the document itself."""
+        self._faulty, self._fields = faulty, fields
+        super().__init__(_invalid([*_of_fields(fields), *_of_entities(faulty)]))
+
+    def answer(self, *, flattened: bool) -> Entity:
+        """Return the body that says why, in Kong's shape.
+
+        *flattened*: what is wrong with entities is in a list, one by one, and no longer in the message.
+        """
+        said = [*_of_fields(self._fields), *(() if flattened else _of_entities(self._faulty))]
+        body = {
             "code": 14,
             "name": "invalid declarative configuration",
-            "message": f"declarative config is invalid: {_summary(faulty, fields)}",
-            "fields": fields,
-            "flattened_errors": [_flattened(kind, entity, wrong) for kind, entity, wrong in faulty],
+            "message": _invalid(said),
+            "fields": self._fields,
         }
-        super().__init__(self.answer["message"])
+        return {**body, "flattened_errors": [_flattened(one) for one in self._faulty]} if flattened else body
 
 
 def parse(document: Any, *, sticky_sessions: bool = True) -> Declaration:
     """Check and complete a posted document, as a release that has *sticky_sessions* does, or as an older one.
 
-    Raises :class:`InvalidDeclarationError` naming everything that is wrong with it.
+    Raises :class:`InvalidDeclarationError` naming everything that is wrong with it, :class:`NotADeclarationError` for a
+    list.
     """
+    if isinstance(document, list):
+        raise NotADeclarationError
     fields = dict(_wrong_sections(document))
     if fields:
         raise InvalidDeclarationError([], fields)
-    entities: dict[str, list[Entity]] = {kind: [] for kind in SCHEMAS}
+    taken = _Taken()
     for kind in SCHEMAS:
         for entity in document.get(kind) or ():
-            _take(kind, entity, entities)
-    wrong = _Faulty()
+            taken.take(kind, entity)
+    entities, wrong = taken.entities, _Wrong(taken.posted)
     for kind, members in entities.items():
         for entity in members:
             wrong.add(kind, entity, faults(kind, entity))
             if kind == "upstreams" and not sticky_sessions:
                 wrong.add(kind, entity, unknown_before_sticky_sessions(entity))
         _require_unique(kind, members, wrong)
-    _resolve_references(entities, wrong)
     if wrong.entries:
         raise InvalidDeclarationError(list(wrong.entries.values()), {})
+    # As with Kong, in a second pass, and as faults of the document: a list of entities says nothing of them.
+    if dangling := dict(_resolve_references(entities)):
+        raise InvalidDeclarationError([], dangling)
     return Declaration(document, configuration_hash(document), entities)
 
 
@@ -117,14 +143,36 @@ def configuration_hash(document: Entity) -> str:
 
 
 @dataclass
-class _Faulty:
-    """The entities found wrong so far, each once, with all that is wrong with it."""
+class _Taken:
+    """The entities of a document by kind, and of each what was *posted* of it alone, by the entity's identity."""
 
-    entries: dict[int, tuple[str, Entity, list[Fault]]] = field(default_factory=dict)
+    entities: dict[str, list[Entity]] = field(default_factory=lambda: {kind: [] for kind in SCHEMAS})
+    posted: dict[int, Entity] = field(default_factory=dict)
+
+    def take(self, kind: str, entity: Entity, parent: Entity | None = None) -> None:
+        """Put *entity* among its kind and, for their own kinds, the entities nested in it."""
+        nested = {section: entity[section] or () for section in _NESTED.get(kind, ()) if section in entity}
+        alone = {name: value for name, value in entity.items() if name not in nested}
+        own = complete(kind, {**alone, **(parent or {})})
+        own["id"] = own["id"] or _derived_id(kind, own, len(self.entities[kind]))
+        self.entities[kind].append(own)
+        self.posted[id(own)] = alone
+        for section, members in nested.items():
+            for member in members:
+                self.take(section, member, {_NESTED[kind][section]: {"id": own["id"]}})
+
+
+@dataclass
+class _Wrong:
+    """The entities found wrong so far, each once, with all that is wrong with it, by the entity's identity."""
+
+    posted: dict[int, Entity]
+    entries: dict[int, Faulty] = field(default_factory=dict)
 
     def add(self, kind: str, entity: Entity, found: Iterator[Fault] | list[Fault]) -> None:
         for fault in found:
-            self.entries.setdefault(id(entity), (kind, entity, []))[2].append(fault)
+            entry = self.entries.setdefault(id(entity), Faulty(kind, self.posted[id(entity)], []))
+            entry.faults.append(fault)
 
 
 def _wrong_sections(document: Any) -> Iterator[tuple[str, str]]:
@@ -144,17 +192,6 @@ def _wrong_sections(document: Any) -> Iterator[tuple[str, str]]:
             yield section, "expected an array of records"
 
 
-def _take(kind: str, entity: Entity, entities: dict[str, list[Entity]]) -> None:
-    """Put *entity* among its kind and, for their own kinds, the entities nested in it."""
-    nested = {section: entity[section] or () for section in _NESTED.get(kind, ()) if section in entity}
-    own = complete(kind, {name: value for name, value in entity.items() if name not in nested})
-    own["id"] = own["id"] or _derived_id(kind, own, len(entities[kind]))
-    entities[kind].append(own)
-    for section, members in nested.items():
-        for member in members:
-            _take(section, {**member, _NESTED[kind][section]: {"id": own["id"]}}, entities)
-
-
 def _derived_id(kind: str, entity: Entity, position: int) -> str:
     parent = next((_named(entity[ref]) for ref in _REFERENCES.get(kind, ()) if entity[ref]), "")
     name = entity.get("name") or entity.get("target") or position
@@ -165,7 +202,7 @@ def _named(reference: Any) -> str:
     return str(reference.get("id") or reference.get("name")) if isinstance(reference, dict) else str(reference)
 
 
-def _require_unique(kind: str, members: list[Entity], wrong: _Faulty) -> None:
+def _require_unique(kind: str, members: list[Entity], wrong: _Wrong) -> None:
     if kind == "plugins":
         return
     seen: set[tuple[str, str]] = set()
@@ -178,7 +215,8 @@ def _require_unique(kind: str, members: list[Entity], wrong: _Faulty) -> None:
         seen.add(key)
 
 
-def _resolve_references(entities: dict[str, list[Entity]], wrong: _Faulty) -> None:
+def _resolve_references(entities: dict[str, list[Entity]]) -> Iterator[tuple[str, str]]:
+    """Put ids into all references; yield what leads nowhere, by where it stands."""
     for kind, references in _REFERENCES.items():
         for reference, referred in references.items():
             ids = {key: e["id"] for e in entities[referred] for key in (e["id"], e.get("name")) if isinstance(key, str)}
@@ -189,27 +227,33 @@ def _resolve_references(entities: dict[str, list[Entity]], wrong: _Faulty) -> No
                 if name in ids:
                     entity[reference] = {"id": ids[name]}
                 else:
-                    wrong.add(kind, entity, [Fault(reference, f"'{name}' names no entity of '{referred}'")])
+                    holder = entity.get("name") or entity.get("target") or entity["id"]
+                    yield f"{kind} {holder}: {reference}", f"'{name}' names no entity of '{referred}'"
 
 
-def _flattened(kind: str, entity: Entity, wrong: list[Fault]) -> Entity:
-    about = {"entity_type": kind.removesuffix("s"), "entity_id": entity["id"], "entity": entity}
-    if name := entity.get("name") or entity.get("target"):
-        about["entity_name"] = name
-    if entity["tags"]:
-        about["entity_tags"] = entity["tags"]
+def _flattened(faulty: Faulty) -> Entity:
+    """What Kong says of one entity. Neither name nor id is there if the entity was posted without, as targets are."""
+    posted = faulty.posted
+    about: Entity = {"entity_type": faulty.kind.removesuffix("s"), "entity": posted}
+    about |= {f"entity_{name}": posted[name] for name in ("id", "name", "tags") if posted.get(name)}
     about["errors"] = [
         {"field": fault.field, "message": fault.message, "type": "field"}
         if fault.field is not None
         else {"message": fault.message, "type": "entity"}
-        for fault in wrong
+        for fault in faulty.faults
     ]
     return about
 
 
-def _summary(faulty: list[tuple[str, Entity, list[Fault]]], fields: dict[str, str]) -> str:
-    lines = [f"{section or 'document'}: {message}" for section, message in fields.items()]
-    for kind, entity, wrong in faulty:
-        name = entity.get("name") or entity.get("target") or entity["id"]
-        lines += [f"{kind.removesuffix('s')} {name}: {f.field or '@entity'}: {f.message}" for f in wrong]
-    return "; ".join(lines)
+def _invalid(faults: list[str]) -> str:
+    return f"declarative config is invalid: {{{'; '.join(faults)}}}"
+
+
+def _of_fields(fields: dict[str, str]) -> Iterator[str]:
+    yield from (f"{section or 'document'}: {message}" for section, message in fields.items())
+
+
+def _of_entities(faulty: list[Faulty]) -> Iterator[str]:
+    for one in faulty:
+        name = one.posted.get("name") or one.posted.get("target") or one.posted.get("id") or "without a name"
+        yield from (f"{one.kind.removesuffix('s')} {name}: {f.field or '@entity'}: {f.message}" for f in one.faults)

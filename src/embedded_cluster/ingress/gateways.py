@@ -145,7 +145,8 @@ def without_refused(config: Object, refused: list[Object]) -> tuple[Object, set[
     One bad object must not keep the changes of all others from the gateways. KIC has this as an option, off by
     default (feature gate FallbackConfiguration).
     """
-    bad = {(error["entity_type"], error.get("entity_name")) for error in refused}
+    # Of a target a gateway gives no name, only the entity.
+    bad = {(error["entity_type"], error.get("entity_name") or error["entity"].get("target")) for error in refused}
     hosts = {upstream["name"] for upstream in config["upstreams"] if set(_parts(upstream, "upstream")) & bad}
     leaving = [
         service for service in config["services"] if service["host"] in hosts or set(_parts(service, "service")) & bad
