@@ -43,9 +43,9 @@ def test_sessions_stay_drain_and_move(gateway: Gateway, pods: list[Pod]) -> None
         for pod, cookie in sessions.items():
             answer = gateway.get(cookie=cookie, fresh=True, method="POST", content=b"x")
             assert (answer.json()["pod"], session_of(answer)) == (pod, None)
-    assert (gateway.get().status_code, gateway.get().json()) == (
+    assert (gateway.get().status_code, gateway.get().json()["message"]) == (
         503,
-        {"message": "failure to get a peer from the ring-balancer"},
+        "failure to get a peer from the ring-balancer",
     )
     gateway.push(sticky(pods, [100, 0, 100]))
     assert gateway.spread(20) == {"pod-0": 10, "pod-2": 10}
@@ -67,9 +67,9 @@ def test_cookie_and_routes_are_the_configured_ones(gateway: Gateway, pods: list[
     assert not {"max-age", "expires"} & {part.split("=")[0].strip().lower() for part in ours.split(";")}
     stripped = gateway.get("/echo/a?b=c")
     assert (stripped.json()["path"], session_of(stripped)) == ("/a?b=c", None)
-    assert (gateway.get("/").status_code, gateway.get("/").json()) == (
+    assert (gateway.get("/").status_code, gateway.get("/").json()["message"]) == (
         404,
-        {"message": "no Route matched with those values"},
+        "no Route matched with those values",
     )
 
 
@@ -109,6 +109,51 @@ def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gatewa
         pods[0].release.set()
         visitor.join()
     assert answered == [200]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/elsewhere", 404, "no Route matched with those values"),
+        ("/nobody", 503, "failure to get a peer from the ring-balancer"),
+        ("/dead", 502, "An invalid response was received from the upstream server"),
+        ("/large", 400, "Request header or cookie too large"),
+    ],
+)
+def test_own_answers_are_in_kongs_shape(
+    gateway: Gateway, pods: list[Pod], path: str, status: int, message: str
+) -> None:
+    """The id of the request is in body and header; 400 and 502 are plain text, the others JSON; Via names Kong."""
+    if gateway.admin.get("/").json()["data_plane"]["name"] == NAMES["haproxy"]:
+        pytest.skip("HAProxy's own answers have Kong's message and no more")
+    with running_pods(1) as doomed:
+        dead = doomed[0].target
+    config = sticky(pods)
+    config["services"][0]["routes"][0]["paths"] = ["/large"]
+    for name, targets in (("nobody", []), ("dead", [{"target": dead}])):
+        config["services"].append({"name": name, "host": name, "routes": [{"paths": [f"/{name}"]}]})
+        config["upstreams"].append({"name": name, "targets": targets})
+    assert gateway.push(config).status_code == 201
+    answer = gateway.get(path, cookie="x" * 9000 if path == "/large" else None)
+    request_id = answer.headers["X-Kong-Request-Id"]
+    assert answer.status_code == status
+    assert (answer.headers["Via"].startswith("1.1 kong"), answer.headers["X-Kong-Response-Latency"]) == (True, "0")
+    if status in (400, 502):
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.text == f"{message}\nrequest_id: {request_id}\n"
+    else:
+        assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+        assert answer.json() == {"message": message, "request_id": request_id}
+
+
+@pytest.mark.parametrize(("size", "status"), [(8000, 200), (9 * 1024, 400), (16 * 1024, 400), (64 * 1024, 400)])
+def test_a_cookie_of_more_than_8_kb_is_refused(gateway: Gateway, pods: list[Pod], size: int, status: int) -> None:
+    """As nginx does, with its buffers of 8 KB; the next request is served."""
+    if gateway.admin.get("/").json()["data_plane"]["name"] == NAMES["haproxy"]:
+        pytest.skip("HAProxy takes longer ones")
+    gateway.push(sticky(pods))
+    assert gateway.get(cookie="x" * size, fresh=True).status_code == status
+    assert gateway.get().status_code == 200
 
 
 @pytest.mark.parametrize(

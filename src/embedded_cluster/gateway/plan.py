@@ -14,6 +14,14 @@ NO_ROUTE = "no Route matched with those values"
 NO_PEER = "failure to get a peer from the ring-balancer"
 BAD_ANSWER = "An invalid response was received from the upstream server"
 TOO_SLOW = "The upstream server is timing out"
+TOO_LARGE = "Request header or cookie too large"
+
+MOST_OF_A_COOKIE = 8182
+"""The longest Cookie field, in bytes: a line of 8 KB, nginx's buffer for one, without the name and the line's end."""
+
+# As a Kong 3.10 answers by itself. What nginx finds out is answered in plain text, what Kong finds out in JSON.
+IN_PLAIN_TEXT = (400, 502, 504)
+VIA = "1.1 kong (embedded stand-in)"
 
 OVER_TLS = {"https", "wss"}
 _PROXIED = {"http", "https", "ws", "wss"}
@@ -21,7 +29,7 @@ _PROXIED = {"http", "https", "ws", "wss"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The gateway answers by itself, with *status* and, as Kong does, a JSON object that holds *message*."""
+    """The gateway answers by itself, with *status* and a body that holds *message* and the request's id."""
 
     status: int
     message: str

@@ -4,7 +4,6 @@ KIC writes ``request-termination`` if a rule has no existing backend, and the tw
 API's header modifiers. Every other plugin is kept and shown, and changes nothing.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -68,13 +67,8 @@ class HeaderChange:
 
 
 def answer(status: int, message: str) -> Json:
-    """Return an Envoy route's part that answers by itself, as Kong does: a JSON object with a *message*."""
-    return {
-        "direct_response": {"status": status, "body": {"inline_string": json.dumps({"message": message})}},
-        "response_headers_to_add": [
-            _header("content-type:application/json; charset=utf-8", "OVERWRITE_IF_EXISTS_OR_ADD")
-        ],
-    }
+    """Return an Envoy route's part that answers by itself; the listener makes Kong's shape of the *message*."""
+    return {"direct_response": {"status": status, "body": {"inline_string": message}}}
 
 
 def termination(plugins: Iterable[Entity]) -> tuple[int, str] | None:

@@ -18,6 +18,17 @@ LISTENER = ROUTES = "proxy"
 STATEFUL_SESSION = "envoy.filters.http.stateful_session"
 _EXTENSION = "type.googleapis.com/envoy.extensions."
 
+# Digits: when the request began, in nanoseconds, and its connection. One of Envoy's own it would send to the pod.
+_REQUEST_ID = "%START_TIME(%s%9f)%%CONNECTION_ID%"
+_REFUSES_A_LARGE_COOKIE = f"""
+function envoy_on_request(handle)
+  local cookie = handle:headers():get("cookie")
+  if cookie and #cookie > {plan.MOST_OF_A_COOKIE} then
+    handle:respond({{[":status"] = "400"}}, "{plan.TOO_LARGE}")
+  end
+end
+"""
+
 # Envoy's response flags for an upstream that gave no answer, and what Kong says then.
 _FAILURES = (
     (["UH"], 503, plan.NO_PEER),
@@ -63,8 +74,15 @@ def _listener(proxy: Address, directory: Path, reuse_port: bool) -> Json:
         "server_header_transformation": "APPEND_IF_ABSENT",
         "stream_idle_timeout": "0s",  # set per route
         "delayed_close_timeout": "0s",
-        "local_reply_config": {"mappers": [_failure(*failure) for failure in _FAILURES]},
+        "local_reply_config": {"mappers": [*(_failure(*failure) for failure in _FAILURES), *_own_answers()]},
         "http_filters": [
+            {
+                "name": "stickyconf.header_buffer",  # of another name than a hook's, whose routes configure theirs
+                "typed_config": {
+                    "@type": f"{_EXTENSION}filters.http.lua.v3.Lua",
+                    "default_source_code": {"inline_string": _REFUSES_A_LARGE_COOKIE},
+                },
+            },
             # Without a policy of its own a route is not sticky.
             {
                 "name": STATEFUL_SESSION,
@@ -91,11 +109,34 @@ def _listener(proxy: Address, directory: Path, reuse_port: bool) -> Json:
 
 
 def _failure(flags: list[str], status: int, message: str) -> Json:
-    return {
-        "filter": {"response_flag_filter": {"flags": flags}},
-        "status_code": status,
-        "body_format_override": {"json_format": {"message": message}},
-    }
+    shaped = _in_kongs_shape(message, plain=status in plan.IN_PLAIN_TEXT)
+    return {"filter": {"response_flag_filter": {"flags": flags}}, "status_code": status, **shaped}
+
+
+def _own_answers() -> Iterator[Json]:
+    """Yield the shapes of all other answers of Envoy's and of routes: the first that fits is taken."""
+    told = "%LOCAL_REPLY_BODY%"
+    yield {**_of_status("EQ", 431), "status_code": 400, **_in_kongs_shape(plan.TOO_LARGE, plain=True)}
+    yield {**_of_status("EQ", 400), **_in_kongs_shape(told, plain=True)}
+    yield {**_of_status("GE", 0), **_in_kongs_shape(told, plain=False)}
+
+
+def _of_status(comparison: str, status: int) -> Json:
+    value = {"default_value": status, "runtime_key": "unset"}
+    return {"filter": {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}}
+
+
+def _in_kongs_shape(message: str, *, plain: bool) -> Json:
+    """Headers and body of an answer of the gateway's own, in Envoy's terms."""
+    named = {"Via": plan.VIA, "X-Kong-Response-Latency": "0", "X-Kong-Request-Id": _REQUEST_ID}
+    if plain:
+        text = {"text_format_source": {"inline_string": f"{message}\nrequest_id: {_REQUEST_ID}\n"}}
+        body: Json = {**text, "content_type": "text/plain; charset=utf-8"}
+    else:
+        said = {"message": message, "request_id": _REQUEST_ID}
+        body = {"json_format": said, "content_type": "application/json; charset=utf-8"}
+    headers = [{"header": {"key": name, "value": value}} for name, value in named.items()]
+    return {"body_format_override": body, "headers_to_add": headers}
 
 
 def _virtual_host(declaration: Declaration) -> Json:

@@ -22,6 +22,7 @@ from embedded_cluster.gateway.pythonproxy.routing import Table
 from embedded_cluster.lifeline import die_with_parent
 
 _MOST_BYTES = 64 * 1024**2
+_LONGEST_FIELD = 65536  # bytes: of a header's shorter ones the forwarder decides
 _KEEP_ALIVE = 75.0  # seconds, as nginx
 _MOST_PATIENCE = 3600.0  # seconds: the gateway, which has the signal from above, knows when to stop waiting
 
@@ -47,7 +48,7 @@ async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as session:
         forwarder = Forwarder(session, Table(EMPTY))
-        server = _Server(forwarder.serve, keepalive_timeout=_KEEP_ALIVE, access_log=None)
+        server = _Server(forwarder.serve, keepalive_timeout=_KEEP_ALIVE, access_log=None, max_field_size=_LONGEST_FIELD)
 
         async def configure(request: web.Request) -> web.Response:
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -48,6 +49,8 @@ class Forwarder:
     async def _outcome(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         path = normalized(path)
+        if len("; ".join(request.headers.getall(hdrs.COOKIE, []))) > plan.MOST_OF_A_COOKIE:
+            return _answered(Answer(400, plan.TOO_LARGE))
         way = self.table.find(request.method, path, request.headers)
         if isinstance(way, Answer):
             return _answered(way)
@@ -214,9 +217,11 @@ def _change(headers: CIMultiDict[str], changes: tuple[HeaderChange, ...], direct
 
 
 def _answered(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.status,
-        text=json.dumps({"message": answer.message}),
-        content_type="application/json",
-        charset="utf-8",
-    )
+    """An answer of the gateway's own, in Kong's shape."""
+    request_id = uuid.uuid4().hex
+    if answer.status in plan.IN_PLAIN_TEXT:
+        kind, text = "text/plain", f"{answer.message}\nrequest_id: {request_id}\n"
+    else:
+        kind, text = "application/json", json.dumps({"message": answer.message, "request_id": request_id})
+    named = {"Via": plan.VIA, "X-Kong-Response-Latency": "0", "X-Kong-Request-Id": request_id}
+    return web.Response(status=answer.status, text=text, content_type=kind, charset="utf-8", headers=named)
