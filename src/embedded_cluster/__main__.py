@@ -111,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the last worker acts on a configuration so long after the Admin API shows it, the others sooner",
     )
     up.add_argument(
+        "--drained-sessions",
+        choices=("served", "refused"),
+        default="served",
+        help="what sessions get while every target of their upstream has weight 0 (default: %(default)s)",
+    )
+    up.add_argument(
         "--hook",
         type=_hook,
         action="append",
@@ -162,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
             gateway_replicas=options.gateway_replicas,
             gateway_workers=options.gateway_workers,
             worker_lag=options.worker_lag,
+            drained_sessions=options.drained_sessions,
             balancer=options.balancer,
             hooks=dict(options.hook),
             as_json=options.json,

@@ -31,6 +31,8 @@ class Overrides:
     gateway_workers: int
     worker_lag: float
     """Seconds by which the last worker of a gateway is behind its Admin API."""
+    drained_sessions: str
+    """What sessions get while all targets have weight 0: served or refused."""
     hooks: Mapping[str, str]
     ports: Mapping[str, int]
     """Port by its name in the gateway's Deployment: proxy, kong-admin, kong-admin-tls, status."""
@@ -82,6 +84,7 @@ class Overrides:
             container,
             {
                 "EMBEDDED_DATA_PLANE": self.gateway,
+                "EMBEDDED_DRAINED_SESSIONS": self.drained_sessions,
                 "EMBEDDED_GATEWAY_VERSION": self.gateway_version,
                 "EMBEDDED_HOOK": self.hooks.get("gateway", ""),
                 "EMBEDDED_WORKERS": str(self.gateway_workers),

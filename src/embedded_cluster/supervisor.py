@@ -50,6 +50,8 @@ class Options:
     audit: Path | None
     gateway_workers: int = 1
     worker_lag: float = 0.0
+    drained_sessions: str = "served"
+    """One of :data:`.gateway.admin.DRAINED`."""
     balancer: bool = False
     """Clients reach the gateway's replicas through a balancer."""
     node_pace: str = "quick"
@@ -298,6 +300,7 @@ class Cluster:
                     gateway_replicas=options.gateway_replicas,
                     gateway_workers=options.gateway_workers,
                     worker_lag=options.worker_lag,
+                    drained_sessions=options.drained_sessions,
                     hooks=options.hooks,
                     ports={name: machine.port(self._claim.api_server, port) for name, port in preferred.items()},
                     controller=options.controller,

@@ -146,6 +146,21 @@ def test_own_answers_are_in_kongs_shape(
         assert answer.json() == {"message": message, "request_id": request_id}
 
 
+@pytest.mark.parametrize("plane", ["envoy", "python"])
+def test_drained_sessions_may_be_refused(pods: list[Pod], plane: str) -> None:
+    """As Kong's open-source core refuses everybody while no target has a weight; the Admin API shows the targets."""
+    with running_gateway(EMBEDDED_DATA_PLANE=plane, EMBEDDED_DRAINED_SESSIONS="refused") as gateway:
+        gateway.push(sticky(pods))
+        sessions = gateway.open_sessions(pods)
+        gateway.push(sticky(pods, [0, 100, 0]))
+        assert {gateway.get(cookie=cookie).json()["pod"] for cookie in sessions.values()} == sessions.keys()
+        gateway.push(sticky(pods, [0, 0, 0]))
+        assert {gateway.get(cookie=cookie).status_code for cookie in sessions.values()} == {503}
+        assert len(gateway.admin.get("/upstreams/echo.0/targets/all").json()["data"]) == 3
+        gateway.push(sticky(pods))
+        assert {gateway.get(cookie=cookie).json()["pod"] for cookie in sessions.values()} == sessions.keys()
+
+
 @pytest.mark.parametrize(("size", "status"), [(8000, 200), (9 * 1024, 400), (16 * 1024, 400), (64 * 1024, 400)])
 def test_a_cookie_of_more_than_8_kb_is_refused(gateway: Gateway, pods: list[Pod], size: int, status: int) -> None:
     """As nginx does, with its buffers of 8 KB; the next request is served."""
@@ -160,6 +175,7 @@ def test_a_cookie_of_more_than_8_kb_is_refused(gateway: Gateway, pods: list[Pod]
     ("environment", "said"),
     [
         ({"EMBEDDED_DATA_PLANE": "nginx"}, "EMBEDDED_DATA_PLANE must be one of envoy, haproxy, python, not 'nginx'"),
+        ({"EMBEDDED_DRAINED_SESSIONS": "kept"}, "EMBEDDED_DRAINED_SESSIONS must be served or refused, not 'kept'"),
         (
             {"EMBEDDED_DATA_PLANE": "haproxy", "EMBEDDED_HOOK": "os:getpid"},
             "EMBEDDED_HOOK changes Envoy's resources, and the data plane is haproxy",

@@ -18,6 +18,7 @@ def given(**more: object) -> Namespace:
         "gateway_version": "",
         "gateway_workers": 1,
         "worker_lag": 0.0,
+        "drained_sessions": "served",
         "node_pace": "quick",
         "control_plane_assets": None,
         "controller_binary": None,
@@ -47,3 +48,10 @@ def test_an_older_gateway_is_asked_for_by_its_release() -> None:
     assert options.arguments(given(gateway_version="3.10.0"))[-2:] == ["--gateway-version", "3.10.0"]
     with pytest.raises(BadOption, match=r"^--gateway-version 'old' is no release, such as 3\.10\.0$"):
         options.check(given(gateway_version="old"))
+
+
+def test_a_gateway_that_refuses_drained_sessions_is_asked_for_by_name() -> None:
+    assert options.arguments(given(drained_sessions="refused"))[-2:] == ["--drained-sessions", "refused"]
+    assert "--drained-sessions" not in options.arguments(given())
+    with pytest.raises(BadOption, match=r"^--drained-sessions 'kept': they are served or refused$"):
+        options.check(given(drained_sessions="kept"))

@@ -3,8 +3,9 @@
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
 ``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
 (envoy, haproxy or python; default: envoy), ``EMBEDDED_WORKERS`` and ``EMBEDDED_WORKER_LAG`` (see `workers`), by
-``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`) and, with Envoy, by
-``EMBEDDED_HOOK`` (``MODULE:FUNCTION``, see `xds.Hook`).
+``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`),
+``EMBEDDED_DRAINED_SESSIONS`` (`admin.DRAINED`; default: served) and, with Envoy, by ``EMBEDDED_HOOK``
+(``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from pathlib import Path
 from aiohttp import web
 
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
-from embedded_cluster.gateway.admin import VERSION, Node, admin_app, status_app
+from embedded_cluster.gateway.admin import DRAINED, SERVED, VERSION, Node, admin_app, status_app
 from embedded_cluster.gateway.dataplane import DataPlane
 from embedded_cluster.gateway.planes import PLANES, Share
 from embedded_cluster.gateway.workers import Workers
@@ -46,6 +47,7 @@ class Settings:
     version: str = VERSION
     workers: int = 1
     worker_lag: float = 0.0
+    drained: str = SERVED
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -62,6 +64,9 @@ class Settings:
         workers = int(_number(environ, "EMBEDDED_WORKERS", 1.0, most=64))
         if workers > 1 and not PLANES[plane].shares:
             raise MisconfiguredError(f"EMBEDDED_WORKERS is {workers}: of the data plane {plane} there is one")
+        drained = environ.get("EMBEDDED_DRAINED_SESSIONS") or SERVED
+        if drained not in DRAINED:
+            raise MisconfiguredError(f"EMBEDDED_DRAINED_SESSIONS must be {' or '.join(DRAINED)}, not {drained!r}")
         return cls(
             proxy=listen("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
             admin=listeners(environ.get("KONG_ADMIN_LISTEN", "127.0.0.1:8001"), variable="KONG_ADMIN_LISTEN"),
@@ -71,6 +76,7 @@ class Settings:
             version=environ.get("EMBEDDED_GATEWAY_VERSION") or VERSION,
             workers=workers,
             worker_lag=_number(environ, "EMBEDDED_WORKER_LAG", 0.0, most=60),
+            drained=drained,
         )
 
 
@@ -89,7 +95,7 @@ def _number(environ: Mapping[str, str], variable: str, default: float, *, most: 
 async def serve(settings: Settings, directory: Path) -> int:
     """Run a gateway with its data plane in *directory*, which is its own; return the exit status."""
     plane = _plane(settings, directory)
-    node = Node(plane, settings.proxy, settings.admin, settings.version)
+    node = Node(plane, settings.proxy, settings.admin, settings.version, settings.drained)
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embedded_cluster.gateway.entities import (
@@ -56,6 +56,16 @@ class Declaration:
             (e for e in self.entities[entity_type] if name_or_id in (e["id"], e.get("name"))),
             None,
         )
+
+    def without_drained(self) -> "Declaration":
+        """Return it as a Kong balances it that looks for a target with a weight before it asks the algorithm.
+
+        An upstream none of whose targets has a weight then has none, and sessions of theirs get what new ones get.
+        """
+        every = self.entities["targets"]
+        balanced = [target["upstream"] for target in every if target["weight"]]
+        targets = [target for target in every if target["upstream"] in balanced]
+        return replace(self, entities={**self.entities, "targets": targets})
 
     def referring(self, entity_type: str, reference: str, entity: Entity) -> list[Entity]:
         """Return the entities of a type whose *reference* field names *entity*, in the order declared."""

@@ -73,7 +73,8 @@ class PythonProxy:
 
     async def apply(self, declaration: Declaration) -> None:
         """Have every later request served as *declaration* says. Raises :class:`RejectedError`."""
-        async with self._control("POST", "/config", declaration.document) as answer:
+        # The entities, which may be fewer than the document has.
+        async with self._control("POST", "/config", {"_format_version": "3.0", **declaration.entities}) as answer:
             if answer.status != 204:
                 raise RejectedError(await answer.text())
 

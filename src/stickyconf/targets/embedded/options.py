@@ -13,6 +13,7 @@ from stickyconf.targets import workload
 from stickyconf.targets.installation import KONG_TEMPO, BadOption
 
 MOST_WORKERS, LONGEST_LAG = 64, 60
+DRAINED = ("served", "refused")
 GATEWAYS = ("envoy", "haproxy", "python")
 PACES = {
     "quick": Tempo(sync=0.2, hold=120.0, grace=140.0),
@@ -51,6 +52,12 @@ def add_options(add: Callable[..., None]) -> None:
         " API shows it, the others in between (default: 0)",
     )
     add(
+        "--drained-sessions",
+        default=DRAINED[0],
+        help="of the embedded cluster: what becomes of sessions while every pod has weight 0: served or, as by Kong's"
+        " open-source core, refused with 503 (default: served)",
+    )
+    add(
         "--node-pace",
         default="quick",
         help="of the embedded cluster: quick, or real, where pods end as slowly as on a real node and the controller"
@@ -84,6 +91,8 @@ def check(option: Namespace) -> None:
         raise BadOption("--gateway-workers: HAProxy has one process here; use --gateway envoy or python")
     if not 0 <= option.worker_lag <= LONGEST_LAG:
         raise BadOption(f"--worker-lag {option.worker_lag:g}: give a number of seconds from 0 to {LONGEST_LAG}")
+    if option.drained_sessions not in DRAINED:
+        raise BadOption(f"--drained-sessions {option.drained_sessions!r}: they are {' or '.join(DRAINED)}")
     if option.node_pace not in PACES:
         raise BadOption(f"no pace is called {option.node_pace!r}; there are: {', '.join(sorted(PACES))}")
 
@@ -102,6 +111,8 @@ def arguments(option: Namespace) -> list[str]:
         told += ["--gateway-workers", str(option.gateway_workers)]
     if option.worker_lag:
         told += ["--worker-lag", f"{option.worker_lag:g}"]
+    if option.drained_sessions != DRAINED[0]:
+        told += ["--drained-sessions", option.drained_sessions]
     if option.gateway_version:
         told += ["--gateway-version", option.gateway_version]
     if option.control_plane_assets:
