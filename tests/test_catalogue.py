@@ -90,6 +90,8 @@ def test_every_profile_has_something_it_must_hold(catalogue: Catalogue) -> None:
         (HEADER + ROW.replace('["core"]', "[]"), "AFF-01: it is in no profile"),
         (HEADER + ROW.replace('id = "AFF-01"', ""), "a row without id: 'id'"),
         (ROW, "'families' is missing"),
+        (HEADER + ROW + 'presupposes = ["CKE-01"]\n', "AFF-01 presupposes CKE-01, which is not there"),
+        (HEADER + ROW + 'presupposes = ["AFF-01"]\n', "AFF-01 presupposes itself"),
     ],
 )
 def test_a_broken_catalogue_is_refused_naming_the_row(tmp_path: Path, text: str, complaint: str) -> None:
@@ -98,6 +100,11 @@ def test_a_broken_catalogue_is_refused_naming_the_row(tmp_path: Path, text: str,
 
     with pytest.raises(ValueError, match=re.escape(complaint)):
         load_catalogue(path)
+
+
+def test_what_is_presupposed_is_followed_the_nearest_first(catalogue: Catalogue) -> None:
+    assert catalogue.presupposed("AFF-02") == ("AFF-01", "CKE-01", "CKE-05", "SPR-04")
+    assert catalogue.presupposed("CKE-01") == ()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from stickyconf.checks.signs import signed
 from stickyconf.model import History, Level, Requirement, Ruling, Status, Verdict
 from stickyconf.model.known import KnownViolation
 from stickyconf.ports import HarnessError
@@ -106,7 +107,7 @@ class Judge:
             raise HarnessError(f"{self.subject.id}: no history was given to {check.__name__}")
         for history in histories:
             try:
-                ruling = check(history, **arguments)
+                ruling = signed(check(history, **arguments), history)
             except Exception as error:
                 name = history.setup.name
                 raise HarnessError(f"{self.subject.id}: {check.__name__} crashed on {name}: {error!r}") from error

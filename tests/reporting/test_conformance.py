@@ -319,6 +319,7 @@ def test_the_page_puts_the_verdict_first_then_what_is_wrong(tmp_path: Path) -> N
     headings = [line for line in page.splitlines() if line.startswith("#")]
     assert headings[0].endswith(": not conformant")
     assert [heading for heading in headings if heading.startswith("## ")] == [
+        "## 2 causes",
         "## Violations",
         "## Inconclusive",
         "## Profile core: not conformant",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from stickyconf.model import Finding, Measure, Status
+from stickyconf.model import Finding, Measure, Sign, Status
 from stickyconf.model.run import Run
 from stickyconf.reporting import junit
 from tests.reporting import examples
@@ -66,6 +66,16 @@ def test_every_outcome_is_what_a_ci_takes_it_for(tmp_path: Path) -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert failure.attrib["message"].startswith("AFF-01: expected session pinned-007")
+
+
+def test_what_follows_from_another_violation_says_so(tmp_path: Path) -> None:
+    bare = replace(STRAY, sign=Sign.COOKIELESS)
+    suite = written(run_of(judged("CKE-01", Status.VIOLATES, bare), judged("AFF-01", Status.VIOLATES, bare)), tmp_path)
+
+    cause, other = suite.findall("testcase/failure")
+    assert cause.attrib["message"].startswith("CKE-01: expected session pinned-007")
+    assert other.attrib["message"] == "follows from CKE-01: in each counter-example a session was given no cookie"
+    assert "AFF-01: expected session pinned-007" in str(other.text)
 
 
 def test_a_should_fails_a_strict_run(tmp_path: Path) -> None:

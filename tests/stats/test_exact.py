@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from math import comb
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stickyconf.stats import (
     miss_probability,
+    more_often,
     reach_sample_size,
     share_sample_size,
     share_test,
@@ -244,3 +245,21 @@ def test_simulated_placements_bear_the_power_out() -> None:
         seen += share_test(counts, dict.fromkeys("abc", 1.0)).p_value <= 1e-3
 
     assert seen / runs > 0.85
+
+
+# More often here than elsewhere.
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.data())
+def test_more_often_is_what_dealing_all_that_was_shown_anew_gives(of: int, elsewhere: int, data: st.DataObject) -> None:
+    """Of all ways to deal them to both, as many as have at least so many here."""
+    shown, theirs = data.draw(st.integers(0, of)), data.draw(st.integers(0, elsewhere))
+    deals = list(combinations(range(of + elsewhere), shown + theirs))
+    as_many = sum(sum(place < of for place in deal) >= shown for deal in deals)
+
+    assert more_often(shown, of, theirs, elsewhere) == pytest.approx(as_many / len(deals))
+
+
+def test_a_thing_that_is_as_frequent_here_is_not_more_often() -> None:
+    assert more_often(5, 500, 6, 600) > 0.4
+    assert more_often(20, 20, 6, 600) < 1e-20

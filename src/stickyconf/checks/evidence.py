@@ -31,7 +31,7 @@ class Evidence:
         """Rule on what was gathered."""
         if len(self.violations) > MOST_FINDINGS:
             self.measures.append(Measure("violations in all", len(self.violations)))
-        return Ruling.of(self.violations[:MOST_FINDINGS], self.doubts[:MOST_FINDINGS], self.measures)
+        return Ruling.of(self.violations, self.doubts, self.measures)
 
 
 def contradictions(history: History) -> list[str]:
@@ -71,11 +71,15 @@ def unknown_outcomes(exchanges: Iterable[Exchange]) -> list[Finding]:
     return [Finding("every request to have a known outcome", f"{len(doubtful)}, first: {doubtful[0].told()}", cited)]
 
 
-def unconverged(history: History) -> list[Finding]:
-    """Return one doubt for each change that never arrived on every gateway replica, and for traffic that never came."""
+def unconverged(history: History, until: float = inf) -> list[Finding]:
+    """Return one doubt for each change that never arrived on every gateway replica, and for traffic that never came.
+
+    Only for those whose wait ended by ``until``, in seconds on the history's clock.
+    """
     missed = [
         Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
         for event in history.happened(Happening.MISSED)
+        if event.when <= until
     ]
     return missed + [
         Finding(
@@ -83,6 +87,7 @@ def unconverged(history: History) -> list[Finding]:
             f"it did not within the budget {event.detail['budget']}; last seen: {event.detail['last']}",
         )
         for event in history.happened(Happening.UNCONVERGED)
+        if event.when <= until
     ]
 
 

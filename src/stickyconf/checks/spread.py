@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from math import ceil
+from math import ceil, inf
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
@@ -137,9 +137,12 @@ def _annotated_between(history: History) -> list[Finding]:
 
 
 def _arm(history: History, arm: str) -> Evidence:
+    """Return the doubts about an arm; what did not arrive after its last answer is none of them."""
+    exchanges = history.arm(arm)
+    last = max((exchange.received for exchange in exchanges), default=inf)
     return Evidence(
-        doubts=[*incomplete(history, [arm]), *unknown_outcomes(history.arm(arm)), *unconverged(history)],
-        measures=[Measure(f"requests {arm}", len(history.arm(arm)))],
+        doubts=[*incomplete(history, [arm]), *unknown_outcomes(exchanges), *unconverged(history, until=last)],
+        measures=[Measure(f"requests {arm}", len(exchanges))],
     )
 
 

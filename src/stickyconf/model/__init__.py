@@ -4,7 +4,7 @@ from stickyconf.model.catalogue import Catalogue, Level, Requirement
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
 from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
 from stickyconf.model.history import ECHO_PODS, Event, Happening, History, Sessions, Setup, Sighting
-from stickyconf.model.verdict import Finding, Measure, Ruling, Status, Verdict
+from stickyconf.model.verdict import Finding, Measure, Ruling, Sign, Status, Tally, Verdict
 
 __all__ = [
     "ECHO_PODS",
@@ -25,7 +25,9 @@ __all__ = [
     "SetCookie",
     "Setup",
     "Sighting",
+    "Sign",
     "Status",
+    "Tally",
     "Unknown",
     "Verdict",
     "parse_set_cookie",

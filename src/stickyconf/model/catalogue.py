@@ -45,7 +45,8 @@ class Requirement:
 
     ``source`` has the short names of sources, separated by spaces; ``see`` says where in them to look, or what else
     is known, "" if nothing is. ``since`` names the releases it applies from. ``profiles`` has at least one name;
-    ``exposure`` says what must be shown possible first.
+    ``exposure`` says what must be shown possible first. ``presupposes`` has the ids of the requirements without which
+    it cannot be asked.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Requirement:
     since: str
     profiles: tuple[str, ...]
     exposure: str
+    presupposes: tuple[str, ...] = ()
 
     @property
     def about_older_gateways(self) -> bool:
@@ -111,6 +113,17 @@ class Catalogue:
         """Every profile that has a requirement, in the file's order."""
         return tuple(dict.fromkeys(profile for requirement in self for profile in requirement.profiles))
 
+    def presupposed(self, identifier: str) -> tuple[str, ...]:
+        """Return the ids of all that a requirement presupposes, directly or through others, the nearest first."""
+        found: dict[str, None] = {}
+        due = list(self[identifier].presupposes)
+        while due:
+            nearest = due.pop(0)
+            if nearest not in found:
+                found[nearest] = None
+                due += self[nearest].presupposes
+        return tuple(found)
+
     def source_links(self, requirement: Requirement) -> dict[str, Source]:
         """Return the pages a requirement comes from, as {short name: source}."""
         return {name: self.sources[name] for name in requirement.source.split()}
@@ -146,7 +159,15 @@ def load_catalogue(path: Path) -> Catalogue:
     on_request = frozenset(data.get("on_request", ()))
     for name in on_request - {profile for requirement in requirements.values() for profile in requirement.profiles}:
         raise ValueError(f"{path.name}: on_request names {name}, and no requirement is of that profile")
-    return Catalogue(requirements, families, sources, on_request)
+    catalogue = Catalogue(requirements, families, sources, on_request)
+    for requirement in catalogue:
+        for name in requirement.presupposes:
+            if name not in catalogue:
+                raise ValueError(f"{path.name}: {requirement.id} presupposes {name}, which is not there")
+    for requirement in catalogue:
+        if requirement.id in catalogue.presupposed(requirement.id):
+            raise ValueError(f"{path.name}: {requirement.id} presupposes itself")
+    return catalogue
 
 
 def _requirement(row: Mapping[str, Any]) -> Requirement:
@@ -162,4 +183,5 @@ def _requirement(row: Mapping[str, Any]) -> Requirement:
         since=row["since"],
         profiles=tuple(row["profiles"]),
         exposure=row["exposure"],
+        presupposes=tuple(row.get("presupposes", ())),
     )

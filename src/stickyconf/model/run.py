@@ -106,4 +106,5 @@ def _gravest(verdicts: list[Verdict]) -> Verdict:
         tuple(finding for verdict in verdicts for finding in verdict.findings),
         tuple(measure for verdict in verdicts for measure in verdict.measures),
         tuple(dict.fromkeys(history for verdict in verdicts for history in verdict.histories)),
+        tuple(tally for verdict in verdicts for tally in verdict.tallies),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -20,17 +20,41 @@ class Status(StrEnum):
 _GRAVITY = {Status.NOT_APPLICABLE: 0, Status.CONFORMS: 1, Status.INCONCLUSIVE: 2, Status.VIOLATES: 3}
 
 
+class Sign(StrEnum):
+    """What a counter-example looks like, if a fault that another requirement is about can look like that.
+
+    The value completes the sentence "in each counter-example ...". OWN is every other one.
+    """
+
+    UNSERVED = "no pod served a request"
+    COOKIELESS = "a session was given no cookie"
+    STRAY = "a request with its cookie reached another pod"
+    OWN = "something that only this requirement is about is wrong"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One violation or one reason for doubt: what was expected, what was there, and where to look.
 
-    ``exchanges`` are the sequence numbers, within the history, of the exchanges that prove it.
+    ``exchanges`` are the sequence numbers, within the history, of the exchanges that prove it. ``sign`` is what a
+    violation looks like; a doubt has none.
     """
 
     expected: str
     actual: str
     exchanges: tuple[int, ...] = ()
     place: str = ""
+    sign: Sign | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often an arm shows a sign: ``shown`` of so many requests, or of so many sessions for COOKIELESS."""
+
+    sign: Sign
+    arm: str
+    shown: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +68,12 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A check's answer about one history."""
+    """A check's answer about one history. ``tallies``: how often that history shows signs, see checks/signs.py."""
 
     status: Status
     findings: tuple[Finding, ...] = ()
     measures: tuple[Measure, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
     @classmethod
     def of(
@@ -61,7 +86,8 @@ class Ruling:
 
         Doubts are kept beside violations: a reader wants to know how much was seen.
         """
-        found, unsure = tuple(violations), tuple(doubts)
+        found = tuple(replace(violation, sign=violation.sign or Sign.OWN) for violation in violations)
+        unsure = tuple(doubts)
         status = Status.VIOLATES if found else Status.INCONCLUSIVE if unsure else Status.CONFORMS
         return cls(status, found + unsure, tuple(measures))
 
@@ -80,6 +106,13 @@ class Verdict:
     findings: tuple[Finding, ...]
     measures: tuple[Measure, ...]
     histories: tuple[str, ...]
+    tallies: tuple[Tally, ...] = ()
+
+    @property
+    def signs(self) -> frozenset[Sign]:
+        """What its counter-examples look like; empty unless it violates."""
+        found = frozenset(finding.sign for finding in self.findings if finding.sign)
+        return found or frozenset({Sign.OWN} if self.status is Status.VIOLATES else ())
 
     @classmethod
     def merge(cls, requirement: str, rulings: Iterable[tuple[str, Ruling]]) -> Verdict:
@@ -88,13 +121,11 @@ class Verdict:
         if not pairs:
             raise ValueError(f"{requirement}: no ruling to merge, so nothing was judged")
         status = max((ruling.status for _, ruling in pairs), key=_GRAVITY.__getitem__)
-        findings = tuple(
-            Finding(f.expected, f.actual, f.exchanges, f.place or history)
-            for history, ruling in pairs
-            for f in ruling.findings
-        )
+        findings = tuple(replace(f, place=f.place or history) for history, ruling in pairs for f in ruling.findings)
         measures = tuple(measure for _, ruling in pairs for measure in ruling.measures)
-        return cls(requirement, status, findings, measures, tuple(dict.fromkeys(history for history, _ in pairs)))
+        tallies = tuple(tally for _, ruling in pairs for tally in ruling.tallies)
+        histories = tuple(dict.fromkeys(history for history, _ in pairs))
+        return cls(requirement, status, findings, measures, histories, tallies)
 
     def told(self, limit: int = 3) -> str:
         """Say the verdict in lines that tell a person what to do: requirement, expected, actual, place."""

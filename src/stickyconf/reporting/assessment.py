@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stickyconf.checks.older import CONTROLLERS_WARNING, OLDER_GATEWAY
@@ -11,6 +11,7 @@ from stickyconf.model import Catalogue, Finding, Level, Requirement, Status, Ver
 from stickyconf.model.catalogue import no_sticky_sessions
 from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
+from stickyconf.reporting.causes import follows
 from stickyconf.reporting.implementation import Implementation
 
 LEFT_OUT = "no case in this run, which was filtered"
@@ -41,6 +42,7 @@ class Assessed:
 
     ``binds`` tells whether a profile's result depends on it: MUST always, SHOULD in a strict run, OBSERVE never.
     ``reason`` says why it is UNJUDGED, and is "" otherwise. ``known``: it is violated, which is known and accepted.
+    ``follows`` has the causes that explain it, ids in the catalogue's order; none if it stands for itself.
     """
 
     requirement: Requirement
@@ -50,6 +52,7 @@ class Assessed:
     binds: bool
     reason: str = ""
     known: KnownViolation | None = None
+    follows: tuple[str, ...] = ()
 
     @property
     def weight(self) -> str:
@@ -64,6 +67,18 @@ class Assessed:
         return self.verdict.findings if self.verdict else ()
 
     @property
+    def because(self) -> str:
+        """Say in a line from what it follows and how that shows; "" if it stands for itself."""
+        if not self.follows or self.verdict is None:
+            return ""
+        causes = " and ".join(self.follows)
+        if self.standing is Standing.VIOLATES:
+            signs = " or ".join(sign.value for sign in sorted(self.verdict.signs))
+            return f"follows from {causes}: in each counter-example {signs}"
+        are = "is" if len(self.follows) == 1 else "are"
+        return f"not to be asked, because {causes} {are} violated, which it presupposes"
+
+    @property
     def broken(self) -> tuple[CaseResult, ...]:
         """The cases that ended in a harness error."""
         return tuple(case for case in self.cases if case.outcome is CaseOutcome.HARNESS_ERROR)
@@ -72,6 +87,22 @@ class Assessed:
     def duration(self) -> float:
         """Seconds all its cases took."""
         return sum(case.duration for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A violation that follows from no other, and the requirements that follow from it."""
+
+    row: Assessed
+    followers: tuple[Assessed, ...]
+
+    @property
+    def told(self) -> str:
+        """Say it in a line, its followers by their ids."""
+        ids = ", ".join(row.requirement.id for row in self.followers)
+        count = len(self.followers)
+        others = f"; {count} {'other follows' if count == 1 else 'others follow'} from it: {ids}" if count else ""
+        return f"{self.row.requirement.id} {self.row.requirement.title}{others}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +135,18 @@ class Assessment:
     known: tuple[tuple[KnownViolation, KnownState], ...] = ()
 
     def of(self, standing: Standing) -> tuple[Assessed, ...]:
-        """Return the requirements of this standing, in the catalogue's order."""
-        return tuple(row for row in self.rows if row.standing is standing)
+        """Return the requirements of this standing, those that stand for themselves first, by the catalogue's order."""
+        found = (row for row in self.rows if row.standing is standing)
+        return tuple(sorted(found, key=lambda row: bool(row.follows)))
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The violations that follow from no other, each with what follows from it, in the catalogue's order."""
+        return tuple(
+            Cause(row, tuple(other for other in self.rows if row.requirement.id in other.follows))
+            for row in self.rows
+            if row.standing is Standing.VIOLATES and not row.follows
+        )
 
 
 def assess(run: Run, catalogue: Catalogue) -> Assessment:
@@ -123,6 +164,8 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
         for requirement in catalogue
         if requirement.id in touched or set(requirement.profiles) & set(run.profiles)
     }
+    found = follows({name: row.verdict for name, row in rows.items() if row.verdict and not row.reason}, catalogue)
+    rows = {name: replace(row, follows=found.get(name, ())) for name, row in rows.items()}
     profiles = []
     for name in run.profiles:
         of_profile = tuple(rows[requirement.id] for requirement in run.of_profile(catalogue, name))

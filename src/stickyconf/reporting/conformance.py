@@ -73,6 +73,10 @@ def build(run: Run, catalogue: Catalogue) -> dict[str, Any]:
         },
         "suite": {"version": run.suite, "commit": run.commit, "dirty": run.dirty},
         "reproduce": {"command": run.command, "seed": run.seed, "suite": run.suite},
+        "causes": [
+            {"requirement": cause.row.requirement.id, "followed_by": _ids(cause.followers)}
+            for cause in assessment.causes
+        ],
         "profiles": [_profile(profile) for profile in assessment.profiles],
         "requirements": [_requirement(row) for row in assessment.rows],
         "known_violations": [_known(one, state) for one, state in assessment.known],
@@ -162,6 +166,8 @@ def _requirement(row: Assessed) -> dict[str, Any]:
         "profiles": list(requirement.profiles),
         "status": row.standing.value,
         "reason": row.reason,
+        "follows_from": list(row.follows),
+        "because": row.because,
         "duration": round(row.duration, 2),
         "findings": [_finding(finding) for finding in row.findings],
         "measures": [_measure(measure) for measure in (row.verdict.measures if row.verdict else ())],

@@ -40,11 +40,13 @@ def write(run: Run, catalogue: Catalogue, path: Path) -> None:
     for name, value in facts.items():
         _property(properties, name, value)
     counts = {"failure": 0, "error": 0, "skipped": 0}
+    assessment = assess(run, catalogue)
+    because = {row.requirement.id: row.because for row in assessment.rows}
     for case in run.cases:
-        kind = _case(suite, case, run, catalogue)
+        kind = _case(suite, case, run, catalogue, because[case.requirement])
         if kind:
             counts[kind] += 1
-    lapsed = [(one, state) for one, state in assess(run, catalogue).known if state.fails]
+    lapsed = [(one, state) for one, state in assessment.known if state.fails]
     for one, state in lapsed:
         name = f"{one.requirement} {state}"
         made = ElementTree.SubElement(suite, "testcase", {"classname": "known-violations", "name": name, "time": "0"})
@@ -65,8 +67,11 @@ def write(run: Run, catalogue: Catalogue, path: Path) -> None:
     beside.replace(path)
 
 
-def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Catalogue) -> str:
-    """Add a testcase and return what became of it: failure, error, skipped, or "" if it passed."""
+def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Catalogue, because: str) -> str:
+    """Add a testcase and return what became of it: failure, error, skipped, or "" if it passed.
+
+    ``because`` says from which violation it follows, "" if it stands for itself.
+    """
     subject = catalogue[case.requirement]
     module, _, function = case.node.partition("::")
     made = ElementTree.SubElement(
@@ -87,6 +92,7 @@ def _case(suite: ElementTree.Element, case: CaseResult, run: Run, catalogue: Cat
         _property(properties, f"measure.{measure.name}", f"{measure.value} {measure.unit}".rstrip())
     kind, message, text = _became(case, run.strict, subject.level, run.accepted().get(subject.id))
     if kind:
+        message = f"{message.partition(':')[0]}: {because}" if because and kind == "error" else because or message
         element = ElementTree.SubElement(made, kind, {"message": _fit(message)})
         element.text = _fit(text)
         if kind != "skipped":

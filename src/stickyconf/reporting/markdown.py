@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stickyconf.checks import figures
 from stickyconf.model import Level
 from stickyconf.model.run import Run
-from stickyconf.reporting.assessment import Assessed, Assessment, Profile, Standing, cited
+from stickyconf.reporting.assessment import Assessed, Assessment, Cause, Profile, Standing, cited
 from stickyconf.stats import SETTLINGS_ALPHA
 
 MOST_FINDINGS = 5
@@ -17,6 +17,7 @@ def render(run: Run, assessment: Assessment) -> str:
     """Return the report as Markdown. Durations are seconds."""
     parts = [
         _verdict(run, assessment),
+        _causes(assessment.causes),
         _rulings("Violations", assessment.of(Standing.VIOLATES)),
         _rulings("Inconclusive", assessment.of(Standing.INCONCLUSIVE)),
         _harness_errors(assessment.rows),
@@ -33,6 +34,7 @@ def summary(run: Run, assessment: Assessment) -> str:
     """Return what a job's summary needs of the report: the verdict and what is wrong; the tables folded away."""
     parts = [
         _verdict(run, assessment),
+        _causes(assessment.causes),
         _rulings("Violations", assessment.of(Standing.VIOLATES)),
         _rulings("Inconclusive", assessment.of(Standing.INCONCLUSIVE)),
         _harness_errors(assessment.rows),
@@ -77,12 +79,27 @@ def _said(standing: Standing) -> str:
     return standing.value.lower().replace("_", " ")
 
 
+def _causes(causes: Sequence[Cause]) -> Iterator[str]:
+    if not causes:
+        return
+    yield f"## {len(causes)} cause{'s' * (len(causes) > 1)}"
+    yield ""
+    for cause in causes:
+        yield f"- **{cause.row.requirement.id}** {_text(cause.told.removeprefix(cause.row.requirement.id).strip())}"
+    yield ""
+
+
 def _rulings(heading: str, rows: Sequence[Assessed]) -> Iterator[str]:
     if not rows:
         return
     yield f"## {heading}"
     yield ""
-    for row in rows:
+    following = [row for row in rows if row.because]
+    for row in following:
+        yield f"- {row.requirement.id} ({row.weight}) {_text(row.requirement.title)}: {_text(row.because)}"
+    if following:
+        yield ""
+    for row in (row for row in rows if not row.because):
         yield f"### {row.requirement.id} ({row.weight}): {_text(row.requirement.title)}"
         yield ""
         yield _text(row.requirement.statement)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from stickyconf.checks.age import AGE_SHOWN
 from stickyconf.model import Catalogue, Level
 from stickyconf.model.run import Run
-from stickyconf.reporting.assessment import LEFT_OUT, Assessed, Assessment, Profile, Standing, assess, cited
+from stickyconf.reporting.assessment import LEFT_OUT, Assessed, Assessment, Cause, Profile, Standing, assess, cited
 from stickyconf.reporting.redaction import redact
 from stickyconf.reporting.tables import aligned
 
@@ -30,8 +30,9 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
         _wrapped(f"implementation under test: {assessment.implementation.told}", "  "),
         [line for notice in assessment.notices for line in _wrapped(notice, "")],
         _table(assessment.profiles),
-        *(_ruling(row) for row in assessment.of(Standing.VIOLATES)),
-        *(_ruling(row) for row in assessment.of(Standing.INCONCLUSIVE)),
+        _causes(assessment.causes),
+        *_rulings(assessment.of(Standing.VIOLATES)),
+        *_rulings(assessment.of(Standing.INCONCLUSIVE)),
         *_harness_errors(assessment),
         _not_judged(assessment),
         _wrapped(f"{run.requests} requests in {run.duration:.0f} s{_age(run)}, seed {run.seed}", ""),
@@ -62,6 +63,26 @@ def _table(profiles: Iterable[Profile]) -> list[str]:
         counts = [str(len(profile.of(standing, Level.MUST, Level.SHOULD))) for standing, _ in _COUNTED]
         rows.append([profile.name, *counts, str(len(profile.of(Standing.MEASURED))), profile.result.value])
     return aligned(rows)
+
+
+def _causes(causes: Sequence[Cause]) -> list[str]:
+    """Return a line for each cause, what follows from it beside it; none if nothing is violated."""
+    if not causes:
+        return []
+    heading = f"{len(causes)} cause{'s' * (len(causes) > 1)}:"
+    return [heading, *(line for cause in causes for line in _wrapped(f"  {cause.told}", "    "))]
+
+
+def _rulings(rows: Iterable[Assessed]) -> Iterator[list[str]]:
+    """Yield a block for each requirement that stands for itself, then one for all that follow from the same causes."""
+    following: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.because:
+            following.setdefault((row.standing.value, row.because), []).append(row.requirement.id)
+        else:
+            yield _ruling(row)
+    for (standing, because), identifiers in following.items():
+        yield _wrapped(f"{standing} {', '.join(identifiers)}: {because}", "  ")
 
 
 def _ruling(row: Assessed) -> list[str]:

@@ -30,8 +30,8 @@ async def _visit(stage: Stage, arm: str, requests: int) -> None:
         await client.get("/")
         for _ in range(requests):
             own = client.jar.value(cookie)
-            field = crowded(f"{cookie}={own}", count, BYTES[count]) if own else f"{cookie}="
-            await client.send("GET", "/", cookie_fields=(field,))
+            fields = (crowded(f"{cookie}={own}", count, BYTES[count]),) if own else ()
+            await client.send("GET", "/", cookie_fields=fields)
 
 
 def crowded(own: str, count: int, size: int) -> str:

@@ -51,7 +51,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A requirement that is violated or in doubt in a run, with the first of its findings."""
+    """A requirement that is violated or in doubt in a run, with the first of its findings.
+
+    ``followers``: the ids of those that follow from it; ``because``: from which others it follows, and how that shows.
+    """
 
     row: Mapping[str, Any]
     mark: Mark
@@ -59,6 +62,8 @@ class Wrong:
     binds: bool
     findings: tuple[Mapping[str, Any], ...]
     more: int
+    followers: tuple[str, ...] = ()
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,12 @@ def counts(run: StoredRun) -> list[Count]:
 
 
 def wrongs(run: StoredRun, link: Links) -> list[Wrong]:
-    """Return what is violated or in doubt and counts, then what counts under --strict only, the graver first."""
+    """Return what is violated or in doubt: what counts before what does under --strict only, the graver first.
+
+    What follows from others comes after that, and what is known last. Older reports have no causes.
+    """
     strict = bool(run.report["run"]["strict"])
+    followers = {cause["requirement"]: tuple(cause["followed_by"]) for cause in run.report.get("causes", ())}
     found = []
     for row in run.rows.values():
         broken = mark_of(row) is BROKEN
@@ -130,10 +139,35 @@ def wrongs(run: StoredRun, link: Links) -> list[Wrong]:
         binds = row["level"] == Level.MUST or strict
         found.append(
             Wrong(
-                row, mark_of(row), link(run, row), binds, tuple(findings[:MOST_FINDINGS]), len(findings[MOST_FINDINGS:])
+                row,
+                mark_of(row),
+                link(run, row),
+                binds,
+                tuple(findings[:MOST_FINDINGS]),
+                len(findings[MOST_FINDINGS:]),
+                followers.get(row["id"], ()),
+                row.get("because", ""),
             )
         )
-    return sorted(found, key=lambda wrong: (bool(wrong.row["known"]), _GRAVE[wrong.row["status"]], not wrong.binds))
+    return sorted(
+        found,
+        key=lambda wrong: (
+            bool(wrong.row["known"]),
+            bool(wrong.because),
+            _GRAVE[wrong.row["status"]],
+            not wrong.binds,
+        ),
+    )
+
+
+def causes(run: StoredRun) -> str:
+    """Say how many causes a run's violations have; "" if there is none, or if the report does not say."""
+    found = run.report.get("causes", ())
+    followers = {name for cause in found for name in cause["followed_by"]}
+    if not found:
+        return ""
+    others = f"; {len(followers)} {'other follows' if len(followers) == 1 else 'others follow'}" if followers else ""
+    return f"{len(found)} cause{'s' * (len(found) > 1)}: {', '.join(cause['requirement'] for cause in found)}{others}."
 
 
 def observed(catalogue: Catalogue, columns: Sequence[Edition]) -> Iterator[Observed]:

@@ -125,6 +125,20 @@ def count_test(chances: Sequence[float], count: int, alpha: float) -> CountTest:
 
 
 @cache
+def more_often(shown: int, of: int, elsewhere: int, of_elsewhere: int) -> float:
+    """Return how likely chance shows a thing so often or more often here, if it is as frequent here as elsewhere.
+
+    Fisher's exact test, one-sided: ``shown`` of ``of`` here, ``elsewhere`` of ``of_elsewhere``.
+    """
+    together, tried = shown + elsewhere, of + of_elsewhere
+    ways = sum(
+        math.comb(of, count) * math.comb(of_elsewhere, together - count)
+        for count in range(shown, min(of, together) + 1)
+        if together - count <= of_elsewhere
+    )
+    return ways / math.comb(tried, together)
+
+
 def smallest_deviations(samples: int, pods: int, alpha: float, power: float = 0.999) -> tuple[float, float]:
     """Return the factors off its share from which on one of ``pods`` equal pods is seen starved, and flooded.
 
