@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embedded_cluster.ingress.translation import translate
-from stickyconf.mutants import UPSTREAM_MARK, controller
+from stickyconf.mutants import UPSTREAM_MARK, controller, deviations
 from tests.embedded.ingress_objects import SETTINGS, cluster, endpoint, policy, route, rule, service, slices
 
 READY, DRAINING, DRAINING_BUT_READY = "TTF", "FTT", "TTT"
@@ -24,6 +24,16 @@ def pushed(fault, *objects):
     (upstream,) = fault(translate(snapshot, SETTINGS).config, snapshot)["upstreams"]
     weights = {target["target"].partition(":")[0]: target["weight"] for target in upstream["targets"]}
     return weights, f"{UPSTREAM_MARK}{fault.id}" in upstream["tags"], upstream
+
+
+@pytest.mark.parametrize(
+    "fault", [one for one in deviations().values() if one.where == "controller"], ids=lambda f: f.id
+)
+def test_a_controller_with_it_starts_in_a_cluster_without_services(fault):
+    """What it pushes first has no service and KIC's stub of an upstream: without it no gateway is ever ready."""
+    snapshot = cluster()
+    config = translate(snapshot, SETTINGS).config
+    assert [upstream["name"] for upstream in fault(config, snapshot)["upstreams"]] == ["kong"]
 
 
 def test_ignores_the_policy():

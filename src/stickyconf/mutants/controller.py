@@ -66,14 +66,19 @@ _targets: dict[str, list[Json]] = {}  # upstream -> its targets before a policy 
 @mutant(at="controller", source="KIC#7787", caught_by=("ROB-08",), failure_mode=29)
 def freezes_what_is_beside_a_refused_policy(config: Json, objects: Snapshot) -> Json:
     """While a policy has a path that no gateway takes, the targets of all others in its namespace stay as they are."""
-    frozen = {upstream["name"].split(".")[1] for upstream in config["upstreams"] if _is_refused(upstream)}
+    frozen = {_namespace(upstream) for upstream in config["upstreams"] if _is_refused(upstream)}
     for upstream in config["upstreams"]:
-        if upstream["name"].split(".")[1] not in frozen:
+        if _namespace(upstream) not in frozen:
             _targets[upstream["name"]] = upstream["targets"]
         elif not _is_refused(upstream) and upstream["name"] in _targets:
             upstream["targets"] = _targets[upstream["name"]]
             mark(upstream, "freezes_what_is_beside_a_refused_policy")
     return config
+
+
+def _namespace(upstream: Json) -> str:
+    """Return the namespace of the Service that an upstream stands for; "" for the stub of a configuration without."""
+    return str(upstream["name"].partition(".")[2].partition(".")[0])
 
 
 def _is_refused(upstream: Json) -> bool:
@@ -90,7 +95,7 @@ def drops_routes_of_an_unsupported_policy(config: Json, objects: Snapshot) -> Js
         if "konghq.com/upstream-policy" in (service["metadata"].get("annotations") or {})
     }
     for upstream in config["upstreams"]:
-        if upstream["name"].split(".")[1] in named:
+        if _namespace(upstream) in named:
             mark(upstream, "drops_routes_of_an_unsupported_policy")
             for service in config["services"]:
                 if service["host"] == upstream["name"]:
