@@ -47,6 +47,8 @@ async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as session:
+        # How often a request is sent is the service's setting; aiohttp has no public one for its own second attempt.
+        session._retry_connection = False  # noqa: SLF001
         forwarder = Forwarder(session, Table(EMPTY))
         server = _Server(forwarder.serve, keepalive_timeout=_KEEP_ALIVE, access_log=None, max_field_size=_LONGEST_FIELD)
 

@@ -70,11 +70,12 @@ class _Exchange:
         self._body = request.can_read_body
 
     async def run(self) -> web.StreamResponse:
-        """Try target after target, as long as nothing of the request can have been seen."""
+        """Try target after target, and again the first, as long as nothing of the request can have been seen."""
         named = self._named_target()
         tried: list[Target] = []
+        pool = self._way.pool
         while len(tried) <= self._way.forward.service["retries"]:
-            target = named if named and not tried else self._way.pool.following(tried)
+            target = named if named and not tried else pool.following(tried) or pool.following([])
             if target is None:
                 break
             try:
