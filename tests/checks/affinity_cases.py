@@ -43,6 +43,11 @@ def straying(arm):
     return edited(STAYING, nth(arm, -1), reaches("echo-elsewhere"))
 
 
+def deleted(history, pod, when):
+    """The suite deletes a pod, which is seen a moment later."""
+    return plus(plus(history, Happening.DELETED, pod, when), Happening.TERMINATING, pod, when + 0.1)
+
+
 def strays(arm):
     """What every check of affinity rejects in one of its arms."""
     return {
@@ -75,12 +80,20 @@ def strays(arm):
             lapsing(straying(arm), opener_of_last(arm), since=-2.0, until=-1.0),
             "to stay there / exchange",
         ),
+        f"a {arm} session that strays before its pod is deleted": (
+            deleted(straying(arm), opener_of_last(arm), STAYING.arm(arm)[-1].received + 0.5),
+            "to stay there / exchange",
+        ),
+        f"a {arm} session that strays long before its pod is evicted": (
+            plus(straying(arm), Happening.FAILED, opener_of_last(arm), STAYING.arm(arm)[-1].received + 30, why="?"),
+            "to stay there / exchange",
+        ),
     }
 
 
 def unsure(arm):
     """What leaves every check of affinity unsure in one of its arms."""
-    pod = opener_of_last(arm)
+    pod, last = opener_of_last(arm), STAYING.arm(arm)[-1].received
     return {
         f"a {arm} session whose pod was not ready for a moment": (
             lapsing(straying(arm), pod, since=0.0, until=99.0),
@@ -90,8 +103,14 @@ def unsure(arm):
             plus(straying(arm), Happening.FAILED, pod, 1.0, why="Evicted: the node was low on memory"),
             f"{pod} was not ready throughout: it ended (Evicted: the node was low on memory) at 1.00 s",
         ),
+        f"a {arm} session whose pod was deleted meanwhile": (
+            deleted(straying(arm), pod, last - 0.5),
+            f"{pod} was not ready throughout: it was deleted",
+        ),
         f"a {arm} session whose pod was started again": (
-            plus(edited(STAYING, nth(arm, -1), by_gateway(502)), Happening.RESTARTED, pod, 99.0, why="exit code 137"),
+            plus(
+                edited(STAYING, nth(arm, -1), by_gateway(502)), Happening.RESTARTED, pod, last + 5, why="exit code 137"
+            ),
             f"{pod} was not ready throughout: its container was started again (exit code 137)",
         ),
         f"one connection of {arm} refused": (

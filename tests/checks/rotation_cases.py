@@ -51,7 +51,7 @@ ACCEPTED = {
 UNSURE = {
     "workers that never agreed, though none was seen behind": (
         without_agreement(ENDING, VICTIM, 3.5),
-        "every worker of the gateway to act on it within 1 s / 75 new connections in a row did not",
+        "every worker of the gateway to act on it within 1 s / 75 new connections in a row had to",
     ),
     "one that was seen behind and whose outcome is unknown": (
         unsettled(ENDING, nth("newcomer", 60), VICTIM, unknown),

@@ -49,6 +49,17 @@ def test_whatever_ends_a_pod_is_a_lapse_that_says_so(what: Happening, said: str)
     assert (lapse.what, lapse.until) == (said, inf)
 
 
+def test_a_lapse_may_have_begun_before_it_was_seen_but_not_before_the_deletion_that_made_it() -> None:
+    scaled = plus(STAYING, Happening.SCALED, "Deployment/echo", 4.0)
+    deleted = plus(plus(scaled, Happening.DELETED, "echo-a", 5.0), Happening.TERMINATING, "echo-a", 5.1)
+    [ours] = lapses(deleted)["echo-a"]
+    [by_scaling] = lapses(plus(scaled, Happening.TERMINATING, "echo-b", 4.5))["echo-b"]
+    [by_others] = lapses(plus(STAYING, Happening.TERMINATING, "echo-b", 20.0))["echo-b"]
+    [crashed] = lapses(plus(deleted, Happening.RESTARTED, "echo-c", 20.0))["echo-c"]
+
+    assert [ours.began, by_scaling.began, by_others.began, crashed.began] == [5.0, 4.0, 10.0, 10.0]
+
+
 def test_one_end_seen_in_several_ways_is_one_lapse() -> None:
     history = plus(plus(STAYING, Happening.FAILED, "echo-b", 2.0, why="Evicted"), Happening.POD_GONE, "echo-b", 3.0)
 

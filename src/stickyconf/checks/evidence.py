@@ -15,6 +15,9 @@ from stickyconf.stats import MISSED, witness_sample_size
 ON_PURPOSE = "Gateway/"
 """How the subject of an act on the gateway itself begins."""
 
+FOLLOWS_SECONDS, FOLLOWS_SYNCS = 10.0, 4
+"""How long the gateway may take to follow what happens to a pod: so many seconds, or sync periods of the controller."""
+
 MOST_FINDINGS = 20
 """Violations kept in a ruling; their number is kept as a measure."""
 
@@ -235,18 +238,19 @@ def strays(sessions: Sessions) -> list[Finding]:
     One that failed did not reach it, nor did one that the gateway answered by itself once the session was open. What
     they prove depends on the pods: see ``judge_staying``.
     """
-    return [finding for _, _, finding in _strays(sessions)]
+    return [finding for *_, finding in _strays(sessions)]
 
 
 def judge_staying(history: History, sessions: Sessions, evidence: Evidence) -> int:
     """Look whether each session stays on the pod that opened it, and return how many exchanges did not reach it.
 
-    Each of these is a violation, but for two kinds, which are doubts: those of a session whose pod was not ready
-    throughout (the doubt says what happened to it), and the only connection of the history that was refused.
+    Each of these is a violation, but for two kinds, which are doubts: those of a session that left its pod while that
+    was not ready (the doubt says what happened to it), and the only connection of the history that was refused.
     """
     found, lapsed, refused = _strays(sessions), lapses(history), lone_refusal(history)
-    for first, exchange, finding in found:
-        lapse = _lapse_since(lapsed, first.pod if first else None, first.sent if first else 0.0)
+    follows = max(FOLLOWS_SECONDS, FOLLOWS_SYNCS * history.setup.tempo["sync"])
+    for first, left, exchange, finding in found:
+        lapse = _lapse_of(lapsed, first, left, follows)
         if exchange.seq == refused:
             evidence.doubts.append(refusal_doubt(exchange))
         elif lapse:
@@ -266,27 +270,47 @@ def judge_missed(history: History, missed: Mapping[str, Finding], evidence: Evid
             evidence.violations.append(finding)
 
 
-def _lapse_since(lapsed: Mapping[str, Sequence[Lapse]], pod: str | None, moment: float) -> Lapse | None:
-    own = (lapse for name, some in lapsed.items() if pod in (None, name) for lapse in some if lapse.until > moment)
+def _lapse_of(
+    lapsed: Mapping[str, Sequence[Lapse]], first: Exchange | None, left: Exchange, follows: float
+) -> Lapse | None:
+    """Return the lapse in which a session left the pod that opened it, or any pod if none did; None if in none.
+
+    The gateway may act on the end of a lapse ``follows`` seconds later; one that was over before the session began does
+    not concern it.
+    """
+    opened = first.sent if first else 0.0
+    own = (
+        lapse
+        for pod, some in lapsed.items()
+        if first is None or pod == first.pod
+        for lapse in some
+        if lapse.began <= left.received and max(opened, left.sent - follows) <= lapse.until
+    )
     return min(own, key=lambda lapse: lapse.since, default=None)
 
 
-def _strays(sessions: Sessions) -> list[tuple[Exchange | None, Exchange, Finding]]:
-    """Return the opener of its session (if there is one), the exchange that strayed, and how to say it."""
-    found: list[tuple[Exchange | None, Exchange, Finding]] = []
+def _strays(sessions: Sessions) -> list[tuple[Exchange | None, Exchange, Exchange, Finding]]:
+    """Return what strayed: the opener of its session (if there is one), the exchange with which the session left its
+    pod, the exchange that strayed, and how to say it.
+    """
+    found: list[tuple[Exchange | None, Exchange, Exchange, Finding]] = []
     for session, exchanges in sessions.items():
-        first = opener(exchanges)
+        first, left = opener(exchanges), None
         for exchange in exchanges:
             if first and exchange.pod == first.pod:  # most are
+                left = None
                 continue
             if first and exchange.misdelivered:  # another's answer does not say where this request went
                 continue
             if exchange.failed or (exchange.unserved and first and exchange.sent > first.sent):
-                told = Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))
-                found.append((first, exchange, told))
-            elif first and exchange.pod and exchange.pod != first.pod:
+                finding = Finding(f"every request of session {session} to be served", exchange.told(), (exchange.seq,))
+            elif first and exchange.pod:
                 expected, cited = f"session {session}, opened on {first.pod}, to stay there", (first.seq, exchange.seq)
-                found.append((first, exchange, Finding(expected, exchange.told(), cited)))
+                finding = Finding(expected, exchange.told(), cited)
+            else:
+                continue
+            left = left or exchange
+            found.append((first, left, exchange, finding))
     return found
 
 

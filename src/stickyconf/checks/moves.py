@@ -12,15 +12,12 @@ from itertools import groupby
 from math import inf
 
 from stickyconf.checks.ending import residents
-from stickyconf.checks.evidence import Evidence
+from stickyconf.checks.evidence import FOLLOWS_SECONDS, FOLLOWS_SYNCS, Evidence
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Unknown
 
 CONNECT_SECONDS = 60.0
 """How long Kong waits for a connection to a target before it tries another (``connect_timeout`` of a Service, its
 default). A request to the address of a pod that has gone may take so long: that is no failure yet."""
-
-REMOVAL_SECONDS, REMOVAL_SYNCS = 10.0, 4
-"""How long a gateway may go on listing a pod that has gone: so many seconds, or sync periods of the controller."""
 
 LAG_SECONDS = 1.0
 """How long after the Admin API shows a removal a worker of the gateway may still use the old targets."""
@@ -51,7 +48,7 @@ def judge_moves(history: History, pod: str, evidence: Evidence) -> None:
     if removed is None:
         evidence.doubts.append(Finding(f"the target of {pod} to be removed on every gateway replica", "it was not"))
         gone = max((event.when for event in history.happened(Happening.POD_GONE, pod)), default=inf)
-        removed = gone + max(REMOVAL_SECONDS, REMOVAL_SYNCS * history.setup.tempo["sync"])
+        removed = gone + max(FOLLOWS_SECONDS, FOLLOWS_SYNCS * history.setup.tempo["sync"])
     ready = set(history.setup.pods) - {pod} | {
         event.subject for event in history.happened(Happening.ENDPOINT) if event.detail.get("ready") == "true"
     }

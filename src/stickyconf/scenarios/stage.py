@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import stickyconf
+from stickyconf.checks.readiness import SEEN_LATE_SECONDS
 from stickyconf.model import Exchange, Happening, History, Setup
 from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Line, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
@@ -25,9 +26,6 @@ T = TypeVar("T")
 
 Shown = tuple[dict[str, Any] | None, dict[str, int]]
 """What one gateway replica shows: the fields of an upstream, None if there is none, and address -> weight."""
-
-TROUBLE_SECONDS = 10.0
-"""So long before a recording's end a request may have failed because of something that is not yet seen."""
 
 HARMS = frozenset(
     {
@@ -321,12 +319,12 @@ class Stage:
         A node takes some seconds to see that a container has ended, or that a probe fails.
         """
         now = self.recorder.now()
-        if not self.recorder.troubled(now - TROUBLE_SECONDS, self.policy.cookie):
+        if not self.recorder.troubled(now - SEEN_LATE_SECONDS, self.policy.cookie):
             return
 
         async def told() -> bool:
             seen = (event for what in HARMS for event in self.recorder.events(what))
-            return any(event.when > now - TROUBLE_SECONDS for event in seen)
+            return any(event.when > now - SEEN_LATE_SECONDS for event in seen)
 
         with contextlib.suppress(WaitFailed):  # nothing had happened to them
             await self.waiter.until("what happened to pods and gateway", "aftermath", told, bool)
