@@ -26,6 +26,8 @@ from stickyconf.targets.places import Places
 
 # More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
+# One that takes longer, as to an address that swallows connections, only waits, and keeps no other from going.
+HANGS_SECONDS = 1.0
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
 POD_HEADER = "Echo-Pod"
 
@@ -44,7 +46,7 @@ class HttpTraffic:
         """
         self._entrance = _fixed(proxy.rstrip("/")) if isinstance(proxy, str) else proxy
         self._timeout = timeout.total_seconds()
-        self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._in_flight = Turns(MOST_IN_FLIGHT)
         self._places = Places(most_connections) if most_connections else None
         self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
         self._tls.set_alpn_protocols(["http/1.1"])
@@ -105,6 +107,24 @@ class HttpTraffic:
         return httpx.AsyncHTTPTransport(limits=limits, verify=self._tls_http2, http1=False, http2=True, trust_env=False)
 
 
+class Turns:
+    """Bounds the requests under way: those that hang do not count."""
+
+    def __init__(self, most: int) -> None:
+        """Take how many there may be."""
+        self._free = asyncio.Semaphore(most)
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a turn, and have it until the block ends, for HANGS_SECONDS at the most."""
+        await self._free.acquire()
+        with contextlib.ExitStack() as turn:
+            turn.callback(self._free.release)
+            hangs = asyncio.get_running_loop().call_later(HANGS_SECONDS, turn.close)  # closed twice it releases once
+            turn.callback(hangs.cancel)
+            yield
+
+
 class HttpLine:
     """One client."""
 
@@ -113,7 +133,7 @@ class HttpLine:
         http: httpx.AsyncBaseTransport,
         entrance: Callable[[str], str],
         timeout: float,
-        in_flight: asyncio.Semaphore,
+        in_flight: Turns,
         places: Places | None = None,
         *,
         keeps: bool = True,
@@ -142,7 +162,7 @@ class HttpLine:
             if self._places:
                 await place.enter_async_context(self._places.one_for(self))
             if not request.patience:
-                await place.enter_async_context(self._in_flight)
+                await place.enter_async_context(self._in_flight.one())
             sent = time.monotonic()
             try:
                 response = await self._http.handle_async_request(message)
