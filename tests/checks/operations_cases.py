@@ -5,6 +5,7 @@ from tests.checks.cases import Cases
 from tests.histories.edits import (
     between,
     by_gateway,
+    by_somebody_else,
     edited,
     every,
     having,
@@ -41,6 +42,10 @@ def unseen(history, *, began, ended, act, part):
     return {
         "a change that never arrived": (unconverged(history), "to arrive on every gateway replica"),
         "an unknown outcome": (edited(history, nth("resident", 2, start), unknown), "known outcome"),
+        "an answer of somebody else": (
+            edited(history, nth("resident", 2, start), by_somebody_else),
+            "was answered 404 by another server (elsewhere)",
+        ),
         "nothing replaced": (without(history, Happening.REPLACED), "to be replaced"),
         "nothing done": (without(history, Happening.DELETED, act), "to be replaced by"),
         "a pod that stayed": (
@@ -113,6 +118,9 @@ CASES = {
                 GATEWAY, nth("resident", 2, between(UPGRADING, UPGRADED)), by_gateway(503)
             ),
             "connections cut with a replica": edited(GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), refused),
+            "somebody else at the address of a replica that has gone": edited(
+                GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), by_somebody_else
+            ),
         },
         rejects=staying(GATEWAY, between(UPGRADED, LAST)),
         doubts={

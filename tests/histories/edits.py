@@ -75,6 +75,11 @@ def by_gateway(status: int) -> Change:
     return lambda exchange: replace(exchange, outcome=Answered(status, (), None))
 
 
+def by_somebody_else(exchange: Exchange) -> Exchange:
+    """Let another server than the gateway answer it."""
+    return replace(exchange, outcome=Answered(404, (("server", "elsewhere"),), None))
+
+
 def refused(exchange: Exchange) -> Exchange:
     """Let it fail below HTTP."""
     return replace(exchange, outcome=Refused("ReadError: connection reset"))

@@ -244,8 +244,9 @@ def strays(sessions: Sessions) -> list[Finding]:
 def judge_staying(history: History, sessions: Sessions, evidence: Evidence) -> int:
     """Look whether each session stays on the pod that opened it, and return how many exchanges did not reach it.
 
-    Each of these is a violation, but for two kinds, which are doubts: those of a session that left its pod while that
-    was not ready (the doubt says what happened to it), and the only connection of the history that was refused.
+    Each of these is a violation, but for three kinds, which are doubts: those of a session that left its pod while that
+    was not ready (the doubt says what happened to it), the only connection of the history that was refused, and what
+    another server than the gateway answered.
     """
     found, lapsed, refused = _strays(sessions), lapses(history), lone_refusal(history)
     follows = max(FOLLOWS_SECONDS, FOLLOWS_SYNCS * history.setup.tempo["sync"])
@@ -253,6 +254,8 @@ def judge_staying(history: History, sessions: Sessions, evidence: Evidence) -> i
         lapse = _lapse_of(lapsed, first, left, follows)
         if exchange.seq == refused:
             evidence.doubts.append(refusal_doubt(exchange))
+        elif exchange.foreign:
+            evidence.doubts.append(finding)
         elif lapse:
             evidence.doubts.append(Finding(finding.expected, f"{finding.actual}; {lapse.told()}", finding.exchanges))
         else:

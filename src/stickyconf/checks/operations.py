@@ -138,7 +138,8 @@ def _not_visited(sessions: Sessions, what: str, start: float, end: float = inf) 
 def cookie_outlives_the_gateway(history: History) -> Ruling:
     """Every gateway replica is replaced: an old cookie leads to the same pod.
 
-    A connection that ends without an answer is counted, not judged: it may have been to a replica that is taken away.
+    A connection that ends without an answer, or finds another server, is counted, not judged: it may have been to a
+    replica that is taken away.
     Exposure: no replica is left of those before, every session was visited afterwards with the cookie that it had
     before, and new sessions reached more than one pod.
     """
@@ -153,8 +154,8 @@ def cookie_outlives_the_gateway(history: History) -> Ruling:
         session: [one for one in exchanges if one is exchanges[0] or (one.sent > when and one.carried(cookie))]
         for session, exchanges in residents(history).items()
     }
-    unanswered = sum(isinstance(one.outcome, Refused) for own in sessions.values() for one in own)
-    sessions = {name: [one for one in own if not isinstance(one.outcome, Refused)] for name, own in sessions.items()}
+    unanswered = sum(_lost(one) for own in sessions.values() for one in own)
+    sessions = {name: [one for one in own if not _lost(one)] for name, own in sessions.items()}
     judge_staying(history, sessions, evidence)
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
     strangers = history.arm(STRANGER)
@@ -164,8 +165,12 @@ def cookie_outlives_the_gateway(history: History) -> Ruling:
     evidence.doubts += [*_not_replaced(replaced[0], "restart"), *_not_visited(sessions, "with its old cookie", when)]
     evidence.doubts += [*without_a_session(history, began), *unknown_outcomes([*visits, *strangers])]
     evidence.measures.append(Measure("sessions with a cookie of the gateways before", len(sessions)))
-    evidence.measures.append(Measure("requests of theirs without an answer", unanswered))
+    evidence.measures.append(Measure("requests of theirs without an answer of the gateway", unanswered))
     return evidence.ruling()
+
+
+def _lost(exchange: Exchange) -> bool:
+    return isinstance(exchange.outcome, Refused) or exchange.foreign
 
 
 @check("ROB-06", arms=(CROSSING,))

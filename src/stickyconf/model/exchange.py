@@ -10,6 +10,9 @@ from stickyconf.model.cookies import SetCookie, parse_set_cookie
 REQUEST_ID_HEADER = "Echo-Request-Id"
 """The header field of a request's id: the pod writes it to its log, and gives it back with its answer."""
 
+_GATEWAYS = ("kong", "stickyconf")
+"""What is in the Server or Via field of a gateway's own answers: a Kong's, or its stand-in's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -117,6 +120,19 @@ class Exchange:
         return self.pod is None and not isinstance(self.outcome, Unknown)
 
     @property
+    def foreign(self) -> bool:
+        """Whether another server than the gateway answered: the answer names one, and nothing in it is Kong's.
+
+        On a real node a connection to the address of a pod that has gone may leave the cluster, and find somebody.
+        """
+        answer = self.answer
+        if answer is None or answer.pod is not None or not (server := answer.header("Server")):
+            return False
+        named = f"{server} {answer.header('Via') or ''}".lower()
+        kongs = any(key.lower().startswith("x-kong-") for key, _ in answer.headers)
+        return not kongs and not any(gateway in named for gateway in _GATEWAYS)
+
+    @property
     def unconnected(self) -> bool:
         """Whether no connection could be opened, so that the gateway never had the request."""
         return isinstance(self.outcome, Refused) and self.outcome.reason.startswith("ConnectError")
@@ -136,8 +152,8 @@ class Exchange:
         """Say the exchange in a few words for a message."""
         match self.outcome:
             case Answered(status=status, pod=None):
-                server = self.outcome.header("Server")
-                what = f"was answered {status} by the gateway itself" + (f" (Server: {server})" if server else "")
+                by = f"another server ({self.outcome.header('Server')})" if self.foreign else "the gateway itself"
+                what = f"was answered {status} by {by}"
             case Answered(status=status, pod=pod):
                 what = f"reached {pod} ({status})"
             case Refused(reason=reason):
