@@ -129,15 +129,21 @@ CASES = {
             ),
         },
         rejects={
-            "another algorithm": (showing(algorithm="round-robin"), "algorithm = 'sticky-sessions' in upstream"),
-            "another hash_on": (showing(hash_on="cookie"), "hash_on = 'none' in upstream"),
-            "another cookie": (showing(sticky_sessions_cookie="sid"), "sticky_sessions_cookie = 'session_id'"),
-            "another path": (showing(sticky_sessions_cookie_path="/x"), "sticky_sessions_cookie_path = '/'"),
-            "no path": (showing(sticky_sessions_cookie_path=None), "sticky_sessions_cookie_path = '/' in"),
+            "another algorithm": (
+                showing(algorithm="round-robin"),
+                "algorithm is 'round-robin', not 'sticky-sessions'",
+            ),
+            "another hash_on": (showing(hash_on="cookie"), "hash_on is 'cookie', not 'none'"),
+            "another cookie": (
+                showing(sticky_sessions_cookie="sid"),
+                "sticky_sessions_cookie is 'sid', not 'session_id'",
+            ),
+            "another path": (showing(sticky_sessions_cookie_path="/x"), "cookie_path is '/x', not '/'"),
+            "no path": (showing(sticky_sessions_cookie_path=None), "cookie_path is None, not '/'"),
             "no upstream": (showing_raw("null"), "on kong-gateway-1 / there is none"),
             "another algorithm for want of convergence": (
                 unconverged(showing(algorithm="round-robin")),
-                "algorithm = 'sticky-sessions' in upstream",
+                "algorithm is 'round-robin', not 'sticky-sessions'",
             ),
         },
         doubts={

@@ -8,7 +8,7 @@ from typing import Any
 
 from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import Evidence, unconverged
-from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling
+from stickyconf.model import Event, Finding, Happening, History, Measure, Ruling, differences
 
 HOW_TO = "how-to"
 LEFT_OUT_PATH = "cookie-path-left-out"
@@ -24,8 +24,8 @@ def how_to_policy_is_admitted(history: History) -> Ruling:
     stored = _stored(history, HOW_TO, evidence)
     if stored is not None:
         wanted = json.loads(history.happened(Happening.APPLIED, HOW_TO)[0].detail["submitted"])
-        if not _contains(stored, wanted):
-            evidence.violations.append(Finding(f"the spec stored as written: {wanted}", f"{stored}"))
+        if differing := differences(stored, wanted):
+            evidence.violations.append(Finding("the spec stored as written", "; ".join(differing)))
     if not history.happened(Happening.REJECTED):
         evidence.doubts.append(Finding("the API server to refuse policies that break a rule", "it refused none"))
     return evidence.ruling()
@@ -115,9 +115,8 @@ def admin_api_shows_the_policy(history: History) -> Ruling:
             evidence.violations.append(Finding(f"upstream {shown[-1].subject} on {replica}", "there is none"))
             continue
         evidence.violations += [
-            Finding(f"{field} = {value!r} in upstream {shown[-1].subject} on {replica}", f"{last.get(field)!r}")
-            for field, value in wanted.items()
-            if last.get(field) != value
+            Finding(f"upstream {shown[-1].subject} on {replica} as the policy says", differing)
+            for differing in differences(last, wanted)
         ]
     if not history.setup.gateways:
         evidence.doubts.append(Finding("an Admin API to ask", "none"))
@@ -145,10 +144,3 @@ def _stored(history: History, case: str, evidence: Evidence) -> dict[str, Any] |
 
 def _path(spec: dict[str, Any] | None) -> Any:
     return ((spec or {}).get("stickySessions") or {}).get("cookiePath")
-
-
-def _contains(stored: Any, wanted: Any) -> bool:
-    """Whether all that was written is stored."""
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        return all(key in stored and _contains(stored[key], value) for key, value in wanted.items())
-    return bool(stored == wanted)

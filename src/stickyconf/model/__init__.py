@@ -2,6 +2,7 @@
 
 from stickyconf.model.catalogue import Catalogue, Level, Requirement
 from stickyconf.model.cookies import SetCookie, parse_set_cookie
+from stickyconf.model.differences import differences
 from stickyconf.model.exchange import Answered, Exchange, Outcome, Refused, Unknown
 from stickyconf.model.history import ECHO_PODS, Event, Happening, History, Sessions, Setup, Sighting
 from stickyconf.model.verdict import Finding, Measure, Ruling, Sign, Status, Tally, Verdict
@@ -30,5 +31,6 @@ __all__ = [
     "Tally",
     "Unknown",
     "Verdict",
+    "differences",
     "parse_set_cookie",
 ]

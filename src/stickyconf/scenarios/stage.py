@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import stickyconf
 from stickyconf.checks.readiness import SEEN_LATE_SECONDS
-from stickyconf.model import Exchange, Happening, History, Setup
+from stickyconf.model import Exchange, Happening, History, Setup, differences
 from stickyconf.ports import ENDPOINT_SLICE, POD, HarnessError, Line, Rejected, Target, WorkloadBroken
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.observers import Observers
@@ -199,12 +199,16 @@ class Stage:
             self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
             return False
 
-        def as_asked(shown: Mapping[str, Shown]) -> bool:
-            return all(_as_asked(*one, addresses, wanted, sticky) for one in shown.values())
+        shown: dict[str, Shown] = {}
+
+        async def differing() -> str:
+            shown.update(await self._shown(name))
+            said = {replica: _differing(*one, addresses, wanted, sticky) for replica, one in shown.items()}
+            return "; ".join(f"on {replica} {'; '.join(lines)}" for replica, lines in said.items() if lines)
 
         try:
-            shown = await self.waiter.until(
-                f"{name} on {len(self.gateways)} gateway replica(s)", "programmed", lambda: self._shown(name), as_asked
+            await self.waiter.until(
+                f"{name} on {len(self.gateways)} gateway replica(s)", "programmed", differing, lambda left: not left
             )
         except WaitFailed as failure:
             self._record_shown(name, await self._shown(name))
@@ -380,14 +384,18 @@ def _fields(policy: Policy) -> dict[str, str]:
     }
 
 
-def _as_asked(
+def _differing(
     upstream: dict[str, Any] | None, targets: dict[str, int], addresses: set[str], wanted: dict[str, str], sticky: bool
-) -> bool:
-    if upstream is None or set(targets) != addresses or 0 in targets.values():
-        return False
-    if not sticky:
-        return upstream.get("algorithm") != wanted["algorithm"]
-    return wanted.items() <= {name: upstream.get(name) for name in wanted}.items()
+) -> list[str]:
+    """Return what a replica shows of an upstream that is not as asked, one line for each field or target."""
+    if upstream is None:
+        return ["there is no such upstream"]
+    lines = differences(upstream, wanted) if sticky else []
+    if not sticky and upstream.get("algorithm") == wanted["algorithm"]:
+        lines.append(f"algorithm is still {wanted['algorithm']}")
+    lines += [f"target {address} is missing" for address in sorted(addresses - set(targets))]
+    lines += [f"target {address} is not one of its pods" for address in sorted(set(targets) - addresses)]
+    return lines + [f"target {address} has weight 0" for address, weight in sorted(targets.items()) if weight == 0]
 
 
 Scenario = Callable[[Stage], Awaitable[None]]
