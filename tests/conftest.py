@@ -1,6 +1,7 @@
 """Settings of the suite's own tests."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterator
 
@@ -21,6 +22,10 @@ for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
 
 SLOW = ("tests/whole/", "tests/mutants_matrix/", "tests/targets/test_kind_run.py", "tests/targets/test_install.py")
 """What takes longest, and so begins first if tests run side by side."""
+
+# The histories that checks are tried with are a million objects that stay: looking through them for garbage as often as
+# Python does by default takes a sixth of the tests' time.
+gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_configure(config: pytest.Config) -> None:

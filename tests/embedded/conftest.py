@@ -9,7 +9,6 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,24 +18,6 @@ from embedded_cluster.client import EndpointSlice, Namespace, Object, Pod
 from tests.waiting import PATIENCE, eventually
 
 UP = [sys.executable, "-m", "embedded_cluster", "up"]
-
-
-def children(pid: int) -> set[int]:
-    """All living descendants of a process."""
-    found: set[int] = set()
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found |= {child} | children(child)
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    """Does the process run? A zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
-    except OSError:
-        return False
 
 
 @dataclass

@@ -3,8 +3,9 @@
 import time
 
 from embedded_cluster.client import EndpointSlice, Pod, Service
-from tests.embedded.conftest import endpoints, is_alive, seen
+from tests.embedded.conftest import endpoints, seen
 from tests.embedded.containers import SERVER, SLEEP, directory, process_of, serving
+from tests.processes import is_alive
 from tests.waiting import eventually
 
 

@@ -17,7 +17,8 @@ import pytest
 from embedded_cluster.client import Deployment, Gateway, Namespace, Pod
 from embedded_cluster.machine import Unavailable, port
 from embedded_cluster.objects import condition, is_ready
-from tests.embedded.conftest import UP, Cluster, Space, children, client_of, is_alive, running
+from tests.embedded.conftest import UP, Cluster, Space, client_of, running
+from tests.processes import children, command_line, is_alive
 from tests.waiting import PATIENCE, eventually
 
 # A process with a child, as a gateway with its Envoy; prints both process ids.
@@ -141,15 +142,11 @@ def test_the_death_of_a_part_ends_the_cluster(part, capfd):
     """Status 1, and the message names the part; a killed node takes its pods along."""
     with running("--bare") as cluster:
         processes = family(cluster)
-        [victim] = [pid for pid in processes if f"embedded_cluster.{part}" in _command_line(pid)]
+        [victim] = [pid for pid in processes if f"embedded_cluster.{part}" in command_line(pid)]
         os.kill(victim, signal.SIGKILL)
         assert cluster.process.wait(timeout=PATIENCE) == 1
         assert_gone(processes)
     assert f"{part} ended by itself with status -9" in capfd.readouterr().err
-
-
-def _command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def test_two_clusters_do_not_disturb_each_other(cluster, own_cluster):

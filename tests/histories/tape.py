@@ -197,4 +197,4 @@ class Tape:
 
 def logged(exchanges: tuple[Exchange, ...]) -> tuple[Sighting, ...]:
     """Return what the pods' own logs show of these exchanges."""
-    return tuple(Sighting(exchange.pod, exchange.request_id, exchange.sent) for exchange in exchanges if exchange.pod)
+    return tuple(Sighting(pod, exchange.request_id, exchange.sent) for exchange in exchanges if (pod := exchange.pod))

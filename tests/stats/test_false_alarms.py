@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from stickyconf import checks
 from stickyconf.checks import Check
@@ -37,6 +36,7 @@ from stickyconf.stats import (
 from tests.checks.cases import all_cases
 from tests.histories import spread
 from tests.histories.drawn import Counts
+from tests.stats.binomial import quantile
 
 RUNS = 10_000
 LOOSE = 0.02  # instead of 1e-7: 200 false alarms in 10,000 runs at the most, but for chance
@@ -122,7 +122,7 @@ def test_of_10000_conforming_runs_no_more_are_objected_to_than_declared(name: st
     [design] = check.designs
     alarms = objections(check, drawn, draws(design)[0])
 
-    assert alarms <= binom.ppf(1 - 1e-6, RUNS, design.false_alarm(ECHO_PODS))
+    assert alarms <= quantile(1 - 1e-6, RUNS, design.false_alarm(ECHO_PODS))
     assert design.false_alarm(ECHO_PODS) <= design.alpha
     assert (alarms > 0) == (design.alpha > 0)
 
@@ -134,7 +134,7 @@ def test_of_10000_deviating_runs_as_many_are_objected_to_as_declared(name: str) 
     [design] = check.designs
 
     for deviating in draws(design)[1:]:
-        assert objections(check, drawn, deviating) >= binom.ppf(1e-6, RUNS, design.power(ECHO_PODS))
+        assert objections(check, drawn, deviating) >= quantile(1e-6, RUNS, design.power(ECHO_PODS))
 
 
 @pytest.mark.parametrize("weights", [(1, 2, 5), (100, 100, 1)])
@@ -148,7 +148,7 @@ def test_shares_by_uneven_weights_rarely_look_unfair(weights: tuple[float, ...])
         if share_test({pod: int(count) for pod, count in zip("abc", counts, strict=True)}, named).p_value <= LOOSE
     )
 
-    assert alarms <= binom.ppf(1 - 1e-6, RUNS, LOOSE)
+    assert alarms <= quantile(1 - 1e-6, RUNS, LOOSE)
 
 
 # At the real alpha there is nothing to be seen; what is left is to add up.

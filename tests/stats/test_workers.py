@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
 from stickyconf import checks
 from stickyconf.model import ECHO_PODS, Status
@@ -24,6 +23,7 @@ from stickyconf.stats import SETTLING_ALPHA, Design, Reach, Share, stale_worker_
 from tests.checks.cases import all_cases
 from tests.histories import annotation
 from tests.histories.drawn import in_order
+from tests.stats.binomial import quantile
 
 WORKERS = (1, 2, 3, 4, 8, 16, 32, 64)
 IN_STEP = (True, False)
@@ -31,6 +31,7 @@ RUNS = 25  # of each check with each number of workers, both ways: 50 x 8 outcom
 LOOSE = 0.02
 LATE_RUNS = 60
 VICTIM = 0
+AT_ONCE = 256  # drawn one by one, they take most of the time here
 GATEWAYS = pytest.mark.parametrize(("workers", "in_step"), list(itertools.product(WORKERS, IN_STEP)))
 
 
@@ -41,13 +42,13 @@ def places_sessions(design: Design) -> bool:
 
 def dealt(chance: np.random.Generator, workers: int, in_step: bool, pods: int = ECHO_PODS) -> Iterator[tuple[int, int]]:
     """Yield of one new session after the other which worker places it, and on which pod."""
-    same = chance.permutation(pods)
-    orders = [same if in_step else chance.permutation(pods) for _ in range(workers)]
+    same = chance.permutation(pods).tolist()
+    orders = [same if in_step else chance.permutation(pods).tolist() for _ in range(workers)]
     turns = [0 if in_step else int(chance.integers(pods)) for _ in range(workers)]
     while True:
-        worker = int(chance.integers(workers))
-        turns[worker] += 1
-        yield worker, int(orders[worker][turns[worker] % pods])
+        for worker in chance.integers(workers, size=AT_ONCE).tolist():
+            turns[worker] += 1
+            yield worker, orders[worker][turns[worker] % pods]
 
 
 def placed(chance: np.random.Generator, workers: int, in_step: bool, sessions: int) -> list[int]:
@@ -91,7 +92,7 @@ def test_a_late_worker_is_rarely_taken_for_one_that_has_the_change(workers: int,
         until = int(chance.integers(3 * needed))
         early += _settled_at(Row(asked, workers, alpha=LOOSE), chance, in_step, until) < until
 
-    assert early <= binom.ppf(1 - 1e-6, LATE_RUNS, LOOSE)
+    assert early <= quantile(1 - 1e-6, LATE_RUNS, LOOSE)
 
 
 def _settled_at(row: Row, chance: np.random.Generator, in_step: bool, until: int) -> int:

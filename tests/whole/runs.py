@@ -17,6 +17,9 @@ from typing import Any
 
 import yaml
 
+from stickyconf.plainyaml import LOADER
+from tests.processes import children, command_line
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = dict(os.environ)
 """As it is while no test changes it."""
@@ -64,8 +67,13 @@ def run_suite(out: Path, *arguments: str, path: str | None = None, environment: 
     run = _forked if _of_python(environ) == _of_python(ENVIRONMENT) else _anew
     status, printed = run(_arguments(out, *arguments), environ)
     report = out / "latest" / "conformance.yaml"
-    read = yaml.safe_load(report.read_text()) if report.exists() else None
+    read = yaml.load(report.read_text(), LOADER) if report.exists() else None  # noqa: S506 - a safe loader
     return Result(status, printed, read, out / "latest")
+
+
+def echo_pods(process: "subprocess.Popen[Any]") -> int:
+    """Return how many echo pods run on the embedded cluster that a run has started."""
+    return sum("echo.py" in command_line(one) for one in children(process.pid))
 
 
 def _arguments(out: Path, *arguments: str) -> list[str]:

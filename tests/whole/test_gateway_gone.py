@@ -5,10 +5,11 @@ import signal
 import subprocess
 import time
 
-import psutil
 import yaml
 
-from tests.whole.runs import LONGEST, ROOT, command
+from tests.processes import children, command_line
+from tests.waiting import eventually
+from tests.whole.runs import LONGEST, ROOT, command, echo_pods
 
 RECORDED = 1.5  # seconds of affinity, which takes longer even on a quick machine
 
@@ -19,8 +20,7 @@ def test_gateway_that_is_killed_is_told_and_violates_nothing(tmp_path):
     process = subprocess.Popen(
         command(tmp_path, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    gateway = _gateway(process)
-    os.kill(gateway.pid, signal.SIGKILL)
+    os.kill(_gateway(process), signal.SIGKILL)
     said = process.communicate(timeout=LONGEST)[0]
     report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
     cases = [case for row in report["requirements"] for case in row["cases"]]
@@ -32,23 +32,10 @@ def test_gateway_that_is_killed_is_told_and_violates_nothing(tmp_path):
     assert "VIOLATES" not in said
 
 
-def _gateway(process: subprocess.Popen) -> psutil.Process:
-    """Return the gateway's process once pods have answered through it for a while."""
-    deadline = time.monotonic() + LONGEST
-    since = None
-    while time.monotonic() < deadline:
-        family = [(one, _words(one)) for one in psutil.Process(process.pid).children(recursive=True)]
-        pods = sum("echo.py" in words for _, words in family)
-        since = (since or time.monotonic()) if pods >= 3 else None
-        [gateway] = [one for one, words in family if "embedded_cluster.gateway" in words] or [None]
-        if gateway and since and time.monotonic() - since > RECORDED:
-            return gateway
-        psutil.wait_procs([one for one, _ in family], timeout=0.1)
-    raise AssertionError("the run did not come up")
-
-
-def _words(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+def _gateway(process: subprocess.Popen) -> int:
+    """Return the id of the gateway's process once pods have answered through it for a while."""
+    eventually("pods of a recording", lambda: echo_pods(process) >= 3, LONGEST)
+    since = time.monotonic()
+    eventually("a recording that is under way", lambda: time.monotonic() - since > RECORDED)
+    [gateway] = [one for one in children(process.pid) if "embedded_cluster.gateway" in command_line(one)]
+    return gateway

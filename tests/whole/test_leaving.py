@@ -3,69 +3,38 @@
 import os
 import signal
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
-import pytest
 import yaml
 
-from tests.waiting import PATIENCE
-from tests.whole.runs import LONGEST, ROOT, command, run_suite
+from tests.processes import children, command_line, is_alive
+from tests.waiting import PATIENCE, eventually
+from tests.whole.runs import LONGEST, ROOT, command, echo_pods, run_suite
 
 
-def started(out: Path) -> tuple[subprocess.Popen, list[psutil.Process]]:
-    """Start a run and return it with every process it has once the gateway serves."""
-    process = subprocess.Popen(
-        command(out, "--requirement", "CKE-01"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    root = psutil.Process(process.pid)
-    deadline = time.monotonic() + LONGEST
-    while time.monotonic() < deadline:
-        family = root.children(recursive=True)
-        if sum("echo.py" in " ".join(_command(one)) for one in family) >= 3:
-            return process, family
-        psutil.wait_procs(family, timeout=0.1)
-    process.kill()
-    pytest.fail("the run did not come up")
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-def assert_gone(family: list[psutil.Process]) -> None:
+def assert_gone(family: set[int]) -> None:
     """None of a run's processes is left."""
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
-    assert not alive
+    eventually("every process gone", lambda: not any(map(is_alive, family)))
+
+
+def family_of(process: subprocess.Popen) -> set[int]:
+    """Every process that a run has started, its gateway's Envoy among them."""
+    family = children(process.pid)
+    assert any("/envoy " in command_line(one) for one in family)
+    return family
 
 
 def test_nothing_survives_kill_9(tmp_path):
-    """After kill -9 of pytest every process of the run ends; after other signals: see the interrupted run below."""
-    process, family = started(tmp_path)
-    assert any("envoy" in one.name() for one in family)
-    process.kill()
-    process.wait(PATIENCE)
-    assert_gone(family)
-
-
-def test_two_runs_at_once(tmp_path):
-    """Two runs on one machine share neither ports, addresses nor directories; each can be judged again without one."""
-    selection = ("--requirement", "CKE-01", "--requirement", "CKE-03")
-    other = subprocess.Popen(
-        command(tmp_path / "a", *selection), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    """After kill -9 of pytest every process of the run ends; after other signals: see the interrupted runs below."""
+    process = subprocess.Popen(
+        command(tmp_path, "--requirement", "CKE-01"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    result = run_suite(tmp_path / "b", *selection)
-    output, _ = other.communicate(timeout=LONGEST)
-    assert result.status == 0, result.output
-    assert other.returncode == 0, output
-    assert result.status_of("CKE-01") == "CONFORMS"
-    again = run_suite(tmp_path / "again", *selection, "--rejudge", str(result.directory))
-    assert again.status == 0, again.output
-    assert again.status_of("CKE-01") == "CONFORMS"
+    eventually("pods of a recording", lambda: process.poll() is not None or echo_pods(process) >= 3, LONGEST)
+    family = family_of(process)
+    process.kill()
+    assert process.wait(PATIENCE) == -signal.SIGKILL, "the run had ended before it was killed"
+    assert_gone(family)
 
 
 def test_pages_need_kubectl(tmp_path):
@@ -76,31 +45,46 @@ def test_pages_need_kubectl(tmp_path):
     assert "kubectl" in result.output
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-def test_interrupted_run_reports_what_was_judged(how, tmp_path):
-    """Ctrl-C or a cancelled CI job while something is recorded: what was judged before is in the report.
+def interrupted(out: Path, how: signal.Signals) -> tuple[int, str]:
+    """Run, and end the run with a signal while pages are recorded; its exit status and what it printed.
 
-    Every process of the run ends.
+    Their recording is played alone, after the cookie's was judged. Every process of the run ends.
     """
-    chosen = ("--requirement", "API-01", "--requirement", "DOC-01")
+    chosen = ("--requirement", "CKE-01", "--requirement", "DOC-01")
     process = subprocess.Popen(
-        command(tmp_path, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(out, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     said = ""
-    while "suites/test_pages.py" not in said:  # its recording is played alone, after the other was judged
+    while "suites/test_pages.py" not in said:
         piece = os.read(process.stdout.fileno(), 4096).decode()
         assert piece, said
         said += piece
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert any("envoy" in one.name() for one in family)
+    family = family_of(process)
     os.kill(process.pid, how)
     said += process.communicate(timeout=LONGEST)[0]
     assert_gone(family)
-    report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
-    judged = {row["id"]: row["status"] for row in report["requirements"]}
-    assert process.returncode == 2, said
-    assert judged["API-01"] == "CONFORMS"
-    assert judged["DOC-01"] == "UNJUDGED"
+    return process.returncode, said
+
+
+def test_two_runs_at_once_that_are_interrupted(tmp_path):
+    """Two runs on one machine share neither ports, addresses nor directories.
+
+    Ctrl-C ends one, the signal of a cancelled CI job the other: what was judged before is in the report, and can be
+    judged again without a cluster.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with ThreadPoolExecutor(len(signals)) as pool:
+        ends = list(pool.map(lambda how: interrupted(tmp_path / how.name, how), signals))
+    for how, (status, said) in zip(signals, ends, strict=True):
+        report = yaml.safe_load((tmp_path / how.name / "latest" / "conformance.yaml").read_text())
+        judged = {row["id"]: row["status"] for row in report["requirements"]}
+        assert status == 2, said
+        assert judged["CKE-01"] == "CONFORMS", said
+        assert judged["DOC-01"] == "UNJUDGED", said
+        earlier = tmp_path / how.name / "latest"
+        again = run_suite(tmp_path / "again", "--requirement", "CKE-01", "--rejudge", str(earlier))
+        assert again.status == 0, again.output
+        assert again.status_of("CKE-01") == "CONFORMS"
 
 
 def test_a_gateway_without_sticky_sessions(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from stickyconf.checks.declared import check
 from stickyconf.checks.evidence import (
     Evidence,
@@ -39,10 +41,12 @@ def pinned_load_does_not_steer_placement(history: History, design: Share) -> Rul
     pinned = [exchange for exchange in load if exchange.carried(history.setup.cookie)]
     [(busy, served)] = pods_reached(pinned).most_common(1) or [("", 0)]
     load_seconds = history.setup.plan.get("load.seconds", 0.0)
+    at_work = [_at_work(one, load_seconds) for one in pinned if one.pod == busy]
+    sent, received = sorted(one.sent for one in newcomers), sorted(one.received for one in newcomers)
     beside = []
     for newcomer in newcomers:
-        rivals = sum(one.sent < newcomer.received and newcomer.sent < one.received for one in newcomers)
-        worked_on = sum(one.pod == busy and _certainly_beside(one, newcomer, load_seconds) for one in pinned)
+        rivals = bisect_left(sent, newcomer.received) - bisect_right(received, newcomer.sent)
+        worked_on = sum(begun <= newcomer.sent and newcomer.received <= done for begun, done in at_work)
         if not newcomer.carried(history.setup.cookie) and worked_on >= max(BUSY, rivals):
             beside.append(newcomer)
     evidence.measures += [Measure("pinned requests on the busy pod", served), Measure("the busy pod", busy or "none")]
@@ -50,14 +54,12 @@ def pinned_load_does_not_steer_placement(history: History, design: Share) -> Rul
     return evidence.ruling()
 
 
-def _certainly_beside(load: Exchange, newcomer: Exchange, seconds: float) -> bool:
-    """Whether a pod that takes ``seconds`` for a request was at work on it for all the time of another exchange.
+def _at_work(load: Exchange, seconds: float) -> tuple[float, float]:
+    """Return from when to when a pod that takes ``seconds`` for a request was certainly at work on it.
 
     It began after the request was sent and was done before the response arrived, and no more is known.
     """
-    begun = max(load.sent, load.received - seconds)
-    done = min(load.received, load.sent + seconds)
-    return begun <= newcomer.sent and newcomer.received <= done
+    return max(load.sent, load.received - seconds), min(load.received, load.sent + seconds)
 
 
 @check("SPR-05", arms=("arrival",))

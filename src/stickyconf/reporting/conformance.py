@@ -15,6 +15,7 @@ from stickyconf.checks import figures
 from stickyconf.model import Catalogue, Finding, Level, Measure
 from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.model.run import CaseResult, Run
+from stickyconf.plainyaml import DUMPER
 from stickyconf.ports import HarnessError
 from stickyconf.reporting import markdown
 from stickyconf.reporting.assessment import Assessed, Profile, Standing, assess
@@ -227,7 +228,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
     }
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(DUMPER):  # type: ignore[misc]  # which class it is depends on how PyYAML was built
     """Writes what is there, without anchors and references: a reader should not have to look one up."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from stickyconf.plainyaml import DUMPER
 from stickyconf.ports import (
     ENDPOINT_SLICE,
     EVENT,
@@ -122,7 +123,7 @@ async def _keep(path: Path, text: Awaitable[str]) -> None:
 
 
 def _yaml(objects: list[dict[str, Any]]) -> str:
-    return yaml.safe_dump_all(redact_data(objects), sort_keys=False, allow_unicode=True)
+    return yaml.dump_all(redact_data(objects), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from stickyconf.model import Catalogue, History, Requirement, Verdict
 from stickyconf.model.run import Run
+from stickyconf.plainyaml import DUMPER
 from stickyconf.reporting import allure, conformance, junit, summary
 from stickyconf.reporting.faults import Faults
 from stickyconf.reporting.layout import RunDirectory
@@ -38,7 +39,7 @@ class Publication:
         """Keep an object as it was applied for a history, without its credentials, which are known from now on."""
         remember_credentials(manifest)
         with self._faults.noted(f"what was applied for {history}"):
-            text = yaml.safe_dump(redact_data(manifest), sort_keys=False, allow_unicode=True)
+            text = yaml.dump(redact_data(manifest), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
             with self._manifests(history).open("a", encoding="utf-8") as file:
                 file.write(f"---\n{text}")
 

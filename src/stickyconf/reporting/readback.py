@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
+from stickyconf.plainyaml import LOADER
 from stickyconf.reporting.conformance import API_VERSION, KIND, complaint
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster if PyYAML has libyaml
 
 
 class ReportError(ValueError):
@@ -20,7 +19,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read the report of a run: its folder, or its conformance.yaml. Raises ReportError if there is none."""
     file = path / "conformance.yaml" if path.is_dir() else path
     try:
-        report = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+        report = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
     except FileNotFoundError:
         wanted = "it has no conformance.yaml" if path.is_dir() else "there is no such file or directory"
         raise ReportError(f"{path}: {wanted}; give a run's folder or its conformance.yaml") from None

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
+from stickyconf.plainyaml import LOADER
 from stickyconf.secrecy import REDACTED, known
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LIMIT = 1_000_000
 """The most one attachment or diagnostic file may have, in bytes."""
 
@@ -63,7 +63,7 @@ def remember_credentials(value: Any) -> None:
 def remember_file(path: Path) -> None:
     """Do so with a file of YAML documents. Raises OSError if it cannot be read; what is no YAML has no names."""
     try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=LOADER))
     except yaml.YAMLError:
         return
     for document in documents:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from stickyconf.model import ECHO_PODS
+from stickyconf.plainyaml import LOADER
 from stickyconf.ports import RUN_LABEL, Workload
 
 ROUTE, SERVICE, POLICY = "echo", "echo", "sticky-session-policy"
@@ -71,7 +72,7 @@ class Manifests:
     def read(self, name: str) -> list[dict[str, Any]]:
         """Return the objects of one file."""
         with (self.directory / name).open(encoding="utf-8") as file:
-            return [document for document in yaml.safe_load_all(file) if document]
+            return [document for document in yaml.load_all(file, LOADER) if document]
 
     def namespace(self, name: str, run: str) -> dict[str, Any]:
         """Return a namespace labelled with the run that makes it."""

@@ -156,6 +156,7 @@ def smallest_deviations(samples: int, pods: int, alpha: float, power: float = 0.
     return starved, high
 
 
+@cache
 def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -> int:
     """Return the sessions needed to see, with this ``power``, one of ``pods`` equal pods off its share.
 
@@ -172,6 +173,7 @@ def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -
     return samples
 
 
+@cache
 def share_power(samples: int, pods: int, deviation: float, alpha: float) -> float:
     """Return the probability that the count of one of ``pods`` equal pods makes the share test object.
 

@@ -13,6 +13,7 @@ import httpx
 import tenacity
 import yaml
 
+from stickyconf.plainyaml import LOADER
 from stickyconf.ports import ENDPOINT_SLICE, HarnessError, OutOfReach
 from stickyconf.targets.http1 import Http1Transport
 from stickyconf.targets.installation import Installation
@@ -30,8 +31,6 @@ come; one answer that the API server could not fetch from a busy gateway is no r
 
 PAGE = 1000
 """The most entries that Kong gives in one page."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML has libyaml
 
 VERIFIED, UNVERIFIED, THROUGH = "direct", "direct, certificate not verified", "through the Kubernetes API"
 
@@ -140,7 +139,7 @@ class AdminApi:
         """
         text = (await self._get(replica, "/config") or {}).get("config")
         try:
-            configuration = yaml.load(text or "{}", Loader=_LOADER)  # noqa: S506 - a safe loader
+            configuration = yaml.load(text or "{}", Loader=LOADER)  # noqa: S506 - a safe loader
         except (yaml.YAMLError, AttributeError) as error:
             raise HarnessError(f"the Admin API at {replica} gives a configuration that is no YAML") from error
         if not isinstance(configuration, dict):

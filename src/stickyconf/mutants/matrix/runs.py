@@ -30,6 +30,7 @@ from stickyconf.mutants import DEFINITION_MARK, MUTANT_FAILS, RESPONSE_MARK, UPS
 from stickyconf.mutants.matrix.kills import KillMatrix, Trial, cells, problems_of
 from stickyconf.mutants.matrix.planning import NoSuite, Plan, collected, compact, plans
 from stickyconf.mutants.matrix.tables import html, markdown, verdict
+from stickyconf.plainyaml import LOADER
 
 STOP_SECONDS = 20.0
 LIMIT_SECONDS = 600.0
@@ -72,7 +73,8 @@ def read_trial(plan: Plan, out: Path, status: int | None, output: str, seconds: 
         said = [line.strip() for line in output.splitlines() if line.strip()]
         error = f"exit status {status}, no report: {said[-1] if said else 'nothing was said'}"
     else:
-        found = cells(yaml.safe_load(report.read_text(encoding="utf-8")), plan.subject.measured_by)
+        written = yaml.load(report.read_text(encoding="utf-8"), LOADER)  # noqa: S506 - a safe loader
+        found = cells(written, plan.subject.measured_by)
         try:
             files = sorted((out / "latest" / "histories").glob("*.jsonl"))
             marked = fired(map(read_history, files), plan.subject.id)
@@ -266,6 +268,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in matrix.problems:
         print(f"{problem.kind}: {problem.said}")
     print(f"kill matrix {verdict(matrix)}: {options.out / 'kill-matrix.html'}")
+    return exit_status(matrix)
+
+
+def exit_status(matrix: KillMatrix) -> int:
+    """Return 0 for a clean matrix, 1 for one that is not, 130 for one that was stopped."""
     return 130 if matrix.left else 0 if matrix.clean else 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from stickyconf.plainyaml import LOADER
 from stickyconf.ports import Manifest
 from stickyconf.releases.known import known
 from stickyconf.targets.installation import NoTarget
@@ -57,9 +58,8 @@ class Setup:
 
 def documents(texts: Iterable[bytes]) -> list[dict[str, Any]]:
     """Return the objects in YAML texts; NoTarget if one is no YAML."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the definitions are long, and the other takes seconds
     try:
-        return [document for text in texts for document in yaml.load_all(text, loader) if document]
+        return [document for text in texts for document in yaml.load_all(text, LOADER) if document]
     except yaml.YAMLError as error:
         raise NoTarget(f"a manifest is no YAML: {error}") from error
 
