@@ -191,6 +191,10 @@ CASES = {
         doubts={
             "a change that never arrived": (unconverged(GATEWAY), "to arrive on every gateway replica"),
             "an unknown outcome": (edited(GATEWAY, nth("direct", 0), unknown), "known outcome"),
+            "somebody else at the address of a new one": (
+                edited(GATEWAY, nth("direct", 0), by_somebody_else),
+                "was answered 404 by another server (elsewhere)",
+            ),
             "not scaled": (without(GATEWAY, Happening.SCALED), "to be scaled up"),
             "nobody asked": (lacking(GATEWAY, "direct"), "2 new replicas to be asked"),
             "one asked": (

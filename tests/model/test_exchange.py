@@ -27,10 +27,17 @@ def ending_in(outcome: Outcome, *cookie_fields: str) -> Exchange:
             "was answered 404 by another server (other)",
         ),
         (
-            Answered(404, (("server", "edge"), ("Via", "1.1 kong/3.11.0")), None),
+            Answered(404, (("Server", "edge"), ("X-Kong-Response-Latency", "0")), None),
             False,
             True,
             "was answered 404 by the gateway itself",
+        ),
+        (Answered(404, (("Server", "kong/3.11.0"),), None), False, True, "was answered 404 by the gateway itself"),
+        (
+            Answered(404, (("Server", "other"), ("Via", "1.1 kong/3.11.0"), ("X-Kong-Upstream-Latency", "2")), None),
+            False,
+            True,
+            "was answered 404 by another server (other)",
         ),
         (Refused("reset"), True, True, "failed: reset"),
         (Unknown("timed out"), False, False, "has an unknown outcome: timed out"),

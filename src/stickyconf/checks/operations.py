@@ -228,13 +228,12 @@ def new_replica_serves_from_the_first(history: History) -> Ruling:
         telling += bool(home and exchange.pod)
         if exchange.unserved or (home and exchange.pod and exchange.pod != home):
             wanted = f"a session of {home} to be led there" if home else "a new session to be served"
-            evidence.violations.append(
-                Finding(f"{wanted} by a replica that is ready", exchange.told(), (exchange.seq,))
-            )
+            found = Finding(f"{wanted} by a replica that is ready", exchange.told(), (exchange.seq,))
+            (evidence.doubts if exchange.foreign else evidence.violations).append(found)
     asked = {exchange.gateway for exchange in direct}
     if len(asked) < 2 or not telling:
-        found = f"{len(asked)} were, by {telling} requests"
-        evidence.doubts.append(Finding("2 new replicas to be asked with cookies that others had set", found))
+        few = f"{len(asked)} were, by {telling} requests"
+        evidence.doubts.append(Finding("2 new replicas to be asked with cookies that others had set", few))
     evidence.doubts += [*without_a_session(history, scaled[0]), *unknown_outcomes(direct)]
     evidence.measures.append(Measure("requests to new replicas with cookies of others", telling))
     return evidence.ruling()

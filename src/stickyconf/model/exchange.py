@@ -11,7 +11,7 @@ REQUEST_ID_HEADER = "Echo-Request-Id"
 """The header field of a request's id: the pod writes it to its log, and gives it back with its answer."""
 
 _GATEWAYS = ("kong", "stickyconf")
-"""What is in the Server or Via field of a gateway's own answers: a Kong's, or its stand-in's."""
+"""What is in the Server field of a gateway's own answers: a Kong's, or its stand-in's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,16 @@ class Exchange:
 
     @property
     def foreign(self) -> bool:
-        """Whether another server than the gateway answered: the answer names one, and nothing in it is Kong's.
+        """Whether another server than the gateway answered, directly or through it: neither a pod nor Kong is named.
 
-        On a real node a connection to the address of a pod that has gone may leave the cluster, and find somebody.
+        On a real node a connection to the address of a pod that has gone may leave the cluster, and find somebody. Of a
+        Kong's own answers the Server field names it, and ``X-Kong-Response-Latency`` is in those only.
         """
         answer = self.answer
-        if answer is None or answer.pod is not None or not (server := answer.header("Server")):
+        if answer is None or answer.pod is not None or answer.header("X-Kong-Response-Latency"):
             return False
-        named = f"{server} {answer.header('Via') or ''}".lower()
-        kongs = any(key.lower().startswith("x-kong-") for key, _ in answer.headers)
-        return not kongs and not any(gateway in named for gateway in _GATEWAYS)
+        server = (answer.header("Server") or "").lower()
+        return bool(server) and not any(gateway in server for gateway in _GATEWAYS)
 
     @property
     def unconnected(self) -> bool:
