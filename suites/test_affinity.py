@@ -4,6 +4,7 @@ from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
 from stickyconf.scenarios.crowded import send_many_cookies
+from stickyconf.scenarios.secured import serve_over_tls, visit_over_tls
 from stickyconf.scenarios.visits import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
 # 31 x 20: a cookie ignored for 5% of the requests stays unseen with a probability of 1e-13.
@@ -19,6 +20,8 @@ history = recorded(
     visit_in_parallel(sessions=7, burst=12),
     roam(sessions=7, paths=("/", "/cart", "/cart/items/7?page=2")),
     visit("crowd", sessions=121, requests=4),
+    serve_over_tls(),
+    visit_over_tls(sessions=10, requests=5, strangers=12),
     send_among_other_cookies(sessions=11, requests=4),
     send_many_cookies(sessions=5, requests=8),
     come_and_go(residents=12, rounds=10, passersby=10),
@@ -61,6 +64,12 @@ def test_cookie_pins_wherever_it_stands(history, judge):
     """The cookie pins first, in the middle and last among others, and in split Cookie fields over HTTP/2."""
     judge(checks.cookie_pins_wherever_it_stands, history)
     judge(checks.split_cookie_pins, history)
+
+
+@requirement("PRO-01")
+def test_sessions_stay_over_tls(history, judge):
+    """A session keeps its pod through an HTTPS listener, with a new connection and handshake for each request."""
+    judge(checks.sessions_stay_over_tls, history)
 
 
 @requirement("AFF-11")

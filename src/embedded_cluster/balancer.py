@@ -56,6 +56,7 @@ class Balancer:
                     for found in slices.objects()
                     if found["metadata"]["labels"].get("kubernetes.io/service-name") == SERVICE
                     for port in found["ports"]
+                    if not port["name"].endswith("-tls")
                     for endpoint in found["endpoints"]
                     if endpoint["conditions"]["ready"]
                     for address in endpoint["addresses"]

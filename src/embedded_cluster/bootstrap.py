@@ -131,6 +131,7 @@ async def _working(client: ApiClient, overrides: Overrides, say: Say) -> Endpoin
     return Endpoints(
         proxy_url=f"http://{address}:{overrides.ports['proxy']}",
         admin_url=f"http://{address}:{overrides.ports['kong-admin']}",
+        tls_url=f"https://{address}:{overrides.tls_port}" if overrides.tls_port else "",
     )
 
 

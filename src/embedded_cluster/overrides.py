@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from embedded_cluster import kic
 from embedded_cluster.client import Object
+from embedded_cluster.gateway.planes import PLANES
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Endpoints:
 
     proxy_url: str
     admin_url: str
+    tls_url: str = ""
+    """Where the proxy is reached over TLS; "" if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Overrides:
     """What sessions get while all targets have weight 0: served or refused."""
     hooks: Mapping[str, str]
     ports: Mapping[str, int]
-    """Port by its name in the gateway's Deployment: proxy, kong-admin, kong-admin-tls, status."""
+    """Port by its name in the gateway's Deployment: proxy, proxy-tls, kong-admin, kong-admin-tls, status."""
     controller: Path | None = None
     """A KIC binary to run instead of the stand-in."""
     controller_arguments: tuple[str, ...] = ()
@@ -56,15 +59,25 @@ class Overrides:
                         continue
                     self._gateway(obj)
                 case "Service", "kong-gateway-proxy":
-                    (port,) = obj["spec"]["ports"]
-                    port["targetPort"] = self._proxy_port()
+                    self._proxy(obj)
                 case "Service", "kong-gateway-admin" if not self.controller:
-                    obj["spec"]["ports"] = [port for port in obj["spec"]["ports"] if not port["name"].endswith("-tls")]
+                    obj["spec"]["ports"] = _without(obj["spec"]["ports"], "kong-admin-tls")
             chosen.append(obj)
         return chosen
 
+    @property
+    def tls_port(self) -> int | None:
+        """Where the gateways of this cluster listen for TLS; None if they do not."""
+        return self.ports["proxy-tls"] if self.kong is None and PLANES[self.gateway].tls else None
+
+    def _proxy(self, service: Object) -> None:
+        """Its target ports are numbers, which KIC compares with what the gateways say they listen on."""
+        plain, over_tls = service["spec"]["ports"]
+        plain["targetPort"], over_tls["targetPort"] = self._proxy_port(), self.tls_port
+        if self.tls_port is None:
+            service["spec"]["ports"] = [plain]
+
     def _proxy_port(self) -> int:
-        """The number, which KIC compares with what the gateways say they listen on; it looks no name up."""
         if self.kong is None:
             return self.ports["proxy"]
         address = urlsplit(self.kong.proxy_url)
@@ -74,12 +87,17 @@ class Overrides:
         deployment["spec"]["replicas"] = self.gateway_replicas
         container = _container(deployment)
         if not self.controller:
-            container["ports"] = [port for port in container["ports"] if not port["name"].endswith("-tls")]
+            container["ports"] = _without(container["ports"], "kong-admin-tls")
+        if self.tls_port is None:
+            container["ports"] = _without(container["ports"], "proxy-tls")
         for port in container["ports"]:
             port["containerPort"] = self.ports[port["name"]]
         admin = f"$(POD_IP):{self.ports['kong-admin']}"
         if self.controller:  # KIC speaks to nothing but TLS if it finds the gateways by itself
             admin += f", $(POD_IP):{self.ports['kong-admin-tls']} ssl"
+        proxy = f"$(POD_IP):{self.ports['proxy']}"
+        if self.tls_port:
+            proxy += f", $(POD_IP):{self.tls_port} ssl"
         _set(
             container,
             {
@@ -89,7 +107,7 @@ class Overrides:
                 "EMBEDDED_HOOK": self.hooks.get("gateway", ""),
                 "EMBEDDED_WORKERS": str(self.gateway_workers),
                 "EMBEDDED_WORKER_LAG": f"{self.worker_lag:g}",
-                "KONG_PROXY_LISTEN": f"$(POD_IP):{self.ports['proxy']}",
+                "KONG_PROXY_LISTEN": proxy,
                 "KONG_ADMIN_LISTEN": admin,
                 "KONG_STATUS_LISTEN": f"$(POD_IP):{self.ports['status']}",
             },
@@ -112,6 +130,10 @@ class Overrides:
             container["args"] = ["--kubeconfig=$(KUBECONFIG)", *self.controller_arguments]
             _unset(container, "EMBEDDED_HOOK")
             _set(container, kic.settings(kinds))
+
+
+def _without(ports: list[Object], name: str) -> list[Object]:
+    return [port for port in ports if port["name"] != name]
 
 
 def _container(deployment: Object) -> Object:

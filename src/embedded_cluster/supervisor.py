@@ -73,10 +73,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Where a cluster is and what it is made of. The URLs are empty for a bare one."""
+    """Where a cluster is and what it is made of. The URLs are empty for a bare one, and what is not there has none."""
 
     kubeconfig: str
     proxy_url: str
+    tls_url: str
     admin_url: str
     pod_network: str
     dir: str
@@ -291,7 +292,13 @@ class Cluster:
             versions = {"stickyconf": version("stickyconf"), "kubernetes": await bootstrap.server_version(client)}
             endpoints = Endpoints(proxy_url="", admin_url="")
             if not options.bare:
-                preferred = {"proxy": 8000, "kong-admin": 8001, "kong-admin-tls": 8444, "status": 8100}
+                preferred = {
+                    "proxy": 8000,
+                    "proxy-tls": 8443,
+                    "kong-admin": 8001,
+                    "kong-admin-tls": 8444,
+                    "status": 8100,
+                }
                 overrides = Overrides(
                     sync_period=options.sync_period,
                     drain_support=options.drain_support,
@@ -316,6 +323,7 @@ class Cluster:
         return Started(
             kubeconfig=str(files.kubeconfig),
             proxy_url=proxy_url,
+            tls_url="" if options.balancer else endpoints.tls_url,  # the balancer carries the plain port only
             admin_url=endpoints.admin_url,
             pod_network=self._pods,
             dir=str(self._directory),

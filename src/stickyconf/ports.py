@@ -66,6 +66,7 @@ SERVICE = Kind("v1", "Service")
 EVENT = Kind("v1", "Event")
 DEPLOYMENT = Kind("apps/v1", "Deployment")
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
 UPSTREAM_POLICY = Kind("configuration.konghq.com/v1beta1", "KongUpstreamPolicy")
 
@@ -237,6 +238,14 @@ class Reply:
     """The SHA-256 of the body, in hexadecimal, if it should be the request's own; else ""."""
 
 
+@dataclass(frozen=True, slots=True)
+class TlsEntrance:
+    """Where the gateway is reached over TLS: the base address, and the port that a Gateway's listener names for it."""
+
+    address: str
+    port: int
+
+
 class Channel(Protocol):
     """A connection that stays open: a WebSocket, or a stream of server-sent events."""
 
@@ -267,8 +276,17 @@ class Traffic(Protocol):
     def address(self) -> str:
         """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
 
-    def line(self, *, fresh: bool = False, http2: bool = False) -> AbstractAsyncContextManager[Line]:
-        """Open a client: one kept-alive connection, or a fresh one for each request."""
+    def over_tls(self) -> TlsEntrance:
+        """Return where the gateway is reached over TLS now; OutOfReach if there is no way."""
+
+    def line(
+        self, *, fresh: bool = False, http2: bool = False, authority: str = ""
+    ) -> AbstractAsyncContextManager[Line]:
+        """Open a client: one kept-alive connection, or a fresh one for each request.
+
+        With an ``authority``, its certificate in PEM, the client speaks TLS, asks for the request's host name (SNI),
+        and takes certificates of that authority only; HTTP/2 is then agreed on by ALPN.
+        """
 
     def socket(self, request: Request) -> AbstractAsyncContextManager[Channel]:
         """Ask for a WebSocket, and close it at the end."""

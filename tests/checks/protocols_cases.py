@@ -93,7 +93,40 @@ def cut(request_id, when=22.5):
     return plus(SPOKEN, Happening.CUT, request_id, when, why="no close frame received or sent")
 
 
+STALE = plus(
+    planned(SPOKEN, workers_seconds=1.0),
+    Happening.UNSETTLED,
+    "secure",
+    9.9,
+    asked="set the cookie session_id for a new session over TLS",
+    workers="1",
+    connections="13",
+    seconds="2.0",
+    last="0 of 13",
+    request=SPOKEN.arm("secure")[0].request_id,
+)
+
 CASES = {
+    "sessions_stay_over_tls": Cases(
+        spoken=protocols,
+        accepts={"sessions that stay": SPOKEN},
+        rejects=strays("secure")
+        | {"a worker that sets no cookie over TLS": (STALE, "every worker of the gateway to set the cookie")},
+        doubts=unsure("secure")
+        | {
+            "sessions on one pod": (at_one_pod("secure"), "sessions of secure opened on at least 2 pods"),
+            "strangers on one pod": (at_one_pod("secure-control"), "cookieless control requests"),
+            "no cookies": (edited(SPOKEN, every("secure"), sending()), "to carry session_id"),
+            "a request without TLS": (
+                edited(SPOKEN, nth("secure", -1), having(gateway="http://127.0.0.1:8000")),
+                "a request over TLS / exchange",
+            ),
+            "a listener that never was there": (
+                told(STALE, Happening.UNSETTLED, "secure", request=""),
+                "13 new connections in a row did not",
+            ),
+        },
+    ),
     "large_bodies_arrive_whole": Cases(
         spoken=protocols,
         accepts={"bodies that arrive whole": SPOKEN},

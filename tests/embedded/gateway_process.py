@@ -145,7 +145,7 @@ def running_gateway(**environment: str) -> Iterator[Gateway]:
     status = f"http://{environ['KONG_STATUS_LISTEN']}"
     try:
         eventually("the Admin API answers", lambda: answers(f"{status}/status") or process.poll() is not None)
-        yield Gateway(process, f"http://{environ['KONG_PROXY_LISTEN']}", admin, status)
+        yield Gateway(process, f"http://{environ['KONG_PROXY_LISTEN'].split(',')[0]}", admin, status)
     finally:
         admin.close()
         process.terminate()

@@ -82,7 +82,11 @@ def cluster(*objects: Object, listeners: list[Object] | None = None) -> Snapshot
     )
     spec = {"gatewayClassName": "kong", "listeners": listeners or [LISTENER]}
     gateway = made("Gateway", "kong", "gateway.networking.k8s.io/v1", namespace="kong", spec=spec)
-    proxy = service("proxy", namespace="kong", clusterIPs=["10.96.0.1"])
+    ports = [
+        {"name": "kong-proxy", "port": 80, "targetPort": 8000, "protocol": "TCP"},
+        {"name": "kong-proxy-tls", "port": 443, "targetPort": 8443, "protocol": "TCP"},
+    ]
+    proxy = service("proxy", namespace="kong", clusterIPs=["10.96.0.1"], ports=ports)
     fields = {
         "Service": "services",
         "EndpointSlice": "endpoint_slices",
@@ -94,6 +98,7 @@ def cluster(*objects: Object, listeners: list[Object] | None = None) -> Snapshot
         "GatewayClass": "gateway_classes",
         "Namespace": "namespaces",
         "ReferenceGrant": "reference_grants",
+        "Secret": "secrets",
     }
     found: dict[str, tuple[Object, ...]] = {}
     for obj in (gateway_class, gateway, proxy, *objects):

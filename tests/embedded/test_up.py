@@ -71,7 +71,7 @@ def test_it_says_where_it_is(tmp_path):
     with running("--bare", "--dir", str(tmp_path / "state"), "--audit", str(tmp_path / "audit")) as cluster:
         processes = family(cluster)
         said = cluster.said
-        assert set(said) == {"kubeconfig", "proxy_url", "admin_url", "pod_network", "dir", "versions"}
+        assert set(said) == {"kubeconfig", "proxy_url", "tls_url", "admin_url", "pod_network", "dir", "versions"}
         assert said["dir"] == str(tmp_path / "state")
         assert said["versions"]["kubernetes"].startswith("v1.")
         assert Path(said["kubeconfig"]).stat().st_mode & 0o777 == 0o600

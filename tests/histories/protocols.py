@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stickyconf.checks.protocols import ECHOED
+from stickyconf.checks.protocols import ECHOED, SECURE, SECURE_CONTROL
 from stickyconf.model import Happening, History
 from tests.histories.tape import Dialect, Session, Tape
 
 CHANGE, VICTIM = "protocols-change", "echo-a"
 LARGE = 1_000_000
+OVER_TLS = "https://127.0.0.1:8443"
 ACTED, DRAINED, RELEASED = 20.0, 21.0, 23.0
 
 
@@ -20,6 +21,7 @@ def protocols(dialect: Dialect | None = None) -> History:
     tape.lockstep("control", 0.1, sessions=30, requests=1, cookies="discard")
     _large(tape, 1.0)
     _shared(tape, 5.0)
+    _secure(tape, 8.0)
     streams = _opened(tape, "stream", 10.0, 8)
     sockets = _opened(tape, "socket", 12.0, 10)
     _talk(tape, sockets, 14.0)
@@ -67,6 +69,16 @@ def _shared(tape: Tape, at: float) -> None:
                 tape.pinned_only = ()
             else:
                 tape.visit(client, when, **one)
+
+
+def _secure(tape: Tape, at: float) -> None:
+    """Strangers and sessions over TLS, each request on a connection of its own."""
+    tape.plan |= {f"{SECURE}.sessions": 10, f"{SECURE}.requests": 5}
+    tape.plan |= {f"{SECURE_CONTROL}.sessions": 12, f"{SECURE_CONTROL}.requests": 1}
+    clients = [tape.open(SECURE) for _ in range(10)]
+    strangers = [tape.open(SECURE_CONTROL) for _ in range(12)]
+    for number, client in enumerate([*strangers, *clients * 5]):
+        tape.visit(client, at + number * 0.02, host=f"{SECURE}.sticky.stickyconf.test", gateway=OVER_TLS)
 
 
 def _opened(tape: Tape, arm: str, at: float, sessions: int) -> list[tuple[Session, str]]:

@@ -101,6 +101,7 @@ class Tape:
         keeps: bool = True,
         host: str = "",
         headers: tuple[tuple[str, str], ...] = (),
+        gateway: str = "http://127.0.0.1:8000",
     ) -> Exchange:
         """Let a session send one request and the gateway answer it as it should.
 
@@ -129,7 +130,7 @@ class Tape:
             arm=session.arm,
             session=session.name,
             connection=connection or f"127.0.0.1:{40000 + self._requests}",
-            gateway="http://127.0.0.1:8000",
+            gateway=gateway,
             sent=at,
             received=at + took,
             protocol=protocol,

@@ -1,9 +1,9 @@
 """``python -m embedded_cluster.gateway``: run one gateway until SIGTERM.
 
 Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``KONG_ADMIN_LISTEN`` and
-``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``), by ``EMBEDDED_DATA_PLANE``
-(envoy, haproxy or python; default: envoy), ``EMBEDDED_WORKERS`` and ``EMBEDDED_WORKER_LAG`` (see `workers`), by
-``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`),
+``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``; the proxy one more with it), by
+``EMBEDDED_DATA_PLANE`` (envoy, haproxy or python; default: envoy), ``EMBEDDED_WORKERS`` and ``EMBEDDED_WORKER_LAG``
+(see `workers`), by ``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`),
 ``EMBEDDED_DRAINED_SESSIONS`` (`admin.DRAINED`; default: served) and, with Envoy, by ``EMBEDDED_HOOK``
 (``MODULE:FUNCTION``, see `xds.Hook`).
 """
@@ -25,7 +25,7 @@ from aiohttp import web
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
 from embedded_cluster.gateway.admin import DRAINED, SERVED, VERSION, Node, admin_app, status_app
 from embedded_cluster.gateway.dataplane import DataPlane
-from embedded_cluster.gateway.planes import PLANES, Share
+from embedded_cluster.gateway.planes import PLANES, Entrance, Share
 from embedded_cluster.gateway.workers import Workers
 from embedded_cluster.gateway.xds import Hook
 from embedded_cluster.lifeline import die_with_parent
@@ -39,7 +39,7 @@ DRAIN_SECONDS = 5.0  # what requests in flight get at SIGTERM; a pod's default g
 class Settings:
     """What the environment asks for."""
 
-    proxy: Address
+    proxy: tuple[Listener, ...]
     admin: tuple[Listener, ...]
     status: Address
     plane: str
@@ -67,8 +67,13 @@ class Settings:
         drained = environ.get("EMBEDDED_DRAINED_SESSIONS") or SERVED
         if drained not in DRAINED:
             raise MisconfiguredError(f"EMBEDDED_DRAINED_SESSIONS must be {' or '.join(DRAINED)}, not {drained!r}")
+        proxy = listeners(environ.get("KONG_PROXY_LISTEN", "127.0.0.1:8000"), variable="KONG_PROXY_LISTEN")
+        if sorted(one.tls for one in proxy) not in ([False], [False, True]):
+            raise MisconfiguredError("KONG_PROXY_LISTEN must have one ADDR:PORT, and one more with ssl at the most")
+        if len(proxy) > 1 and not PLANES[plane].tls:
+            raise MisconfiguredError(f"KONG_PROXY_LISTEN has ssl: the data plane {plane} serves no TLS")
         return cls(
-            proxy=listen("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
+            proxy=proxy,
             admin=listeners(environ.get("KONG_ADMIN_LISTEN", "127.0.0.1:8001"), variable="KONG_ADMIN_LISTEN"),
             status=listen("KONG_STATUS_LISTEN", "127.0.0.1:8100"),
             plane=plane,
@@ -106,7 +111,8 @@ async def serve(settings: Settings, directory: Path) -> int:
             tls = _own_certificate(listener.address.host) if listener.tls else None
             servers.append(await _listen(admin_app(node), listener.address, tls))
         servers.append(await _listen(status_app(node), settings.status))
-        log.info("proxy on %s:%d, %s %s", settings.proxy.host, settings.proxy.port, plane.name, plane.version)
+        where = ", ".join(f"{one.address.host}:{one.address.port}" for one in settings.proxy)
+        log.info("proxy on %s, %s %s", where, plane.name, plane.version)
         return await _until_stopped(stop, plane)
     finally:
         for server in servers:
@@ -117,13 +123,14 @@ async def serve(settings: Settings, directory: Path) -> int:
 def _plane(settings: Settings, directory: Path) -> DataPlane:
     """Return the data plane: one process, or several workers, each with a directory of its own."""
     make = PLANES[settings.plane].make
+    entrance = Entrance(**{"tls" if one.tls else "plain": one.address for one in settings.proxy})
     if settings.workers == 1 and not settings.worker_lag:
-        return make(settings.proxy, directory, settings.hook, Share())
+        return make(entrance, directory, settings.hook, Share())
     planes = []
     for worker in range(settings.workers):
         own = directory / str(worker)
         own.mkdir()
-        planes.append(make(settings.proxy, own, settings.hook, Share(worker, shared=settings.workers > 1)))
+        planes.append(make(entrance, own, settings.hook, Share(worker, shared=settings.workers > 1)))
     return Workers(planes, settings.worker_lag)
 
 

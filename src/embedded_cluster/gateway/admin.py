@@ -45,7 +45,6 @@ _KEPT_AT = {
     "acls": "acls",
     "basic-auths": "basicauth_credentials",
     "ca_certificates": "ca_certificates",
-    "certificates": "certificates",
     "consumer_groups": "consumer_groups",
     "consumers": "consumers",
     "filter-chains": "filter_chains",
@@ -58,10 +57,10 @@ _KEPT_AT = {
     "mtls-auths": "mtls_auth_credentials",
     "oauth2": "oauth2_credentials",
     "partials": "partials",
-    "snis": "snis",
     "vaults": "vaults",
 }
 _OF_ENTERPRISE = {"licenses"}
+_LISTED = "services|routes|upstreams|plugins|certificates|snis"
 _MOST_BYTES = 64 * 1024**2
 
 
@@ -73,7 +72,7 @@ class Node:
     """
 
     plane: DataPlane
-    proxy: Address
+    proxy: tuple[Listener, ...]
     admin: tuple[Listener, ...]
     version: str = VERSION
     drained: str = SERVED
@@ -108,8 +107,8 @@ def admin_app(node: Node) -> web.Application:
             web.get("/upstreams/{key}/targets/{target}", api.target),
             web.get("/upstreams/{key}/health", api.health),
             web.get("/services/{key}/routes", api.service_routes),
-            web.get("/{kind:services|routes|upstreams|plugins}", api.every),
-            web.get("/{kind:services|routes|upstreams|plugins}/{key}", api.one),
+            web.get(f"/{{kind:{_LISTED}}}", api.every),
+            web.get(f"/{{kind:{_LISTED}}}/{{key}}", api.one),
             web.get("/schemas/plugins/{key}", api.plugin_schema),
             web.get("/schemas/{kind}", api.schema),
             web.get("/tags", api.tags),
@@ -159,7 +158,9 @@ class _AdminApi:
                 "configuration": {
                     "database": "off",
                     "router_flavor": "traditional",
-                    "proxy_listeners": [shapes.listener(Listener(Address(_EVERYWHERE, node.proxy.port), tls=False))],
+                    "proxy_listeners": [
+                        shapes.listener(Listener(Address(_EVERYWHERE, one.address.port), one.tls)) for one in node.proxy
+                    ],
                     "admin_listeners": [shapes.listener(listener) for listener in node.admin],
                     "stream_listeners": {},
                 },

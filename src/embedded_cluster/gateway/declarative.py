@@ -25,20 +25,22 @@ FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
 
 # Accepted and shown by GET /config, but nothing in this gateway acts on them.
 _KEPT = {
-    "acls", "basicauth_credentials", "ca_certificates", "certificates", "consumer_group_consumers", "consumer_groups",
+    "acls", "basicauth_credentials", "ca_certificates", "consumer_group_consumers", "consumer_groups",
     "consumers", "custom_plugins", "filter_chains", "hmacauth_secrets", "jwt_secrets", "key_sets",
     "keyauth_credentials", "keys", "licenses", "mtls_auth_credentials", "oauth2_credentials", "parameters", "partials",
-    "snis", "vaults",
+    "vaults",
 }  # fmt: skip
 _NESTED = {
     "services": {"routes": "service", "plugins": "service"},
     "routes": {"plugins": "route"},
     "upstreams": {"targets": "upstream"},
+    "certificates": {"snis": "certificate"},
 }
 _REFERENCES = {
     "routes": {"service": "services"},
     "targets": {"upstream": "upstreams"},
     "plugins": {"service": "services", "route": "routes"},
+    "snis": {"certificate": "certificates"},
 }
 
 
@@ -213,7 +215,7 @@ def _named(reference: Any) -> str:
 
 
 def _require_unique(kind: str, members: list[Entity], wrong: _Wrong) -> None:
-    if kind == "plugins":
+    if kind in ("plugins", "certificates"):
         return
     seen: set[tuple[str, str]] = set()
     for entity in members:

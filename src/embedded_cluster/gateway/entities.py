@@ -104,6 +104,17 @@ def _method(method: str) -> str | None:
     return None if re.fullmatch(r"[A-Z]+", method) else f"invalid value: {method}"
 
 
+def _pem(text: str) -> str | None:
+    return None if text.startswith("-----BEGIN ") else "invalid: not in PEM"  # never the text, which may be a key
+
+
+def _sni(name: str) -> str | None:
+    # Kong takes "*", and a wildcard as the first label or the last one.
+    if re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|[\w-]+(\.[\w-]+)*\.\*", name):
+        return None
+    return f"invalid sni name '{name}'"
+
+
 _HASH_INPUTS = ("none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture")
 _PROTOCOLS = ("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss")
 _TIMEOUT = Field("integer", default=60000, between=(1, 2147483646))
@@ -197,6 +208,19 @@ SCHEMAS: dict[str, dict[str, Field]] = {
         "consumer": Field("reference"),
         "consumer_group": Field("reference"),
         "ordering": Field("map"),
+    },
+    "certificates": {
+        **{name: field for name, field in _COMMON.items() if name != "name"},
+        "cert": Field("string", required=True, check=_pem),
+        "key": Field("string", required=True, check=_pem),
+        "cert_alt": Field("string", check=_pem),
+        "key_alt": Field("string", check=_pem),
+        "passphrase": _TEXT,
+    },
+    "snis": {
+        **{name: field for name, field in _COMMON.items() if name != "name"},
+        "name": Field("string", required=True, check=_sni),
+        "certificate": Field("reference", required=True),
     },
 }
 

@@ -78,8 +78,8 @@ def outcomes(declaration: Declaration) -> Iterator[tuple[router.Entry, Answer | 
             continue
         acting = [plugin for plugin in declaration.entities["plugins"] if _concerns(plugin, route, service)]
         if route["protocols"] and not {"http", "ws"} & set(route["protocols"]):
-            yield entry, Answer(426, "Please use HTTPS protocol")
-        elif ended := plugins.termination(acting):
+            yield router.without_tls(entry), Answer(426, "Please use HTTPS protocol")
+        if ended := plugins.termination(acting):
             yield entry, Answer(*ended)
         elif not service:
             yield entry, Answer(503, "no Service found with those values")

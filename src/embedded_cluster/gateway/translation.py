@@ -7,6 +7,7 @@ from typing import Any
 
 from embedded_cluster.environment import Address
 from embedded_cluster.gateway import plan, plugins, router
+from embedded_cluster.gateway.certificates import ANY, Served, served
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.gateway.entities import Entity
 from embedded_cluster.gateway.plan import OVER_TLS, Answer, Forward
@@ -15,6 +16,7 @@ from embedded_cluster.gateway.xds import Xds, endpoint_file, route_file, source
 Json = dict[str, Any]
 
 LISTENER = ROUTES = "proxy"
+OVER_TLS_LISTENER = "proxy-tls"
 STATEFUL_SESSION = "envoy.filters.http.stateful_session"
 _EXTENSION = "type.googleapis.com/envoy.extensions."
 
@@ -37,11 +39,23 @@ _FAILURES = (
 )
 
 
-def translate(declaration: Declaration, *, proxy: Address, directory: Path, reuse_port: bool = False) -> Xds:
-    """Return what Envoy is to run: one listener at *proxy*, its routes, and one cluster per upstream.
+def translate(
+    declaration: Declaration, *, proxy: Address, directory: Path, reuse_port: bool = False, tls: Address | None = None
+) -> Xds:
+    """Return what Envoy is to run: a listener at *proxy*, its routes, and one cluster per upstream.
 
-    *directory* is where Envoy looks for routes and endpoints. With *reuse_port* others may listen at *proxy*, too.
+    *directory* is where Envoy looks for routes and endpoints. With *reuse_port* others may listen at *proxy*, too. At
+    *tls* the same routes are served over TLS, as soon as there is a certificate.
     """
+    listeners = [_listener(LISTENER, proxy, [_chain(directory)], reuse_port)]
+    chains = [_chain(directory, certificate) for certificate in served(declaration)]
+    if tls and chains:
+        inspector = {"@type": f"{_EXTENSION}filters.listener.tls_inspector.v3.TlsInspector"}
+        over_tls = _listener(OVER_TLS_LISTENER, tls, chains, reuse_port)
+        over_tls["listener_filters"] = [
+            {"name": "envoy.filters.listener.tls_inspector", "typed_config": inspector},
+        ]
+        listeners.append(over_tls)
     clusters: dict[str, Json] = {}
     endpoints: dict[str, Json] = {}
     for service in declaration.entities["services"]:
@@ -52,15 +66,46 @@ def translate(declaration: Declaration, *, proxy: Address, directory: Path, reus
         if cluster["type"] == "EDS":
             endpoints[cluster["name"]] = _assignment(cluster["name"], targets)
     return Xds(
-        listeners=[_listener(proxy, directory, reuse_port)],
+        listeners=listeners,
         routes=[{"name": ROUTES, "virtual_hosts": [_virtual_host(declaration)]}],
         clusters=list(clusters.values()),
         endpoints=list(endpoints.values()),
     )
 
 
-def _listener(proxy: Address, directory: Path, reuse_port: bool) -> Json:
-    manager = {
+def _listener(name: str, where: Address, chains: list[Json], reuse_port: bool) -> Json:
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": where.host, "port_value": where.port}},
+        # With it two gateways can bind one port, and each gets some of the connections: only workers of one may.
+        "enable_reuse_port": reuse_port,
+        "filter_chains": chains,
+    }
+
+
+def _chain(directory: Path, certificate: Served | None = None) -> Json:
+    """Return what becomes of a connection; with a *certificate*, of one over TLS that asks for a name of it."""
+    chain: Json = {
+        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": _manager(directory)}]
+    }
+    if certificate is None:
+        return chain
+    pair = {
+        "certificate_chain": {"inline_string": certificate.chain},
+        "private_key": {"inline_string": certificate.key},
+    }
+    context = {
+        "@type": f"{_EXTENSION}transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [pair], "alpn_protocols": ["h2", "http/1.1"]},
+    }
+    chain["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    if ANY not in certificate.names:
+        chain["filter_chain_match"] = {"server_names": list(certificate.names)}
+    return chain
+
+
+def _manager(directory: Path) -> Json:
+    return {
         "@type": f"{_EXTENSION}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": LISTENER,
         "rds": {"route_config_name": ROUTES, "config_source": source(directory, route_file(ROUTES))},
@@ -95,15 +140,6 @@ def _listener(proxy: Address, directory: Path, reuse_port: bool) -> Json:
                     "suppress_envoy_headers": True,
                 },
             },
-        ],
-    }
-    return {
-        "name": LISTENER,
-        "address": {"socket_address": {"address": proxy.host, "port_value": proxy.port}},
-        # With it two gateways can bind one port, and each gets some of the connections: only workers of one may.
-        "enable_reuse_port": reuse_port,
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],
     }
 

@@ -35,14 +35,16 @@ def serves_class(gateway_class: Object) -> bool:
 def listener_fault(listener: Object, proxy: Object | None) -> tuple[str, str] | None:
     """Why *listener* cannot be served, as reason and message of its condition Accepted; None when it can.
 
-    *proxy* is the Service in front of the gateways, whose ports are the ones traffic can come in by. As KIC looks no
-    name up, one with a named target port leads to no listen that it knows.
+    *proxy* is the Service in front of the gateways, whose ports are the ones traffic can come in by: over TLS by those
+    that Kong's charts and manifests call so (kong-proxy-tls), whereas KIC asks the gateway. As KIC looks no name up, a
+    port with a named target port leads to no listen that it knows.
     """
     ports = {
         port["port"]: port.get("targetPort", port["port"])
         for port in (proxy or {"spec": {}})["spec"].get("ports") or ()
+        if listener["protocol"] == ("HTTPS" if port.get("name", "").endswith("-tls") else "HTTP")
     }
-    if listener["protocol"] != "HTTP" or not any(isinstance(target, int) for target in ports.values()):
+    if not any(isinstance(target, int) for target in ports.values()):
         return "UnsupportedProtocol", "no Kong listen with the requested protocol is configured"
     if not isinstance(ports.get(listener["port"]), int):
         return "PortUnavailable", "no Kong listen with the requested protocol is configured for the requested port"

@@ -23,6 +23,7 @@ from embedded_cluster.client import (
     Namespace,
     Pod,
     ReferenceGrant,
+    Secret,
     Service,
 )
 from embedded_cluster.events import EventRecorder
@@ -50,6 +51,7 @@ KINDS: dict[str, Any] = {
     "http_routes": HTTPRoute,
     "reference_grants": ReferenceGrant,
     "policies": KongUpstreamPolicy,
+    "secrets": Secret,
 }
 
 

@@ -140,7 +140,9 @@ def fingerprint(config: Object) -> str:
 
 
 def without_refused(config: Object, refused: list[Object]) -> tuple[Object, set[str]]:
-    """*config* without the services and upstreams that a gateway found fault with, and the uids of their objects.
+    """*config* without the services, upstreams and certificates that a gateway found fault with, and whose they were.
+
+    Returned are the rest and the uids of the objects of what was left out.
 
     One bad object must not keep the changes of all others from the gateways. KIC has this as an option, off by
     default (feature gate FallbackConfiguration).
@@ -159,10 +161,13 @@ def without_refused(config: Object, refused: list[Object]) -> tuple[Object, set[
         for tag in entity["tags"]
         if tag.startswith("k8s-uid:")
     }
+    unusable = {str(error["entity_id"]) for error in refused if error["entity_type"] == "certificate"}
+    certificates = [one for one in config.get("certificates") or () if one["id"] not in unusable]
     kept = {
         **config,
         "services": [service for service in config["services"] if service["host"] not in hosts],
         "upstreams": [upstream for upstream in config["upstreams"] if upstream["name"] not in hosts],
+        **({"certificates": certificates} if certificates or unusable else {}),
     }
     return never_empty(kept), uids
 

@@ -6,8 +6,9 @@ from itertools import groupby
 
 from embedded_cluster.ingress.attachment import hostnames, parents
 from embedded_cluster.ingress.backends import Backend, find_port
+from embedded_cluster.ingress.grants import is_granted
 from embedded_cluster.ingress.kongstate import Failure, KongService, route_overrides
-from embedded_cluster.ingress.snapshot import GATEWAY_GROUP, Object, Snapshot, tags
+from embedded_cluster.ingress.snapshot import Object, Snapshot, tags
 
 _HEADER_FILTERS = {
     "RequestHeaderModifier": ("requestHeaderModifier", "request-transformer"),
@@ -103,23 +104,10 @@ def reference_fault(snapshot: Snapshot, route: Object, reference: Object) -> tup
         return "InvalidKind", f"target {target} has unsupported type {group}/{kind}"
     if snapshot.service(namespace, reference["name"]) is None:
         return "BackendNotFound", f"target {target} of type {kind} does not exist"
-    if namespace != own and not _is_granted(snapshot, own, namespace, reference["name"]):
+    if not is_granted(snapshot, ("HTTPRoute", own), "Service", namespace, reference["name"]):
         elsewhere = f"{target} is in a different namespace than the HTTPRoute (namespace {own})"
         return "RefNotPermitted", f"{elsewhere} and no ReferenceGrant allowing reference is configured"
     return None
-
-
-def _is_granted(snapshot: Snapshot, from_namespace: str, to_namespace: str, name: str) -> bool:
-    wanted = {"group": GATEWAY_GROUP, "kind": "HTTPRoute", "namespace": from_namespace}
-    return any(
-        grant["metadata"]["namespace"] == to_namespace
-        and wanted in grant["spec"]["from"]
-        and any(
-            (to.get("group") or "", to["kind"]) == ("", "Service") and to.get("name") in (None, "", name)
-            for to in grant["spec"]["to"]
-        )
-        for grant in snapshot.reference_grants
-    )
 
 
 def _routes(route: Object, rules: list[tuple[int, Object]], about: Object) -> Iterator[Object]:

@@ -24,6 +24,7 @@ class Snapshot:
     http_routes: tuple[Object, ...] = ()
     reference_grants: tuple[Object, ...] = ()
     policies: tuple[Object, ...] = ()
+    secrets: tuple[Object, ...] = ()
 
     def service(self, namespace: str, name: str) -> Object | None:
         """The Service of that name, or None."""

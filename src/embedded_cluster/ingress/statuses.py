@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from embedded_cluster.ingress.attachment import Parent, attached_routes, is_ours, listener_fault, parents, serves_class
+from embedded_cluster.ingress.certificates import certificate_fault
 from embedded_cluster.ingress.httproutes import reference_fault
 from embedded_cluster.ingress.ingresses import is_ours as is_our_ingress
 from embedded_cluster.ingress.policies import ANNOTATION
@@ -95,7 +96,7 @@ def _gateways(snapshot: Snapshot, proxy: Object | None) -> Iterator[NewStatus]:
                         ],
                         "attachedRoutes": attached[listener["name"]],
                         "conditions": _merged(
-                            before.get(listener["name"]), *_listener_conditions(gateway, listener, proxy)
+                            before.get(listener["name"]), *_listener_conditions(snapshot, gateway, listener, proxy)
                         ),
                     }
                     for listener in gateway["spec"].get("listeners") or ()
@@ -104,13 +105,16 @@ def _gateways(snapshot: Snapshot, proxy: Object | None) -> Iterator[NewStatus]:
         )
 
 
-def _listener_conditions(gateway: Object, listener: Object, proxy: Object | None) -> Iterator[Object]:
+def _listener_conditions(
+    snapshot: Snapshot, gateway: Object, listener: Object, proxy: Object | None
+) -> Iterator[Object]:
     reason, message = listener_fault(listener, proxy) or ("", "")
-    fine = not reason
-    yield _condition("Accepted", status=fine, reason=reason or "Accepted", message=message, of=gateway)
+    unresolved = certificate_fault(snapshot, gateway, listener)
+    fine = not reason and not unresolved
+    yield _condition("Accepted", status=not reason, reason=reason or "Accepted", message=message, of=gateway)
     yield _condition("Conflicted", status=False, reason="NoConflicts", of=gateway)
     yield _condition("Programmed", status=fine, reason="Programmed" if fine else "Invalid", of=gateway)
-    yield _condition("ResolvedRefs", status=True, reason="ResolvedRefs", of=gateway)
+    yield _condition("ResolvedRefs", status=not unresolved, reason=unresolved or "ResolvedRefs", of=gateway)
 
 
 def _balanced(proxy: Object | None) -> list[Object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from embedded_cluster.ingress import httproutes, ingresses
 from embedded_cluster.ingress.backends import targets
+from embedded_cluster.ingress.certificates import kong_certificates
 from embedded_cluster.ingress.kongstate import Failure, KongService, never_empty
 from embedded_cluster.ingress.policies import PolicyError, governing, require_support, upstream_fields
 from embedded_cluster.ingress.snapshot import Object, Snapshot, annotation, differing_annotations, full_name, tags
@@ -39,7 +40,7 @@ def translate(snapshot: Snapshot, settings: Settings) -> Translation:
     services += ingresses.kong_services(snapshot, settings.ingress_class, failures)
     services.sort(key=lambda service: service.name)
     served = list(_agreeing(services, failures))
-    config = {
+    config: Object = {
         "_format_version": "3.0",
         "services": [service.as_kong(_tags(service)) for service in served],
         "upstreams": [
@@ -47,6 +48,8 @@ def translate(snapshot: Snapshot, settings: Settings) -> Translation:
             for service in services
         ],
     }
+    if held := kong_certificates(snapshot, proxy_service(snapshot, settings), settings.ingress_class, failures):
+        config["certificates"] = held
     configured = {parent["metadata"]["uid"] for service in served for parent in service.parents}
     configured |= {obj["metadata"]["uid"] for service in services for obj in service.kubernetes_services}
     return Translation(never_empty(config), tuple(failures), frozenset(configured))

@@ -149,10 +149,13 @@ def cookie_pins_wherever_it_stands(history: History) -> Ruling:
 def split_cookie_pins(history: History) -> Ruling:
     """The cookie pins among others over HTTP/2, each in a Cookie field of its own.
 
-    If the gateway does not speak HTTP/2 on its plain port, this cannot be asked there.
+    If the gateway speaks HTTP/2 neither over TLS nor on its plain port, this cannot be asked.
     """
-    if refused := history.happened(Happening.UNSUPPORTED, "http2"):
-        return Ruling.not_applicable(f"Cookie fields that HTTP/2 splits cannot be sent: {refused[0].detail['reason']}")
+    if not history.arm(SPLIT) and (refused := history.happened(Happening.UNSUPPORTED, "http2")):
+        over_tls = [*history.happened(Happening.UNSUPPORTED, "tls")]
+        over_tls += history.happened(Happening.UNSUPPORTED, "http2-over-tls")
+        reasons = [refused[0].detail["reason"], *(f"over TLS: {one.detail['reason']}" for one in over_tls[:1])]
+        return Ruling.not_applicable(f"Cookie fields that HTTP/2 splits cannot be sent: {'; '.join(reasons)}")
     return _among_others(history, (SPLIT,)).ruling()
 
 

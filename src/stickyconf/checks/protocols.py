@@ -14,6 +14,7 @@ from stickyconf.checks.evidence import (
     judge_staying,
     one_pod_opened,
     pods_reached,
+    stale_workers,
     tested_too_little,
     unconverged,
     unknown_outcomes,
@@ -22,6 +23,9 @@ from stickyconf.checks.readiness import lapses
 from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
 
 CONTROL = "control"
+SECURE, SECURE_CONTROL = "secure", "secure-control"
+"""Sessions over TLS, and strangers; the first is the host name's label, too."""
+
 ECHOED = "Echo-Received"  # the workload's digest of what it received
 
 
@@ -39,6 +43,25 @@ def _before_the_drain(history: History) -> History:
     """Return what had happened until a pod was deleted: every session was opened, and visited, before that."""
     act = min((event.when for event in history.happened(Happening.DELETED)), default=inf)
     return replace(history, events=tuple(event for event in history.events if event.when < act))
+
+
+@check("PRO-01", arms=(SECURE, SECURE_CONTROL))
+def sessions_stay_over_tls(history: History) -> Ruling:
+    """A session keeps its pod over TLS, with another handshake for each request.
+
+    The client verifies the certificate that it gets for the name it asks for (SNI) by the case's own authority.
+    Exposure: strangers were spread through the same listener, and every request went over TLS. A worker of the gateway
+    that gives a new session no cookie there, once the budget for workers is used up, violates.
+    """
+    if refused := history.happened(Happening.UNSUPPORTED, "tls"):
+        return Ruling.not_applicable(f"the gateway is not reached over TLS here: {refused[0].detail['reason']}")
+    evidence, stale = _pinned(history, SECURE), stale_workers(history, SECURE)
+    evidence.violations += stale.violations
+    evidence.doubts += stale.doubts
+    evidence.doubts += [*control_did_not_spread(history, SECURE_CONTROL), *tested_too_little(history, [SECURE])]
+    plain = [one for one in history.arm(SECURE, SECURE_CONTROL) if not one.gateway.startswith("https://")]
+    evidence.doubts += [Finding("a request over TLS", one.told(), (one.seq,)) for one in plain]
+    return evidence.ruling()
 
 
 @check("PRO-06", arms=(CONTROL, "large"))

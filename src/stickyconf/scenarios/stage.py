@@ -49,6 +49,7 @@ class Stage:
     whether drain support is on; None if that is not known. ``refused`` is what the API server said of the case's policy
     if it did not admit it. ``others`` is set when every other recording has ended, if this one lasts until then;
     ``session_age``: the seconds for which it keeps sessions open at the least. ``minutes``: how long a soak lasts.
+    ``authority``: the certificate, in PEM, of who issued the case's own; "" while it is not served over TLS.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Stage:
     others: asyncio.Event | None = None
     session_age: float = 0.0
     minutes: float = 0.0
+    authority: str = ""
 
     def __post_init__(self) -> None:
         """Start watching as soon as there is something to watch."""
@@ -92,14 +94,23 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def client(
-        self, arm: str, *, fresh: bool = False, http2: bool = False, keeps: bool = True, host: str = ""
+        self,
+        arm: str,
+        *,
+        fresh: bool = False,
+        http2: bool = False,
+        keeps: bool = True,
+        host: str = "",
+        secure: bool = False,
     ) -> AsyncIterator[Client]:
-        """Open a new session of an arm, at the case's own host name or at another."""
-        async with self.target.traffic.line(fresh=fresh, http2=http2) as line:
-            yield self.client_on(line, arm, keeps=keeps, host=host)
+        """Open a new session of an arm, at the case's own host name or at another; ``secure``: over TLS."""
+        traffic = self.target.traffic
+        authority, gateway = (self.authority, traffic.over_tls().address) if secure else ("", "")
+        async with traffic.line(fresh=fresh, http2=http2, authority=authority) as line:
+            yield self.client_on(line, arm, keeps=keeps, host=host, gateway=gateway)
 
-    def client_on(self, line: Line, arm: str, *, keeps: bool = True, host: str = "") -> Client:
-        """Return a new session of an arm on a line that others may share."""
+    def client_on(self, line: Line, arm: str, *, keeps: bool = True, host: str = "", gateway: str = "") -> Client:
+        """Return a new session of an arm on a line that others may share, to another address if one is given."""
         self._clients += 1
         return Client(
             self.recorder,
@@ -107,7 +118,7 @@ class Stage:
             arm=arm,
             session=f"{arm}-{self._clients:03d}",
             host=host or self.host,
-            gateway=self.target.proxy_url,
+            gateway=gateway or self.target.proxy_url,
             keeps=keeps,
         )
 
@@ -223,17 +234,19 @@ class Stage:
         self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
 
-    async def settled(self, asked: Asked, host: str = "", policy: Policy | None = None, path: str = "") -> bool:
+    async def settled(
+        self, asked: Asked, host: str = "", policy: Policy | None = None, path: str = "", *, secure: bool = False
+    ) -> bool:
         """Wait until every worker of the gateway shows a behaviour, and record whether they did.
 
         New sessions at a host name show it, at a path, or under that of a policy's cookie; the case's own if none are
-        given.
+        given. ``secure``: over TLS.
         """
         settling = Settling(
             self.recorder,
             self.waiter,
             self.workers,
-            lambda: self.client(PROBE, fresh=True, keeps=False, host=host),
+            lambda: self.client(PROBE, fresh=True, keeps=False, host=host, secure=secure),
             path or (policy or self.policy).cookie_path,
         )
         return await settling.settled(asked)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from stickyconf.checks.affinity import DECOY, METHODS
+from stickyconf.checks.protocols import SECURE
 from stickyconf.model import Happening, Refused
 from stickyconf.scenarios.client import Client
 from stickyconf.scenarios.stage import Scenario, Stage
@@ -82,8 +83,8 @@ def send_among_other_cookies(*, sessions: int, requests: int) -> Scenario:
     """Let clients send their cookie first, in the middle and last among others, and split over HTTP/2 Cookie fields.
 
     The name of one of the others ends as the cookie's own does, and its value is that of a session on another pod.
-    Splitting is what HTTP/2 allows a client (RFC 9113, section 8.2.3). A gateway that does not speak HTTP/2 on its
-    plain port is recorded as such.
+    Splitting is what HTTP/2 allows a client (RFC 9113, section 8.2.3). It is done over TLS if the case is served so
+    (:mod:`.secured`), else on the plain port. A gateway that speaks HTTP/2 on neither is recorded as such.
     """
     places: dict[str, Placed] = {
         "cookie-first": lambda own, decoy: ("; ".join((own, OTHER_COOKIE, decoy)),),
@@ -94,11 +95,18 @@ def send_among_other_cookies(*, sessions: int, requests: int) -> Scenario:
 
     async def play(stage: Stage) -> None:
         decoys = await _values_by_pod(stage)
-        if not await speaks_http2(stage):
+        secure = bool(stage.authority) and await speaks_http2(stage, secure=True)
+        if not secure and not await speaks_http2(stage):
             del places["cookie-split"]
         for arm, placed in places.items():
             stage.recorder.plan |= {f"{arm}.sessions": sessions, f"{arm}.requests": requests + 1}
-            await asyncio.gather(*(_send_placed(stage, arm, placed, decoys, requests) for _ in range(sessions)))
+            split = arm == "cookie-split"
+            await asyncio.gather(
+                *(
+                    _send_placed(stage, arm, placed, decoys, requests, http2=split, secure=split and secure)
+                    for _ in range(sessions)
+                )
+            )
 
     return play
 
@@ -111,9 +119,11 @@ async def _values_by_pod(stage: Stage) -> dict[str, str]:
         return {pod: value for pod, value in values.items() if value}
 
 
-async def _send_placed(stage: Stage, arm: str, placed: Placed, decoys: Mapping[str, str], requests: int) -> None:
-    cookie = stage.policy.cookie
-    async with stage.client(arm, http2=arm == "cookie-split") as client:
+async def _send_placed(
+    stage: Stage, arm: str, placed: Placed, decoys: Mapping[str, str], requests: int, *, http2: bool, secure: bool
+) -> None:
+    cookie, host = stage.policy.cookie, stage.host_name(SECURE) if secure else ""
+    async with stage.client(arm, http2=http2, secure=secure, host=host) as client:
         pod = (await client.get("/")).pod
         other = next((value for name, value in decoys.items() if name != pod), "")
         for _ in range(requests):
@@ -122,15 +132,17 @@ async def _send_placed(stage: Stage, arm: str, placed: Placed, decoys: Mapping[s
             await client.send("GET", "/", cookie_fields=fields)
 
 
-async def speaks_http2(stage: Stage) -> bool:
-    """Say whether the gateway speaks HTTP/2 on its plain port; record once that it does not."""
-    if stage.recorder.events(Happening.UNSUPPORTED, "http2"):
+async def speaks_http2(stage: Stage, *, secure: bool = False) -> bool:
+    """Say whether the gateway speaks HTTP/2, on its plain port or over TLS; record once that it does not."""
+    capability = "http2-over-tls" if secure else "http2"
+    if stage.recorder.events(Happening.UNSUPPORTED, capability):
         return False
-    async with stage.client("http2-probe", http2=True, keeps=False) as client:
+    host = stage.host_name(SECURE) if secure else ""
+    async with stage.client("http2-probe", http2=True, keeps=False, secure=secure, host=host) as client:
         exchange = await client.get("/")
     if not isinstance(exchange.outcome, Refused):
         return True
-    stage.recorder.event(Happening.UNSUPPORTED, "http2", reason=exchange.told())
+    stage.recorder.event(Happening.UNSUPPORTED, capability, reason=exchange.told())
     return False
 
 

@@ -19,7 +19,7 @@ import httpx
 MOST_HEADER_BYTES = 100 * 1024
 """The longest status line with header fields that is read."""
 
-_Origin = tuple[str, str, int | None]  # scheme, host, port
+_Origin = tuple[str, str, int | None, str | None]  # scheme, host, port, the name to ask for over TLS
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
@@ -37,7 +37,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         """Send a request and return the response once its header is there; the body is read from its stream."""
         timeout = request.extensions.get("timeout", {})
         body = b"".join([part async for part in request.stream])  # type: ignore[union-attr]
-        origin = request.url.scheme, request.url.raw_host.decode("ascii"), request.url.port
+        name = request.extensions.get("sni_hostname")
+        origin = request.url.scheme, request.url.raw_host.decode("ascii"), request.url.port, name
         connection = await self._connected(origin, timeout.get("connect"))
         with _closed_if_it_fails(connection):
             connection.send(request, body)
@@ -70,12 +71,15 @@ class Http1Transport(httpx.AsyncBaseTransport):
             if not connection.ended():
                 return connection
             connection.close()
-        scheme, host, port = origin
+        scheme, host, port, name = origin
         tls = self._tls if scheme == "https" else None
+        port = port or (443 if tls else 80)
         loop = asyncio.get_running_loop()
         try:
             async with _limit(seconds, httpx.ConnectTimeout):
-                _, connection = await loop.create_connection(_Connection, host, port or (443 if tls else 80), ssl=tls)
+                _, connection = await loop.create_connection(
+                    _Connection, host, port, ssl=tls, server_hostname=name if tls else None
+                )
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         return connection

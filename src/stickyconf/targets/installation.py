@@ -47,6 +47,7 @@ class Installation:
     ``workload``: image and pull secret of the echo pods. ``runs_images``: the cluster pulls that image and runs it,
     which is tried once before the first recording. ``releases``: the next ones, for upgrades. ``behind_no_service``: no
     Service leads to the gateway, so that connections go to its ready pods themselves, at the port of ``proxy_url``.
+    ``tls_url``: an address of the proxy over TLS as this machine reaches it, "" if none is known.
     """
 
     target: str
@@ -60,6 +61,7 @@ class Installation:
     admin_service: str = "kong-gateway-admin"
     parent: tuple[str, str] = ("kong", "kong")
     proxy_url: str | None = None
+    tls_url: str = ""
     admin_url: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     foreign: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -18,10 +19,11 @@ import httpx
 import stickyconf
 from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.model.exchange import REQUEST_ID_HEADER
-from stickyconf.ports import Reply, Request
+from stickyconf.ports import Reply, Request, TlsEntrance
 from stickyconf.secrecy import known, secret_values
 from stickyconf.targets.channels import SocketChannel, StreamChannel, socket_channel
 from stickyconf.targets.http1 import Http1Transport
+from stickyconf.targets.overtls import OverTls
 from stickyconf.targets.places import Places
 
 # More requests in flight take longer each, and all of them together are not done earlier.
@@ -30,6 +32,7 @@ MOST_IN_FLIGHT = 8
 HANGS_SECONDS = 1.0
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
 POD_HEADER = "Echo-Pod"
+NO_TLS = OverTls("no way to the gateway over TLS is known")
 
 _url = lru_cache(maxsize=1_000)(httpx.URL)  # the same few again and again
 
@@ -38,16 +41,22 @@ class HttpTraffic:
     """Clients of the gateway."""
 
     def __init__(
-        self, proxy: str | Callable[[str], str], timeout: timedelta, most_connections: int | None = None
+        self,
+        proxy: str | Callable[[str], str],
+        timeout: timedelta,
+        most_connections: int | None = None,
+        tls: OverTls = NO_TLS,
     ) -> None:
         """Take the proxy's base address, how long one request may take, and how many connections there may be.
 
         Instead of one address there may be a function that gives one for the next connection; it is told the last one.
+        ``tls`` is the way over TLS.
         """
         self._entrance = _fixed(proxy.rstrip("/")) if isinstance(proxy, str) else proxy
         self._timeout = timeout.total_seconds()
         self._in_flight = Turns(MOST_IN_FLIGHT)
         self._places = Places(most_connections) if most_connections else None
+        self._over_tls = tls
         self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
         self._tls.set_alpn_protocols(["http/1.1"])
 
@@ -55,11 +64,21 @@ class HttpTraffic:
         """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
         return self._entrance("")
 
+    def over_tls(self) -> TlsEntrance:
+        """Return where the gateway is reached over TLS now; OutOfReach if there is no way."""
+        return self._over_tls.entrance(self.address())
+
     @contextlib.asynccontextmanager
-    async def line(self, *, fresh: bool = False, http2: bool = False) -> AsyncIterator[HttpLine]:
-        """Open a client: one kept-alive connection, or a fresh one for each request; HTTP/2 by prior knowledge."""
-        async with self._http2(keeps=not fresh) if http2 else Http1Transport(self._tls, keeps=not fresh) as http:
-            line = HttpLine(http, self._entrance, self._timeout, self._in_flight, self._places, keeps=not fresh)
+    async def line(self, *, fresh: bool = False, http2: bool = False, authority: str = "") -> AsyncIterator[HttpLine]:
+        """Open a client: one kept-alive connection, or a fresh one for each request.
+
+        With an ``authority``, its certificate in PEM, over TLS, where HTTP/2 is agreed on by ALPN; else HTTP/2 is
+        spoken by prior knowledge.
+        """
+        tls = _trusting(authority, http2=http2) if authority else self._tls_http2 if http2 else self._tls
+        via = (lambda plain: self._over_tls.entrance(plain).address) if authority else None
+        async with _http2(tls, keeps=not fresh) if http2 else Http1Transport(tls, keeps=not fresh) as http:
+            line = HttpLine(http, self._entrance, self._timeout, self._in_flight, self._places, via, keeps=not fresh)
             try:
                 yield line
             finally:
@@ -102,10 +121,6 @@ class HttpTraffic:
             yield
         await self._places.leave(holder)
 
-    def _http2(self, *, keeps: bool) -> httpx.AsyncHTTPTransport:
-        limits = httpx.Limits(keepalive_expiry=None) if keeps else httpx.Limits(max_keepalive_connections=0)
-        return httpx.AsyncHTTPTransport(limits=limits, verify=self._tls_http2, http1=False, http2=True, trust_env=False)
-
 
 class Turns:
     """Bounds the requests under way: those that hang do not count."""
@@ -135,14 +150,17 @@ class HttpLine:
         timeout: float,
         in_flight: Turns,
         places: Places | None = None,
+        via: Callable[[str], str] | None = None,
         *,
         keeps: bool = True,
     ) -> None:
         """Take the transport, what gives an address, seconds a request may take, and the bounds on all clients' work.
 
-        ``in_flight`` bounds the requests under way, ``places`` the connections; ``keeps`` says whether this client's
-        stay open between its requests.
+        ``in_flight`` bounds the requests under way, ``places`` the connections; ``via`` gives the address over TLS
+        for a replica's plain one, if TLS is spoken; ``keeps`` says whether this client's connections stay open between
+        its requests.
         """
+        self._via = via
         self._http, self._timeout, self._in_flight, self._places = http, timeout, in_flight, places
         self._entrance, self._base = entrance, ""
         self.keeps = keeps
@@ -157,7 +175,10 @@ class HttpLine:
         known().keep(*secret_values(request.headers))  # whatever says it again later
         seconds = self._timeout + request.patience
         self._base = self._entrance(self._base if self.keeps else "")
-        message = _message(request, request.at or self._base, seconds)
+        base = request.at or self._base
+        message = _message(request, self._via(base) if self._via else base, seconds)
+        if self._via:
+            message.extensions["sni_hostname"] = request.host
         async with contextlib.AsyncExitStack() as place:
             if self._places:
                 await place.enter_async_context(self._places.one_for(self))
@@ -207,6 +228,19 @@ def _message(request: Request, base: str, seconds: float) -> httpx.Request:
         content=request.body or None,
         extensions={"timeout": httpx.Timeout(seconds).as_dict()},
     )
+
+
+def _http2(tls: ssl.SSLContext, *, keeps: bool) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(keepalive_expiry=None) if keeps else httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncHTTPTransport(limits=limits, verify=tls, http1=False, http2=True, trust_env=False)
+
+
+@lru_cache(maxsize=16)
+def _trusting(authority: str, *, http2: bool) -> ssl.SSLContext:
+    """Return a context that verifies certificates by one authority, its certificate in PEM."""
+    context = ssl.create_default_context(cadata=authority)
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
+    return context
 
 
 def _fixed(base: str) -> Callable[[str], str]:

@@ -105,7 +105,7 @@ def _matcher(match: Json) -> Matcher:
     def matches(method: str, path: str, headers: Mapping[str, str]) -> bool:
         if not (whole.fullmatch(path) if whole else path.startswith(prefix or "/")):
             return False
-        pseudo = {":method": method, ":authority": headers.get("host", "")}
+        pseudo = {":method": method, ":authority": headers.get("host", ""), router.SCHEME: "http"}
         return all(
             (value := pseudo.get(name, headers.get(name))) is not None and pattern.fullmatch(value)
             for name, pattern in fields

@@ -205,9 +205,9 @@ def tie_cookies(xds: Xds, mutant: str, to: str) -> Xds:
 def in_lua(xds: Xds, mutant: str, script: str) -> Xds:
     """Run *script* on every sticky route, after what it may know (see ``_KNOWN``)."""
     for listener in xds.listeners:
-        (chain,) = listener["filter_chains"]
-        filters = chain["filters"][0]["typed_config"]["http_filters"]
-        filters.insert(0, {"name": _LUA, "typed_config": {"@type": f"{_TYPE}.Lua"}})
+        for chain in listener["filter_chains"]:
+            filters = chain["filters"][0]["typed_config"]["http_filters"]
+            filters.insert(0, {"name": _LUA, "typed_config": {"@type": f"{_TYPE}.Lua"}})
     for route, cookie in sticky_routes(xds):
         names = {"COOKIE": cookie["name"], "PATH": cookie["path"], "MUTANT": mutant, "MARK": RESPONSE_MARK}
         names["UPSTREAM"] = route["route"]["cluster"]

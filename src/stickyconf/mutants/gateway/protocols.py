@@ -30,6 +30,13 @@ function choose(handle, own)
 end
 """
 
+_PINS_NOT_OVER_TLS = """
+function choose(handle, own)
+  if handle:connection():ssl() then return READY[math.random(#READY)] end
+  return own
+end
+"""
+
 # Another route is chosen, and its script, which is the same, handles the response.
 _FIRST_HOST = """
 function envoy_on_request(handle)
@@ -64,6 +71,12 @@ def sets_no_cookie_with_101(xds: Xds, kong: Kong) -> Xds:
 def pins_no_upgrade(xds: Xds, kong: Kong) -> Xds:
     """An upgrade to a WebSocket goes to any pod, whatever cookie it carries."""
     return choose_cookie(xds, "pins_no_upgrade", _PINS_NO_UPGRADE)
+
+
+@mutant(at="gateway", source="UP", caught_by=("PRO-01",))
+def pins_not_over_tls(xds: Xds, kong: Kong) -> Xds:
+    """A request over TLS goes to any pod, whatever cookie it carries."""
+    return choose_cookie(xds, "pins_not_over_tls", _PINS_NOT_OVER_TLS)
 
 
 @mutant(at="gateway", source="UP", caught_by=("PRO-06",))

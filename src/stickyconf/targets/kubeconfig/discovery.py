@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stickyconf.ports import DEPLOYMENT, POD, SERVICE, Cluster, HarnessError, Kind, Rejected, Tempo
+from stickyconf.ports import DEPLOYMENT, GATEWAY, POD, SERVICE, Cluster, HarnessError, Kind, Rejected, Tempo
 from stickyconf.targets.installation import KONG_TEMPO, NoTarget
 from stickyconf.targets.kong import controller_container, is_on, setting
 
 GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass")
-GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
 KIC_CONTROLLER = "konghq.com/kic-gateway-controller"
 UNMANAGED = "konghq.com/gatewayclass-unmanaged"
 PUSHES_IN_A_HOLD = 10

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stickyconf.ports import NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, LeftBehind, Rejected
+from stickyconf.ports import GATEWAY, NAMESPACE, RUN_LABEL, SERVICE, Cluster, HarnessError, LeftBehind, Rejected
 from stickyconf.targets.contexts import kubeconfig_files, only_context, written
 from stickyconf.targets.installation import BadOption, Installation, NoTarget
 from stickyconf.targets.kong import IngressController
 from stickyconf.targets.kubeconfig import discovery
-from stickyconf.targets.kubeconfig.discovery import GATEWAY, GATEWAY_CLASS, Found, held
+from stickyconf.targets.kubeconfig.discovery import GATEWAY_CLASS, Found, held
 from stickyconf.targets.kubeconfig.guard import OwnNamespacesOnly
 from stickyconf.targets.kubeconfig.portforward import MOST_CONNECTIONS, port_forwarded
 from stickyconf.targets.kubeconfig.reach import find_proxy, http_port

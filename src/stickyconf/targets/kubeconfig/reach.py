@@ -51,7 +51,7 @@ async def find_proxy(cluster: KubernetesCluster, namespace: str, service: str, *
         raise NoTarget(f"there is no Service {namespace}/{service}")
     port = http_port(found)
     slices = await cluster.list(ENDPOINT_SLICE, namespace, f"kubernetes.io/service-name={service}")
-    behind = sorted(_ready(slices, port.get("name", "")))
+    behind = sorted(ready_behind(slices, port.get("name", "")))
     async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as http:
         published = [*_load_balancers(found, port), *await _of_nodes(cluster, port)]
         inside = [*_cluster_address(found, port), *_of_pods(behind)] if direct else []
@@ -112,7 +112,8 @@ def _of_pods(behind: list[tuple[str, int, str]]) -> Iterator[_Candidate]:
         yield _Candidate("pod" if len(behind) == 1 else f"one pod of {len(behind)}", _url(address, port), certain=False)
 
 
-def _ready(slices: list[dict[str, Any]], name: str) -> Iterator[tuple[str, int, str]]:
+def ready_behind(slices: list[dict[str, Any]], name: str) -> Iterator[tuple[str, int, str]]:
+    """Yield address, port and pod ("" if it is none) of every ready endpoint, of the port with this name."""
     for item in slices:
         ports = [one["port"] for one in item.get("ports") or () if (one.get("name") or "") == name]
         for endpoint in item.get("endpoints") or ():
