@@ -4,6 +4,7 @@ from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.affinity import PINNED_REQUESTS, PINNED_SESSIONS
 from stickyconf.scenarios.crowded import send_many_cookies
+from stickyconf.scenarios.konnect import look_at_konnect
 from stickyconf.scenarios.secured import serve_over_tls, visit_over_tls
 from stickyconf.scenarios.visits import come_and_go, roam, send_among_other_cookies, visit, visit_in_parallel
 
@@ -25,6 +26,7 @@ history = recorded(
     send_among_other_cookies(sessions=11, requests=4),
     send_many_cookies(sessions=5, requests=8),
     come_and_go(residents=12, rounds=10, passersby=10),
+    look_at_konnect(),
     long=True,
 )
 
@@ -82,6 +84,12 @@ def test_cookie_pins_among_many(history, judge):
 def test_sessions_stay_while_others_come_and_go(history, judge):
     """Sessions do not move while 100 other clients open sessions and leave."""
     judge(checks.residents_stay_while_others_come_and_go, history)
+
+
+@requirement("KON-01")
+def test_reporting_to_konnect_changes_nothing(history, judge):
+    """Sessions stay on their pods while the controller reports to a control plane of Konnect."""
+    judge(checks.sticky_while_reporting_to_konnect, history)
 
 
 @requirement("ROB-12")

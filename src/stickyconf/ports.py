@@ -148,6 +148,12 @@ class Controller(Protocol):
         OutOfReach if it may not be switched.
         """
 
+    async def konnect(self) -> str:
+        """Return the id of the control plane of Konnect that it reports to; OutOfReach if it reports to none."""
+
+    async def reported(self) -> str:
+        """Return what it said last of a report to Konnect, one that arrived or one that did not; "" if nothing yet."""
+
 
 Part = Literal["controller", "gateway"]
 """A part of what is under test, which runs as a Deployment."""

@@ -25,6 +25,7 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "rollout": (60, "a Deployment has all its replicas ready, or a scale-down was begun"),
     "admission": (10, "the API server answers about one object"),
     "programmed": (30, "every gateway replica shows a change in its Admin API"),
+    "konnect": (60, "a controller that reports to Konnect has reported"),
     "workers": (10, "every worker of the gateway acts on a change that every Admin API shows"),
     "drain_converged": (
         10,

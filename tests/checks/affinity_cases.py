@@ -1,5 +1,8 @@
 """Histories for the checks of affinity."""
 
+import json
+
+from stickyconf.checks.affinity import KONNECT, REPORTED
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
 from tests.histories import Dialect, affinity, drawn
@@ -31,6 +34,16 @@ from tests.histories.tape import PODS
 
 STAYING = affinity()
 CROWD = list(STAYING.sessions("crowd"))
+
+
+def konnected(history, said=f"2026-11-27T10:00:00Z info {REPORTED}"):
+    """The controller said this of its last report to Konnect."""
+    return plus(history, Happening.STATUS, f"{KONNECT}b4cfe2ab", 900.0, status=json.dumps({"said": said}))
+
+
+def reporting(dialect=None):
+    """Affinity while the controller reports to Konnect."""
+    return konnected(affinity(dialect))
 
 
 def opener_of_last(arm):
@@ -362,7 +375,12 @@ CASES = {
     ),
     "split_cookie_pins": Cases(
         spoken=affinity,
-        accepts={"sessions that stay": STAYING},
+        accepts={
+            "sessions that stay": STAYING,
+            "a plain port without HTTP/2, while TLS has it": plus(
+                STAYING, Happening.UNSUPPORTED, "http2", 1.0, reason="no HTTP/2 here"
+            ),
+        },
         rejects=strays("cookie-split"),
         doubts=unsure("cookie-split")
         | UNEXPOSED
@@ -375,6 +393,19 @@ CASES = {
                 edited(STAYING, every("cookie-split"), having(protocol="HTTP/1.1")),
                 "cookie-split to carry the cookie there among others",
             ),
+        },
+    ),
+    "sticky_while_reporting_to_konnect": Cases(
+        spoken=reporting,
+        accepts={"sessions that stay": reporting()},
+        rejects={said: (konnected(history), text) for said, (history, text) in strays("pinned").items()},
+        doubts={said: (konnected(history), text) for said, (history, text) in unsure("pinned").items()}
+        | {
+            "a report that did not arrive": (
+                konnected(STAYING, "Failed to upload configuration to Konnect"),
+                'a report to Konnect to arrive / {"said": "Failed to upload',
+            ),
+            "a control plane that was not looked for": (STAYING, "a report to Konnect to arrive / none was looked for"),
         },
     ),
     "cookie_pins_among_many": Cases(

@@ -1,6 +1,7 @@
 """KIC's own manifest, changed as a test cluster needs it; where it is in the cache, the file that Kong publishes."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,9 @@ from stickyconf.releases.known import known
 from stickyconf.targets.installation import NoTarget
 from stickyconf.targets.kind.downloads import Store, default_cache
 from stickyconf.targets.kind.kongmanifest import Setup, documents, patched
+from stickyconf.targets.kind.konnect import Konnect
 from stickyconf.targets.kind.published import gateway_api, kic_manifest
+from stickyconf.targets.kong import setting
 from tests.targets.stand_in import all_in_one
 
 SETUP = Setup(
@@ -41,6 +44,24 @@ def container(deployment):
 
 def variables(deployment):
     return {item["name"]: item.get("value", item.get("valueFrom")) for item in container(deployment)["env"]}
+
+
+def test_a_control_plane_of_konnect_reaches_the_controller(manifest):
+    """As KIC's own variant for Konnect has it: settings by their values, certificate and key by a Secret."""
+    konnect = Konnect("b4cfe2ab", "https://eu.kic.api.konghq.com", "-----BEGIN CERTIFICATE-----\n", "-----BEGIN KEY")
+    deployment = found(patched(manifest, replace(SETUP, konnect=konnect), licensed=True), "Deployment", "ingress-kong")
+    said = variables(deployment)
+    assert setting(container(deployment), "konnect-sync-enabled") == "true"
+    assert setting(container(deployment), "konnect-control-plane-id") == "b4cfe2ab"
+    assert setting(container(deployment), "konnect-address") == "https://eu.kic.api.konghq.com"
+    secret = konnect.secret("kong")
+    for part, key in (("CERT", "tls.crt"), ("KEY", "tls.key")):
+        reference = said[f"CONTROLLER_KONNECT_TLS_CLIENT_{part}"]["secretKeyRef"]
+        assert (reference["name"], reference["key"]) == (secret["metadata"]["name"], key)
+        assert key in secret["stringData"]
+    assert "BEGIN" not in repr(konnect)
+    assert "BEGIN" not in repr(deployment)
+    assert not [name for name in variables(found(manifest, "Deployment", "ingress-kong")) if "KONNECT" in name]
 
 
 def test_what_is_changed(manifest):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import socket
 from dataclasses import replace
 
@@ -13,12 +14,11 @@ from tests.whole.runs import ROOT, run_suite
 
 BAD = {
     "profile": (["--profile", "corr"], "no profile is called 'corr'; there are: "),
-    "profile without cases": (["--profile", "konnect"], "no case belongs to the profile konnect yet"),
-    "requirement": (["--requirement", "AFF-99"], "no requirement is called 'AFF-99'"),
-    "requirement without a case": (
-        ["--requirement", "PRO-01"],
-        "PRO-01 is in the catalogue, but no case proves it yet",
+    "profile without cases": (
+        ["suites/test_spread.py", "--profile", "konnect"],
+        "no case belongs to the profile konnect yet",
     ),
+    "requirement": (["--requirement", "AFF-99"], "no requirement is called 'AFF-99'"),
     "target": (["--target", "minikube"], "no target is called 'minikube'; there are: embedded"),
     "gateway": (["--gateway", "nginx"], "no gateway is called 'nginx'; there are: envoy, haproxy, python"),
     "mutant of another gateway": (
@@ -45,6 +45,16 @@ def test_refused_in_one_line(arguments, said, tmp_path):
     assert "Traceback" not in result.output
     assert len([line for line in result.output.splitlines() if line.startswith("ERROR")]) == 1, result.output
     assert not list(tmp_path.iterdir()), "a run that never began leaves no report"
+
+
+def test_requirement_without_a_case(tmp_path):
+    """The message tells it from one that a selection left out."""
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(ROOT / "suites" / "test_spread.py", few)
+    result = run_suite(tmp_path / "out", str(few), "--requirement", "PRO-01")
+    assert result.status == 4, result.output
+    assert "PRO-01 is in the catalogue, but no case proves it yet" in result.output
 
 
 def test_proxy_that_nobody_answers(tmp_path):

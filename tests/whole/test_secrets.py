@@ -22,13 +22,18 @@ IN_GATEWAY = {
 }
 """Of each kind of credential that a Kong configuration may hold, one."""
 
+KEY_FILE = "key-of-the-run"
+"""Where the planter writes the private key that the run makes for its listener for TLS, beside what the run leaves."""
+
 PLANTED = (IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET)
 
 # A plugin of the run: it plants, lets the planted be said aloud, and has one case of each suite fail.
 PLANTER = '''
-import asyncio, dataclasses, json, os, sys
+import asyncio, dataclasses, json, os, pathlib, sys
 import httpx, pytest, yaml
 import fixtures.record
+import stickyconf.scenarios.secured as secured
+import stickyconf.scenarios.visits as visits
 from stickyconf.cases import Judge
 from stickyconf.model import Answered, Finding, Happening, Ruling
 from stickyconf.scenarios.workload import Manifests
@@ -37,6 +42,7 @@ from stickyconf.targets.traffic import HttpLine
 
 IN_ENVIRONMENT, IN_HEADER, IN_MANIFEST, IN_SECRET = {planted!r}
 IN_GATEWAY = {in_gateway!r}
+KEY = pathlib.Path({key!r})
 
 send, echo, call = HttpLine.send, Manifests.echo, Judge.__call__
 
@@ -72,7 +78,24 @@ def judged_with_a_finding(self, check, *histories, **arguments):
         print(said, file=sys.stderr)
         self._rulings.append((histories[0].setup.name, Ruling.of([Finding("nothing said aloud", said, (1,))])))
     if self.subject.id == "CKE-02":
-        raise RuntimeError("a crash that tells " + said + " and " + IN_MANIFEST + " and " + IN_SECRET)
+        key = KEY.read_text()
+        raise RuntimeError("a crash that tells " + said + " and " + IN_MANIFEST + " and " + IN_SECRET + " and " + key)
+
+visit, secret = visits.visit, secured._secret
+
+def visit_over_tls_too(arm="pinned", **about):
+    """Before its first visits a recording has a certificate and a listener of its own, and then sessions there."""
+    async def play(stage):
+        if arm == "visitor" and "path" not in about:
+            await secured.serve_over_tls()(stage)
+            await secured.visit_over_tls(sessions=1, requests=2, strangers=1)(stage)
+        await visit(arm, **about)(stage)
+
+    return play
+
+def secret_noted(namespace, certificate):
+    KEY.write_text(certificate.private_key_pem.bytes().decode())
+    return secret(namespace, certificate)
 
 configuration = AdminApi.configuration
 
@@ -91,7 +114,10 @@ async def configuration_with_credentials(self, replica):
             "hmacauth_secrets": [{{"consumer": "somebody", "username": "u", "secret": said["hmacauth"]}}],
             "jwt_secrets": [{{"consumer": "somebody", "key": "issuer", "secret": said["jwt"]}}],
             "oauth2_credentials": [{{"name": "app", "client_id": "c", "client_secret": said["oauth2"]}}],
-            "certificates": [{{"cert": "-----BEGIN CERTIFICATE-----", "key": private(said["certificates"])}}],
+            "certificates": [
+                *document.get("certificates", ()),
+                {{"cert": "-----BEGIN CERTIFICATE-----", "key": private(said["certificates"])}},
+            ],
             "keys": [{{"name": "k", "kid": "k", "jwk": json.dumps({{"kty": "oct", "k": said["keys"]}})}}],
             "vaults": [{{"name": "hcv", "prefix": "h", "config": {{"approle_secret_id": said["vaults"]}}}}],
             "licenses": [{{"payload": json.dumps({{"license": {{"payload": {{"license_key": said["licenses"]}}}}}})}}],
@@ -101,6 +127,7 @@ async def configuration_with_credentials(self, replica):
     return await configuration(self, replica)
 
 AdminApi.configuration = configuration_with_credentials
+visits.visit, secured._secret = visit_over_tls_too, secret_noted
 HttpLine.send, Manifests.echo, Judge.__call__ = send_with_a_key, echo_with_secrets, judged_with_a_finding
 '''
 
@@ -109,7 +136,8 @@ HttpLine.send, Manifests.echo, Judge.__call__ = send_with_a_key, echo_with_secre
 def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A run of two suites that plants secrets in every place, and fails."""
     directory = tmp_path_factory.mktemp("planted")
-    (directory / "planter.py").write_text(PLANTER.format(planted=PLANTED, in_gateway=IN_GATEWAY), encoding="utf-8")
+    planter = PLANTER.format(planted=PLANTED, in_gateway=IN_GATEWAY, key=str(directory / KEY_FILE))
+    (directory / "planter.py").write_text(planter, encoding="utf-8")
     out = directory / "out"
     arguments = ["-p", "planter", "--junitxml", str(out / "theirs.xml")]
     environment = {
@@ -155,6 +183,17 @@ def test_no_secret_is_left(run: Result, secret: str) -> None:
     ]
     assert not found
     assert secret not in run.output
+
+
+def test_the_private_key_of_the_listener_is_not_left(run: Result) -> None:
+    """No line of the key that the run made is anywhere, although the gateway was configured with it."""
+    key = (run.directory.parent / KEY_FILE).read_text(encoding="utf-8")
+    lines = [line for line in key.splitlines() if not line.startswith("-----")]
+    assert len(lines) > 1
+    left = b"\n".join(path.read_bytes() for path in files(run.directory)) + run.output.encode()
+    assert not [line for line in lines if line.encode() in left]
+    [read, *_] = run.directory.glob("latest/diagnostics/*/gateway/*.yaml")
+    assert "secure." in read.read_text(encoding="utf-8"), "the gateway had no certificate of the run"
 
 
 def files(directory: Path) -> list[Path]:

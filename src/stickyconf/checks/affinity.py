@@ -20,7 +20,7 @@ from stickyconf.checks.evidence import (
     unconverged,
     unknown_outcomes,
 )
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Refused, Ruling, Sessions
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Refused, Ruling, Sessions
 from stickyconf.stats import OneInMany, Reach
 
 CONTROL = "control"
@@ -199,6 +199,32 @@ def residents_stay_while_others_come_and_go(history: History) -> Ruling:
         evidence.doubts.append(Finding(f"{planned:g} sessions to come and go meanwhile", f"{between} did"))
     evidence.measures.append(Measure("sessions that came and went", between))
     return evidence.ruling()
+
+
+KONNECT = "Konnect/"
+"""How the subject begins under which is recorded what a controller said of its reports."""
+
+REPORTED = "Successfully synced configuration to Konnect"
+"""What KIC logs of a report that arrived."""
+
+
+@check("KON-01", arms=(CONTROL, "pinned"))
+def sticky_while_reporting_to_konnect(history: History) -> Ruling:
+    """Sessions stay on their pods while the controller reports to a control plane of Konnect.
+
+    Exposure: as for AFF-01, and the controller said that a report had arrived.
+    """
+    if refused := history.happened(Happening.UNSUPPORTED, "konnect"):
+        return Ruling.not_applicable(refused[0].detail["reason"])
+    evidence = _affinity(history, "pinned")
+    said = [event.detail["status"] for event in history.events if _tells_of_konnect(event)]
+    if not any(REPORTED in one for one in said):
+        evidence.doubts.append(Finding("a report to Konnect to arrive", "; ".join(said) or "none was looked for"))
+    return evidence.ruling()
+
+
+def _tells_of_konnect(event: Event) -> bool:
+    return event.what is Happening.STATUS and event.subject.startswith(KONNECT)
 
 
 FEW, MANY = ("cookies-50", "cookies-50-h2"), ("cookies-100", "cookies-100-h2")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from stickyconf.ports import DEPLOYMENT, Cluster, HarnessError, OutOfReach
+from stickyconf.checks.affinity import REPORTED
+from stickyconf.ports import DEPLOYMENT, POD, Cluster, HarnessError, OutOfReach
 from stickyconf.targets.installation import Installation
 from stickyconf.wait import Waiter
 
 DRAIN_SUPPORT = "enable-drain-support"
+REPORTS = (REPORTED, "Failed to upload configuration to Konnect", "Failed to create Konnect client")
+"""What KIC logs of its reports (internal/dataplane/sendconfig, internal/konnect)."""
+
+LOG_LINES = 5000
 DRAIN_BEFORE = "stickyconf/drain-before"
 """Annotation of a foreign Deployment whose drain support a run has switched: "<run id> <setting before>"."""
 
@@ -120,6 +125,26 @@ class IngressController:
         run, _, before = mark.partition(" ")
         if mark and run == self._run:
             await self._switch(deployment, before == "true", {DRAIN_BEFORE: None})
+
+    async def konnect(self) -> str:
+        """Return the id of the control plane of Konnect that KIC reports to; OutOfReach if it reports to none."""
+        container = _kic(await self._deployment())
+        if setting(container, "konnect-sync-enabled") != "true":
+            raise OutOfReach(
+                "the controller reports to no control plane of Konnect, which takes an account there; with --target"
+                " kind, --konnect-control-plane, --konnect-cert and --konnect-key name one"
+            )
+        return setting(container, "konnect-control-plane-id") or "not named in its settings"
+
+    async def reported(self) -> str:
+        """Return the last line of KIC's log about a report to Konnect; "" if there is none yet."""
+        labels = (await self._deployment())["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        said = ""
+        for pod in await self._cluster.list(POD, self._installed.namespace, selector):
+            log = await self._cluster.log(pod["metadata"]["name"], self._installed.namespace, LOG_LINES)
+            said = next((line for line in reversed(log.splitlines()) if any(one in line for one in REPORTS)), said)
+        return said
 
     async def _switch(self, deployment: dict[str, Any], on: bool, annotations: dict[str, Any]) -> None:
         container = _kic(deployment)

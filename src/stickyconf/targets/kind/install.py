@@ -55,7 +55,8 @@ async def install(
     try:
         # KIC looks for Gateway API once, when it starts: its definitions have to be in force before.
         await _define(cluster, waiter, [*sources.gateway_api, *definitions])
-        for item in [*namespaces, *([licence.secret(NAMESPACE)] if licence else ()), *rest, *sources.gateway]:
+        secrets = [one.secret(NAMESPACE) for one in (licence, setup.konnect) if one]
+        for item in [*namespaces, *secrets, *rest, *sources.gateway]:
             await cluster.apply(item)
     except Rejected as error:
         raise NoTarget(f"the API server refuses a part of the installation: {error.message}") from error

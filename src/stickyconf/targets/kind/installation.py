@@ -64,6 +64,7 @@ def install_on(cluster: KindCluster, prepared: Prepared, root: Path, waiter: Wai
         proxy_url=proxy_url(tools, cluster),
         versions=versions
         | {"Gateway API": settings.gateway_api_version, "kind": tools.kind_version}
+        | ({"Konnect control plane": settings.setup.konnect.control_plane} if settings.setup.konnect else {})
         | dict(prepared.wanted.notes),
         kept=_kept(cluster.name, kubeconfig),
         workload=Workload(image=settings.echo_image),

@@ -13,6 +13,7 @@ from stickyconf.plainyaml import LOADER
 from stickyconf.ports import Manifest
 from stickyconf.releases.known import known
 from stickyconf.targets.installation import NoTarget
+from stickyconf.targets.kind.konnect import Konnect
 from stickyconf.targets.kind.licence import KEY, SECRET, VARIABLE
 
 NAMESPACE = "kong"
@@ -38,6 +39,7 @@ class Setup:
     replicas: int = REPLICAS
     workers: int = WORKER_PROCESSES
     router_flavor: str = field(default_factory=lambda: known().gateway.router_flavor)
+    konnect: Konnect | None = None
 
     def controller_env(self) -> dict[str, str]:
         """Return what the controller's environment must say."""
@@ -77,6 +79,8 @@ def patched(manifest: Iterable[Manifest], setup: Setup, *, licensed: bool) -> li
     [container] = controller["spec"]["template"]["spec"]["containers"]
     container["image"] = setup.kic_image
     container["env"] = with_env(container, setup.controller_env())
+    if setup.konnect:
+        container["env"] += setup.konnect.controller_env()
     _unhurried(container, cpu="100m")
     _ready_soon(container)
 

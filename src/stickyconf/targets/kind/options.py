@@ -11,6 +11,7 @@ from stickyconf.targets import workload
 from stickyconf.targets.installation import BadOption, NoTarget
 from stickyconf.targets.kind.downloads import MIRROR
 from stickyconf.targets.kind.kongmanifest import REPLICAS, ROUTER_FLAVORS, WORKER_PROCESSES
+from stickyconf.targets.kind.konnect import ADDRESS
 from stickyconf.targets.kind.licence import read_licence
 from stickyconf.targets.kind.preflight import preflight
 from stickyconf.targets.kind.settings import VARIABLES, settings
@@ -38,6 +39,10 @@ def add_options(add: Callable[..., None]) -> None:
     option("--kong-workers", "worker processes of each gateway pod", WORKER_PROCESSES, metavar="N")
     option("--upgrade-kic", "the release that KIC is upgraded to under traffic", "no upgrade", metavar="VERSION")
     option("--upgrade-kong", "the image that the gateway is upgraded to under traffic", "no upgrade", metavar="IMAGE")
+    option("--konnect-control-plane", "id of a control plane of Konnect that KIC reports to", "none", metavar="ID")
+    option("--konnect-address", "where Konnect is", ADDRESS, metavar="URL")
+    option("--konnect-cert", "KIC's client certificate for it", "none", metavar="FILE")
+    option("--konnect-key", "the private key of that certificate", "none", metavar="FILE")
     option("--preload-images", "load the image archives (*.tar) in DIR into the node", "none", metavar="DIR")
     option("--proxy-port", "this machine's port for the gateway", "one that is free", metavar="PORT")
     option("--manifest-cache", "where downloaded manifests are kept", "~/.cache/stickyconf", metavar="DIR")

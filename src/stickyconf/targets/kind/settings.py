@@ -20,6 +20,7 @@ from stickyconf.targets.kind.kongmanifest import (
     WORKER_PROCESSES,
     Setup,
 )
+from stickyconf.targets.kind.konnect import read_konnect
 from stickyconf.targets.kind.licence import gateway_version, is_from
 
 # Option -> environment variable. The first four options are pytest-kind's; they are read here, not registered.
@@ -43,6 +44,10 @@ VARIABLES = {
     "manifest_mirror": "MANIFEST_MIRROR",
     "upgrade_kic": "UPGRADE_KIC",
     "upgrade_kong": "UPGRADE_KONG",
+    "konnect_control_plane": "KONNECT_CONTROL_PLANE",
+    "konnect_address": "KONNECT_ADDRESS",
+    "konnect_cert": "KONNECT_CERT_FILE",
+    "konnect_key": "KONNECT_KEY_FILE",
 }
 _THEIR_DEFAULT_NAME = "pytest-kind"
 _ARCHITECTURES = {"x86_64", "amd64", "aarch64", "arm64"}
@@ -119,6 +124,7 @@ def settings(option: Namespace, environ: Mapping[str, str] = os.environ) -> Kind
             replicas=_number("--kong-replicas", given("kong_replicas", str(REPLICAS)), 20),
             workers=_number("--kong-workers", given("kong_workers", str(WORKER_PROCESSES)), 128),
             router_flavor=flavor,
+            konnect=read_konnect(*(given(f"konnect_{part}") for part in ("control_plane", "address", "cert", "key"))),
         ),
         licence_file=Path(file) if file else None,
         archives=_archives(given("preload_images")),
