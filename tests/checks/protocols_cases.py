@@ -123,7 +123,7 @@ CASES = {
             ),
             "a listener that never was there": (
                 told(STALE, Happening.UNSETTLED, "secure", request=""),
-                "13 new connections in a row did not",
+                "13 new connections in a row",
             ),
         },
     ),

@@ -165,6 +165,8 @@ def test_permissions_suffice(whole, audit):
         *(("create", resource, "") for resource in applied),
         # Gateways without routes of every namespace, Admin APIs and proxies that are not reached directly.
         *(("get", "gateways", ""), ("create", "gateways", ""), ("get", "pods/proxy", "kong")),
+        # A certificate, if the proxy is reached over TLS.
+        ("create", "secrets", ""),
         *((verb, "pods/portforward", "kong") for verb in ("get", "create")),
         # The cases with an Ingress, and with endpoints of their own, are none of these runs'.
         *((verb, resource, "") for verb in ("create", "patch") for resource in ("ingresses", "endpointslices")),

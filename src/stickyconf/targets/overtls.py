@@ -41,7 +41,11 @@ class OverTls:
 
 @contextlib.asynccontextmanager
 async def over_tls(cluster: KubernetesCluster, installed: Installation) -> AsyncIterator[OverTls]:
-    """Find the way over TLS: an address that is known, else a port-forward to a pod; closed in the end."""
+    """Find the way over TLS: an address that is known, a pod's own if these are reached, a port-forward to a pod.
+
+    What answers there need not be looked at: the certificate that clients ask for shows whether it is the gateway. A
+    port-forward is closed in the end.
+    """
     name = f"Service {installed.namespace}/{installed.proxy_service}"
     port = await _tls_port(cluster, installed)
     if port is None:
@@ -58,7 +62,11 @@ async def over_tls(cluster: KubernetesCluster, installed: Installation) -> Async
         if not pods:
             yield OverTls(f"no pod behind {name} is ready at its port for TLS")
             return
-        _, target, pod = sorted(pods)[0]
+        address, target, pod = sorted(pods)[0]
+        direct = f"https://[{address}]:{target}" if ":" in address else f"https://{address}:{target}"
+        if installed.direct_addresses and not await _refused(direct):
+            yield OverTls(port=port["port"], address=lambda _: direct)
+            return
         async with port_forwarded(cluster, pod, installed.namespace, target) as forwarded:
             url = forwarded.replace("http://", "https://")
             wrong = await _refused(url)
