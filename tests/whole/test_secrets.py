@@ -93,9 +93,9 @@ def visit_over_tls_too(arm="pinned", **about):
 
     return play
 
-def secret_noted(namespace, certificate):
-    KEY.write_text(certificate.private_key_pem.bytes().decode())
-    return secret(namespace, certificate)
+def secret_noted(namespace, chain, key):
+    KEY.write_text(key)
+    return secret(namespace, chain, key)
 
 configuration = AdminApi.configuration
 

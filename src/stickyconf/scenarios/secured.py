@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import trustme
-
 from stickyconf.checks.protocols import SECURE, SECURE_CONTROL
 from stickyconf.model import Exchange, Happening
 from stickyconf.ports import GATEWAY, OutOfReach, Rejected, TlsEntrance
@@ -79,12 +77,12 @@ async def _listen(stage: Stage, entrance: TlsEntrance) -> str:
     parent = await cluster.get(GATEWAY, stage.target.parent[1], stage.target.parent[0])
     if parent is None:
         raise OutOfReach(f"the Gateway {'/'.join(stage.target.parent)} is not there, whose class another would have")
-    authority = trustme.CA()
-    await cluster.create(_secret(stage.namespace, authority.issue_cert(host)))
+    authority, chain, key = _issued(host)
+    await cluster.create(_secret(stage.namespace, chain, key))
     await cluster.create(_gateway(stage.namespace, host, parent["spec"]["gatewayClassName"], entrance.port))
     await cluster.apply(_route(stage, host))
     await _taken(stage)
-    return authority.cert_pem.bytes().decode()
+    return authority
 
 
 async def _taken(stage: Stage) -> None:
@@ -110,10 +108,22 @@ async def _taken(stage: Stage) -> None:
         raise OutOfReach(f"the gateway takes no listener for TLS: {reason}: {message}")
 
 
-def _secret(namespace: str, certificate: trustme.LeafCert) -> Json:
-    key = certificate.private_key_pem.bytes().decode()
+def _issued(host: str) -> tuple[str, str, str]:
+    """Return the certificate of a new authority, and a chain and a private key for a host name, all in PEM.
+
+    The key is hidden from then on in whatever the run says.
+    """
+    import trustme  # 0.1 s, spent only if it is needed
+
+    authority = trustme.CA()
+    leaf = authority.issue_cert(host)
+    key = leaf.private_key_pem.bytes().decode()
     known().keep(key)
-    chain = "".join(part.bytes().decode() for part in certificate.cert_chain_pems)
+    chain = "".join(part.bytes().decode() for part in leaf.cert_chain_pems)
+    return authority.cert_pem.bytes().decode(), chain, key
+
+
+def _secret(namespace: str, chain: str, key: str) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
