@@ -10,14 +10,20 @@ from functools import lru_cache
 @lru_cache(maxsize=256)
 def pair_fault(certificate: str, key: str) -> str | None:
     """Say why a server could not use this certificate (a chain) with this key, both in PEM; None if it could."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        with _in_memory(certificate) as chain, _in_memory(key) as private:
-            # A password would be asked for on the terminal.
-            context.load_cert_chain(f"/proc/self/fd/{chain}", f"/proc/self/fd/{private}", password=lambda: "")
+        server_context(certificate, key)
     except ssl.SSLError as error:
         return f"certificate and key are no pair: {error.reason or 'not in PEM'}"
     return None
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    """Return what a server speaks TLS with. Raises ``ssl.SSLError`` if the two are no pair."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _in_memory(certificate) as chain, _in_memory(key) as private:
+        # A password would be asked for on the terminal.
+        context.load_cert_chain(f"/proc/self/fd/{chain}", f"/proc/self/fd/{private}", password=lambda: "")
+    return context
 
 
 @contextlib.contextmanager

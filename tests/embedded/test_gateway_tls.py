@@ -49,10 +49,11 @@ def pods() -> Iterator[list[Pod]]:
         yield three
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Gateway, Secure]]:
+@pytest.fixture(scope="module", params=["envoy", "python"])
+def running(request: pytest.FixtureRequest) -> Iterator[tuple[Gateway, Secure]]:
     plain, tls = free_port(), free_port()
-    with running_gateway(KONG_PROXY_LISTEN=f"127.0.0.1:{plain}, 127.0.0.1:{tls} ssl") as gateway:
+    listen = f"127.0.0.1:{plain}, 127.0.0.1:{tls} ssl"
+    with running_gateway(KONG_PROXY_LISTEN=listen, EMBEDDED_DATA_PLANE=request.param) as gateway:
         yield gateway, Secure(tls)
 
 
@@ -86,8 +87,9 @@ def test_a_certificate_for_every_name_is_served_if_no_other_is(
 
 @pytest.mark.parametrize("http2", [False, True])
 def test_sessions_stay_over_tls(running: tuple[Gateway, Secure], pods: list[Pod], http2: bool) -> None:
-    """HTTP/2 is offered by ALPN; the cookie pins, over TLS and without, also in Cookie fields of their own."""
+    """HTTP/2 is offered by ALPN, by Envoy; the cookie pins, over TLS and without, also in fields of their own."""
     gateway, secure = running
+    http2 = http2 and gateway.admin.get("/").json()["data_plane"]["name"] == "Envoy"
     gateway.push({**sticky(pods), "certificates": [SHOP]})
     opened = [secure.get("shop.test", http2=http2) for _ in range(4)]
     assert {answer.http_version for answer in opened} == {"HTTP/2" if http2 else "HTTP/1.1"}

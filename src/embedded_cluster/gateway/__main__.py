@@ -24,8 +24,8 @@ from aiohttp import web
 
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
 from embedded_cluster.gateway.admin import DRAINED, SERVED, VERSION, Node, admin_app, status_app
-from embedded_cluster.gateway.dataplane import DataPlane
-from embedded_cluster.gateway.planes import PLANES, Entrance, Share
+from embedded_cluster.gateway.dataplane import DataPlane, Entrance
+from embedded_cluster.gateway.planes import PLANES, Share
 from embedded_cluster.gateway.workers import Workers
 from embedded_cluster.gateway.xds import Hook
 from embedded_cluster.lifeline import die_with_parent

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from embedded_cluster.environment import Address
 from embedded_cluster.gateway.declarative import Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where requests come in: *plain*, and *tls* if there is such a listener."""
+
+    plain: Address
+    tls: Address | None = None
 
 
 class RejectedError(Exception):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedded_cluster.environment import Address, MisconfiguredError
-from embedded_cluster.gateway.dataplane import DataPlane
+from embedded_cluster.environment import MisconfiguredError
+from embedded_cluster.gateway.dataplane import DataPlane, Entrance
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.gateway.xds import Hook, Xds
 
@@ -22,14 +22,6 @@ class Share:
 
     worker: int = 0
     shared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """Where requests come in: *plain*, and *tls* if there is such a listener."""
-
-    plain: Address
-    tls: Address | None = None
 
 
 Make = Callable[[Entrance, Path, Hook | None, Share], DataPlane]
@@ -101,7 +93,7 @@ def _haproxy_version() -> str:
 def _python(entrance: Entrance, directory: Path, _: Hook | None, share: Share) -> DataPlane:
     from embedded_cluster.gateway.pythonproxy.plane import PythonProxy
 
-    return PythonProxy(_python_version(), entrance.plain, directory, shared=share.shared)
+    return PythonProxy(_python_version(), entrance, directory, shared=share.shared)
 
 
 def _python_version() -> str:
@@ -111,5 +103,5 @@ def _python_version() -> str:
 PLANES = {
     "envoy": Plane(_envoy, _envoy_version),
     "haproxy": Plane(_haproxy, _haproxy_version, shares=False, tls=False),
-    "python": Plane(_python, _python_version, tls=False),
+    "python": Plane(_python, _python_version),
 }

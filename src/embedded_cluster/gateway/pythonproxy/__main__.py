@@ -1,8 +1,8 @@
-"""``python -m embedded_cluster.gateway.pythonproxy ADDR:PORT SOCKET [--shared]``: one proxy, told to on *SOCKET*.
+"""``python -m embedded_cluster.gateway.pythonproxy [--shared] SOCKET ADDR:PORT [ADDR:PORT]``: one proxy.
 
-``POST /config`` takes a declarative configuration and answers once every later request is served by it; ``GET
-/traffic`` gives what was counted. SIGTERM ends it after the requests in flight. With ``--shared`` others may
-listen at the same address.
+It listens at the first address and, over TLS, at the second, and is told on *SOCKET* what to do: ``POST /config`` takes
+a declarative configuration and answers once every later request is served by it; ``GET /traffic`` gives what was
+counted. SIGTERM ends it after the requests in flight. With ``--shared`` others may listen at the same addresses.
 """
 
 import asyncio
@@ -14,11 +14,12 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from embedded_cluster.environment import Address, MisconfiguredError, address
-from embedded_cluster.gateway.dataplane import RejectedError, Traffic
+from embedded_cluster.environment import MisconfiguredError, address
+from embedded_cluster.gateway.dataplane import Entrance, RejectedError, Traffic
 from embedded_cluster.gateway.declarative import EMPTY, parse
 from embedded_cluster.gateway.pythonproxy.forwarding import Forwarder
 from embedded_cluster.gateway.pythonproxy.routing import Table
+from embedded_cluster.gateway.pythonproxy.terminating import Certificates
 from embedded_cluster.lifeline import die_with_parent
 
 _MOST_BYTES = 64 * 1024**2
@@ -38,8 +39,8 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
 
 
-async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
-    """Proxy at *proxy*, with others if it is *shared*, until SIGTERM.
+async def serve(entrance: Entrance, control: str, *, shared: bool = False) -> None:
+    """Proxy at *entrance*, with others if it is *shared*, until SIGTERM.
 
     Raises :class:`MisconfiguredError` when it cannot listen there.
     """
@@ -49,12 +50,15 @@ async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as session:
         # How often a request is sent is the service's setting; aiohttp has no public one for its own second attempt.
         session._retry_connection = False  # noqa: SLF001
-        forwarder = Forwarder(session, Table(EMPTY))
+        forwarder, certificates = Forwarder(session, Table(EMPTY)), Certificates()
         server = _Server(forwarder.serve, keepalive_timeout=_KEEP_ALIVE, access_log=None, max_field_size=_LONGEST_FIELD)
 
         async def configure(request: web.Request) -> web.Response:
+            declaration = parse(await request.json())
             try:
-                forwarder.table = Table(parse(await request.json()), forwarder.table)
+                table = Table(declaration, forwarder.table)
+                certificates.replace(declaration)
+                forwarder.table = table
             except RejectedError as error:
                 return web.Response(status=422, text=str(error))
             return web.Response(status=204)
@@ -68,14 +72,22 @@ async def serve(proxy: Address, control: str, *, shared: bool = False) -> None:
         proxying, controlling = web.ServerRunner(server), web.AppRunner(_control(configure, traffic), access_log=None)
         await proxying.setup()
         await controlling.setup()
-        try:
-            listener = web.TCPSite(proxying, proxy.host, proxy.port, backlog=1024, reuse_port=shared or None)
-            await listener.start()
-        except OSError as error:
-            raise MisconfiguredError(f"cannot listen on {proxy.host}:{proxy.port}: {error.strerror}") from error
+        listeners = []
+        for where, tls in ((entrance.plain, None), (entrance.tls, certificates.listener())):
+            if where is None:
+                continue
+            site = web.TCPSite(
+                proxying, where.host, where.port, backlog=1024, reuse_port=shared or None, ssl_context=tls
+            )
+            try:
+                await site.start()
+            except OSError as error:
+                raise MisconfiguredError(f"cannot listen on {where.host}:{where.port}: {error.strerror}") from error
+            listeners.append(site)
         await web.UnixSite(controlling, control).start()
         await stop.wait()
-        await listener.stop()
+        for site in listeners:
+            await site.stop()
         await server.shutdown(_MOST_PATIENCE)
         await controlling.cleanup()
 
@@ -89,9 +101,11 @@ def _control(configure: Handler, traffic: Handler) -> web.Application:
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit status, 2 when it cannot listen."""
     die_with_parent()
-    where, control, *options = arguments
+    shared = arguments[0] == "--shared"
+    control, *addresses = arguments[shared:]
+    entrance = Entrance(*(address(one, variable="the address of the proxy") for one in addresses))
     try:
-        asyncio.run(serve(address(where, variable="the address of the proxy"), control, shared="--shared" in options))
+        asyncio.run(serve(entrance, control, shared=shared))
     except MisconfiguredError as error:
         print(error, file=sys.stderr)
         return 2

@@ -51,7 +51,7 @@ class Forwarder:
         path = normalized(path)
         if len("; ".join(request.headers.getall(hdrs.COOKIE, []))) > plan.MOST_OF_A_COOKIE:
             return _answered(Answer(400, plan.TOO_LARGE))
-        way = self.table.find(request.method, path, request.headers)
+        way = self.table.find(request.method, path, request.headers, _scheme(request))
         if isinstance(way, Answer):
             return _answered(way)
         exchange = _Exchange(self._session, request, way, path, query)
@@ -138,7 +138,7 @@ class _Exchange:
             headers[hdrs.HOST] = self._way.host
         peer = self._request.remote or ""
         headers["X-Forwarded-For"] = ", ".join(filter(None, [headers.get("X-Forwarded-For", ""), peer]))
-        headers["X-Forwarded-Proto"] = "http"
+        headers["X-Forwarded-Proto"] = _scheme(self._request)
         _change(headers, self._way.changes, "request")
         return headers
 
@@ -215,6 +215,11 @@ def _change(headers: CIMultiDict[str], changes: tuple[HeaderChange, ...], direct
                 headers[change.name] = change.value
             case "append":
                 headers.add(change.name, change.value)
+
+
+def _scheme(request: web.BaseRequest) -> str:
+    """How a client came, whatever the request says of it."""
+    return "https" if request.transport and request.transport.get_extra_info("sslcontext") else "http"
 
 
 def _answered(answer: Answer) -> web.Response:

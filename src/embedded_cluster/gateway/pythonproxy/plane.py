@@ -10,8 +10,8 @@ from pathlib import Path
 
 import aiohttp
 
-from embedded_cluster.environment import Address, MisconfiguredError
-from embedded_cluster.gateway.dataplane import RejectedError, Traffic
+from embedded_cluster.environment import MisconfiguredError
+from embedded_cluster.gateway.dataplane import Entrance, RejectedError, Traffic
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.lifeline import die_with_parent_of
 from embedded_cluster.polling import within
@@ -28,11 +28,11 @@ class PythonProxy:
     name = "Python proxy"
     behind = 0  # apply waits until it acts on a configuration
 
-    def __init__(self, version: str, proxy: Address, directory: Path, *, shared: bool = False) -> None:
+    def __init__(self, version: str, entrance: Entrance, directory: Path, *, shared: bool = False) -> None:
         """Take *directory*, which belongs to this proxy alone, and whether others listen there, too; start nothing."""
         self.version = version
         self._shared = shared
-        self._proxy = proxy
+        self._entrance = entrance
         self._socket = directory / "control.sock"
         self._process: asyncio.subprocess.Process | None = None
         self._log: asyncio.Task[None] | None = None
@@ -49,9 +49,9 @@ class PythonProxy:
 
         Raises :class:`MisconfiguredError` when it cannot, for example because its port is taken.
         """
-        where = f"{self._proxy.host}:{self._proxy.port}"
+        where = [f"{one.host}:{one.port}" for one in (self._entrance.plain, self._entrance.tls) if one]
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", __package__, where, str(self._socket), *(["--shared"] if self._shared else [])),
+            *(sys.executable, "-m", __package__, *(["--shared"] if self._shared else []), str(self._socket), *where),
             stderr=asyncio.subprocess.PIPE,
             # A session of its own: a signal for our process group is for us to pass on, after draining.
             start_new_session=True,

@@ -14,7 +14,7 @@ from embedded_cluster.gateway.plugins import HeaderChange
 from embedded_cluster.gateway.pythonproxy.balancing import Pool, Target
 
 Json = dict[str, Any]
-Matcher = Callable[[str, str, Mapping[str, str]], bool]
+Matcher = Callable[[str, str, Mapping[str, str], str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,14 @@ class Table:
             if before and name in before.pools:
                 pool.keep(before.pools[name])
 
-    def find(self, method: str, path: str, headers: Mapping[str, str]) -> Way | Answer:
-        """Return what becomes of a request; *headers* is case-insensitive, *path* normalized and without query."""
+    def find(self, method: str, path: str, headers: Mapping[str, str], scheme: str = "http") -> Way | Answer:
+        """Return what becomes of a request; *headers* is case-insensitive, *path* normalized and without query.
+
+        *scheme* says how it came, http or https, whatever the headers say.
+        """
         return next(
-            (way for matches, way in self._entries if matches(method, path, headers)), Answer(404, plan.NO_ROUTE)
+            (way for matches, way in self._entries if matches(method, path, headers, scheme)),
+            Answer(404, plan.NO_ROUTE),
         )
 
     def _way(self, declaration: Declaration, entry: router.Entry, forward: Forward) -> Way:
@@ -102,10 +106,10 @@ def _matcher(match: Json) -> Matcher:
         for header in match.get("headers", ())
     ]
 
-    def matches(method: str, path: str, headers: Mapping[str, str]) -> bool:
+    def matches(method: str, path: str, headers: Mapping[str, str], scheme: str) -> bool:
         if not (whole.fullmatch(path) if whole else path.startswith(prefix or "/")):
             return False
-        pseudo = {":method": method, ":authority": headers.get("host", ""), router.SCHEME: "http"}
+        pseudo = {":method": method, ":authority": headers.get("host", ""), router.SCHEME: scheme}
         return all(
             (value := pseudo.get(name, headers.get(name))) is not None and pattern.fullmatch(value)
             for name, pattern in fields
