@@ -143,6 +143,8 @@ def test_a_port_without_tls_takes_no_listener_for_it() -> None:
 def test_a_certificate_that_the_gateway_refuses_keeps_nothing_else_from_it() -> None:
     listeners = [https("pair"), https("other", name="other", hostname="b.test")]
     config = translated(secret("pair"), secret("other", "bank.test"), listeners=listeners).config
-    refused = [{"entity_type": "certificate", "entity_id": config["certificates"][0]["id"]}]
-    left, _ = without_refused(config, refused)
-    assert left["certificates"] == config["certificates"][1:]
+    first, second = config["certificates"]
+    refused = [{"entity_type": "certificate", "entity_id": first["id"], "entity": first}]
+    assert without_refused(config, refused)[0]["certificates"] == [second]
+    named = [{"entity_type": "sni", "entity_name": second["snis"][0]["name"], "entity": second["snis"][0]}]
+    assert without_refused(config, named)[0]["certificates"] == [first, {**second, "snis": []}]

@@ -161,13 +161,18 @@ def without_refused(config: Object, refused: list[Object]) -> tuple[Object, set[
         for tag in entity["tags"]
         if tag.startswith("k8s-uid:")
     }
-    unusable = {str(error["entity_id"]) for error in refused if error["entity_type"] == "certificate"}
-    certificates = [one for one in config.get("certificates") or () if one["id"] not in unusable]
+    unusable = {error.get("entity_id") for error in refused if error["entity_type"] == "certificate"}
+    held = config.get("certificates") or ()
+    certificates = [
+        {**one, "snis": [sni for sni in one["snis"] if ("sni", sni["name"]) not in bad]}
+        for one in held
+        if one["id"] not in unusable
+    ]
     kept = {
         **config,
         "services": [service for service in config["services"] if service["host"] not in hosts],
         "upstreams": [upstream for upstream in config["upstreams"] if upstream["name"] not in hosts],
-        **({"certificates": certificates} if certificates or unusable else {}),
+        **({"certificates": certificates} if held else {}),
     }
     return never_empty(kept), uids
 
