@@ -95,7 +95,7 @@ async def _taken(stage: Stage) -> None:
             for listener in (gateway.get("status") or {}).get("listeners") or ()
             for condition in listener.get("conditions") or ()
         ]
-        accepted = next((one for one in conditions if one["type"] == "Accepted"), {})
+        accepted: Json = next((one for one in conditions if one["type"] == "Accepted"), {})
         return accepted.get("reason", ""), accepted.get("message", "")
 
     try:

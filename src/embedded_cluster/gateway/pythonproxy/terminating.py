@@ -28,7 +28,7 @@ class Certificates:
         self._by_name = {name: context for names, context in made for name in names}
 
     def _choose(self, handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        _, _, parent = (name or "").partition(".")
+        parent = (name or "").partition(".")[2]
         for known in (name, f"*.{parent}", ANY):
             if known in self._by_name:
                 handshake.context = self._by_name[known]
