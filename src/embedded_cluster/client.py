@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx2
 import yaml
 from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.config.client_adapter import verify_cluster
 from lightkube.core.exceptions import ConfigError
 from lightkube.core.generic_client import BasicRequest
 from lightkube.core.resource import ApiInfo, ResourceDef
@@ -24,6 +25,8 @@ from lightkube.generic_resource import (
     create_namespaced_resource,
 )
 from lightkube.types import CascadeType, PatchType
+
+from embedded_cluster.transport import AiohttpTransport
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -167,7 +170,8 @@ def connect(kubeconfig: str | os.PathLike[str] | None) -> ApiClient:
         config = KubeConfig.from_file(Path(kubeconfig)).get()
         if config is not None and config.user is not None:
             # trust_env would send requests for loopback through a proxy that the environment names.
-            return ApiClient(config, timeout=httpx2.Timeout(30), trust_env=False)
+            tls = verify_cluster(config.cluster, config.user, config.abs_file, trust_env=False)
+            return ApiClient(config, timeout=httpx2.Timeout(30), trust_env=False, transport=AiohttpTransport(tls))
     except (ConfigError, KeyError, TypeError, OSError, yaml.YAMLError) as error:
         raise ValueError(f"{kubeconfig} is not a usable kubeconfig: {error}") from error
     raise ValueError(f"{kubeconfig} is not a usable kubeconfig: its current context names no user")

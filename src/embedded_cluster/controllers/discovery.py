@@ -10,14 +10,28 @@ from embedded_cluster.client import ApiClient
 
 
 class Kinds:
-    """The resources that can be listed, watched and deleted, one version of each."""
+    """The resources that can be listed, watched and deleted, one version of each; remembered until :meth:`forget`."""
 
     def __init__(self, client: ApiClient) -> None:
         """Nothing is asked yet."""
         self._client = client
+        self._known: list[Any] = []
+        self._changes = 0
+
+    def forget(self) -> None:
+        """Ask anew the next time: a definition has changed."""
+        self._known, self._changes = [], self._changes + 1
 
     async def all(self) -> list[Any]:
         """A resource class for each of them. Raises ``ApiError``."""
+        if not self._known:
+            changes, known = self._changes, await self._read()
+            if changes != self._changes:  # what was read may be from before the change
+                return known
+            self._known = known
+        return self._known
+
+    async def _read(self) -> list[Any]:
         groups = await self._client.read("apis")
         preferred = [group["preferredVersion"]["groupVersion"] for group in groups["groups"]]
         lists = {"v1": "api/v1", **{name: f"apis/{name}" for name in preferred}}

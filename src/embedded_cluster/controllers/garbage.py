@@ -55,6 +55,7 @@ class GarbageCollector:
 
             look = WorkQueue("discovery", follow, workers=1)
             definitions.on_change(self._changed)
+            definitions.on_change(lambda _: self._kinds.forget())
             definitions.on_change(lambda _: look.add("again"))
             look.add("first")
             self._followed[CustomResourceDefinition] = group.create_task(definitions.run())

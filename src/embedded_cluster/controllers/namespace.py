@@ -16,7 +16,7 @@ from embedded_cluster.informer import Change, Key, WorkQueue, key_of
 from embedded_cluster.objects import is_terminating
 
 _FIRST = ("deployments", "replicasets", "pods")  # what makes others, before what it would make again
-_LOOK_AGAIN = 0.5  # seconds; the end of a pod, which takes longest, is noticed at once
+_LOOK_AGAIN = 0.5  # seconds, once there are no pods
 
 
 class NamespaceController:
@@ -51,6 +51,8 @@ class NamespaceController:
         if left is None:
             left = await self._kinds.namespaced()
             left.sort(key=lambda resource: api_info(resource).plural not in _FIRST)
+        elif any(self._mirror.pods.objects(key.name)):
+            return None  # they take longest, and the end of the last one has this called again
         # Nothing can be created in a Terminating namespace, so a resource once seen empty stays empty.
         self._left[uid] = [resource for resource in left if await self._clear(resource, key.name)]
         if self._left[uid]:
