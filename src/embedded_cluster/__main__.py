@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from embedded_cluster.gateway.declarative import DRAINED, SERVED
 from embedded_cluster.gateway.planes import PLANES
 from embedded_cluster.node.pace import PACES
 from embedded_cluster.supervisor import Options, supervise
@@ -112,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument(
         "--drained-sessions",
-        choices=("served", "refused"),
-        default="served",
+        choices=DRAINED,
+        default=SERVED,
         help="what sessions get while every target of their upstream has weight 0 (default: %(default)s)",
     )
     up.add_argument(

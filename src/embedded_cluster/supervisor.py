@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from embedded_cluster import kic, machine
 from embedded_cluster.controlplane import Assets, ControlPlane, find
 from embedded_cluster.environment import Address, MisconfiguredError, load_hook
+from embedded_cluster.gateway.declarative import SERVED
 from embedded_cluster.gateway.planes import PLANES
 from embedded_cluster.network import pod_network
 from embedded_cluster.parts import NotComing, PartEnded, Parts
@@ -50,8 +51,8 @@ class Options:
     audit: Path | None
     gateway_workers: int = 1
     worker_lag: float = 0.0
-    drained_sessions: str = "served"
-    """One of :data:`.gateway.admin.DRAINED`."""
+    drained_sessions: str = SERVED
+    """One of :data:`.gateway.declarative.DRAINED`."""
     balancer: bool = False
     """Clients reach the gateway's replicas through a balancer."""
     node_pace: str = "quick"

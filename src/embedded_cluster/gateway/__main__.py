@@ -4,7 +4,7 @@ Configured by environment variables with Kong's names: ``KONG_PROXY_LISTEN``, ``
 ``KONG_STATUS_LISTEN`` (each ``ADDR:PORT``; the Admin API may have several, and ``ssl``; the proxy one more with it), by
 ``EMBEDDED_DATA_PLANE`` (envoy, haproxy or python; default: envoy), ``EMBEDDED_WORKERS`` and ``EMBEDDED_WORKER_LAG``
 (see `workers`), by ``EMBEDDED_GATEWAY_VERSION`` (the release that it says it is; default: `admin.VERSION`),
-``EMBEDDED_DRAINED_SESSIONS`` (`admin.DRAINED`; default: served) and, with Envoy, by ``EMBEDDED_HOOK``
+``EMBEDDED_DRAINED_SESSIONS`` (`declarative.DRAINED`; default: served) and, with Envoy, by ``EMBEDDED_HOOK``
 (``MODULE:FUNCTION``, see `xds.Hook`).
 """
 
@@ -23,8 +23,9 @@ from pathlib import Path
 from aiohttp import web
 
 from embedded_cluster.environment import Address, Listener, MisconfiguredError, address, listeners, load_hook
-from embedded_cluster.gateway.admin import DRAINED, SERVED, VERSION, Node, admin_app, status_app
+from embedded_cluster.gateway.admin import VERSION, Node, admin_app, status_app
 from embedded_cluster.gateway.dataplane import DataPlane, Entrance
+from embedded_cluster.gateway.declarative import DRAINED, SERVED
 from embedded_cluster.gateway.planes import PLANES, Share
 from embedded_cluster.gateway.workers import Workers
 from embedded_cluster.gateway.xds import Hook

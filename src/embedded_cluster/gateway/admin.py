@@ -22,6 +22,8 @@ from embedded_cluster.gateway.dataplane import DataPlane, RejectedError
 from embedded_cluster.gateway.declarative import (
     EMPTY,
     NO_CONFIGURATION,
+    REFUSED,
+    SERVED,
     Declaration,
     InvalidDeclarationError,
     NotADeclarationError,
@@ -35,8 +37,6 @@ log = logging.getLogger(__name__)
 # The Kong release whose contract this gateway serves, if it is told no other. Clients read the numbers.
 VERSION = "3.11.0.0"
 STICKY_SINCE = (3, 11)
-# Kong's open-source core refuses with 503 before it asks an algorithm; what Enterprise does is not known.
-SERVED, REFUSED = DRAINED = ("served", "refused")
 # A Kong in a pod listens on all of its addresses, and KIC wants all replicas to say the same.
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - said, not done
 # Where the Admin API lists what a configuration may hold and this gateway only keeps. A KIC that starts asks for all of
@@ -76,7 +76,7 @@ class Node:
     admin: tuple[Listener, ...]
     version: str = VERSION
     drained: str = SERVED
-    """What sessions get of an upstream all of whose targets have weight 0: one of :data:`DRAINED`."""
+    """What sessions get of an upstream all of whose targets have weight 0: one of :data:`.declarative.DRAINED`."""
     declaration: Declaration = EMPTY
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -210,7 +210,7 @@ class _AdminApi:
         async with node.changing:
             try:
                 declaration = parse(document, sticky_sessions=node.sticky_sessions)
-                await node.plane.apply(declaration if node.drained == SERVED else declaration.without_drained())
+                await node.plane.apply(declaration.without_drained() if node.drained == REFUSED else declaration)
             except NotADeclarationError:
                 return _message(500, "An unexpected error occurred")
             except InvalidDeclarationError as error:

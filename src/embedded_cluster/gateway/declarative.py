@@ -21,6 +21,10 @@ from embedded_cluster.gateway.entities import (
 )
 
 NO_CONFIGURATION = "0" * 32  # what Kong calls the hash of a node that has no entities
+# What becomes of sessions while every target has weight 0. Kong's open-source core answers 503 before it asks an
+# algorithm; what Enterprise does is not known.
+SERVED, REFUSED = "served", "refused"
+DRAINED = (SERVED, REFUSED)
 FORMAT_VERSIONS = ("1.1", "2.1", "3.0")
 
 # Accepted and shown by GET /config, but nothing in this gateway acts on them.
