@@ -83,7 +83,7 @@ def conforming(exchanges: int) -> History:
         pods=PODS,
         gateways=(GATEWAY,),
         seed=0,
-        tempo={},
+        tempo={"sync": 3.0, "hold": 10.0, "grace": 30.0},
         plan={},
     )
     return History(setup, tuple(made), (), tuple(sightings))

@@ -134,6 +134,7 @@ _COOKIE_NAMES = frozenset({"cookie", "set-cookie", "cookie_fields"})
 _KONG_CREDENTIALS = ("_credentials", "_secrets")
 
 
+@lru_cache(maxsize=10_000)  # the names of headers and fields come again and again
 def _is_secret(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
