@@ -88,13 +88,15 @@ class Requirement:
 class Catalogue:
     """Every requirement by id, the families' names, and the pages that the short names of sources mean.
 
-    ``on_request`` are the profiles that are judged only if they are asked for by name.
+    ``on_request`` are the profiles that are judged only if they are asked for by name, ``by_account`` those of them
+    that take an account elsewhere, so that the embedded cluster cannot judge them.
     """
 
     requirements: dict[str, Requirement]
     families: dict[str, str]
     sources: dict[str, Source]
     on_request: frozenset[str] = frozenset()
+    by_account: frozenset[str] = frozenset()
 
     def __getitem__(self, identifier: str) -> Requirement:
         """Return the requirement of this id; KeyError if there is none."""
@@ -156,10 +158,12 @@ def load_catalogue(path: Path) -> Catalogue:
             if name not in sources:
                 raise ValueError(f"{path.name}: {requirement.id} has the unknown source {name} ({', '.join(sources)})")
         requirements[requirement.id] = requirement
-    on_request = frozenset(data.get("on_request", ()))
+    on_request, by_account = (frozenset(data.get(name, ())) for name in ("on_request", "by_account"))
+    if odd := ", ".join(sorted(by_account - on_request)):
+        raise ValueError(f"{path.name}: by_account names {odd}, which on_request does not")
     for name in on_request - {profile for requirement in requirements.values() for profile in requirement.profiles}:
         raise ValueError(f"{path.name}: on_request names {name}, and no requirement is of that profile")
-    catalogue = Catalogue(requirements, families, sources, on_request)
+    catalogue = Catalogue(requirements, families, sources, on_request, by_account)
     for requirement in catalogue:
         for name in requirement.presupposes:
             if name not in catalogue:

@@ -168,12 +168,15 @@ class KillMatrix:
 
     @property
     def unkilled(self) -> tuple[str, ...]:
-        """The MUSTs with a case that no mutant of this matrix is killed by."""
+        """The MUSTs with a case that no mutant of this matrix is killed by, but for those that take an account."""
         killers = {name for trial in self.mutants for name in trial.asked if trial.cell(name) is Cell.KILLED}
         return tuple(
             requirement.id
             for requirement in self.catalogue
-            if requirement.level is Level.MUST and requirement.id in self.with_cases and requirement.id not in killers
+            if requirement.level is Level.MUST
+            and requirement.id in self.with_cases
+            and requirement.id not in killers
+            and not self.catalogue.by_account.issuperset(requirement.profiles)
         )
 
     @property
