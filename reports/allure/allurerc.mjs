@@ -30,14 +30,19 @@ export default {
     rules: [
       {
         name: "Requirement violated",
-        matchers: { statuses: ["failed"] },
+        matchers: [{ statuses: ["failed"], message: /^(?!follows from )/ }],
         groupBy: ["severity", { label: "story" }],
         groupEnvironments: true,
         expand: true,
       },
       {
         name: "Inconclusive: too little was seen to say",
-        matchers: [{ statuses: ["broken"], message: /INCONCLUSIVE/ }],
+        matchers: [{ statuses: ["broken"], message: /^(?!not to be asked, because )[^]*INCONCLUSIVE/ }],
+        groupBy: [{ label: "story" }],
+      },
+      {
+        name: "Follows from another violation",
+        matchers: [{ statuses: ["failed", "broken"], message: /^(follows from|not to be asked, because) / }],
         groupBy: [{ label: "story" }],
       },
       {

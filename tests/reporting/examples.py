@@ -15,7 +15,9 @@ from stickyconf.model import (
     Measure,
     Refused,
     Setup,
+    Sign,
     Status,
+    Tally,
     Verdict,
 )
 from stickyconf.model.catalogue import Catalogue, load_catalogue
@@ -58,6 +60,11 @@ def conforming(profile: str) -> list[CaseResult]:
         for requirement in CATALOGUE
         if profile in requirement.profiles
     ]
+
+
+def _verdict(case: CaseResult) -> Verdict:
+    assert case.verdict
+    return case.verdict
 
 
 def without(cases: list[CaseResult], *requirements: str) -> list[CaseResult]:
@@ -120,6 +127,20 @@ def violated() -> Run:
         judged("CKE-11", Status.CONFORMS, measures=(Measure("length", "26", "characters"), Measure("UUID", "no"))),
     ]
     return run_of(*cases)
+
+
+def caused() -> Run:
+    """No cookie is set: one cause and what follows from it, beside a violation of another kind."""
+    bare = Finding("the cookie session_id", "none", (1,), "cookie", Sign.COOKIELESS)
+    doubt = judged("CKE-02", Status.INCONCLUSIVE, Finding("cookies to look at", "none was set", (), "cookie"))
+    seen = replace(doubt, verdict=replace(_verdict(doubt), tallies=(Tally(Sign.COOKIELESS, "*", 9, 9),)))
+    return run_of(
+        *without(conforming("core"), "CKE-01", "CKE-02", "AFF-01", "AFF-02"),
+        judged("CKE-01", Status.VIOLATES, bare),
+        judged("AFF-01", Status.VIOLATES, bare),
+        judged("AFF-02", Status.VIOLATES, replace(STRAY, sign=Sign.STRAY)),
+        seen,
+    )
 
 
 def inconclusive() -> Run:

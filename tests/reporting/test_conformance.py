@@ -359,3 +359,23 @@ def test_what_the_statistics_can_show_is_shown(tmp_path: Path) -> None:
     assert rows["SPR-02"]["power"] >= 0.999
     seen = "a pod gets a quarter of its share, or twice its share"
     assert f"| SPR-02 | 186 sessions | 1e-07 | 6.5e-08 | {seen} | 1 - 8e-04 |" in page
+
+
+def test_the_report_leads_with_causes_and_each_row_says_what_it_follows_from(tmp_path: Path) -> None:
+    report = yaml.safe_load(conformance.write(examples.caused(), CATALOGUE, tmp_path).read_text(encoding="utf-8"))
+    page = (tmp_path / "conformance.md").read_text(encoding="utf-8")
+    rows = {row["id"]: row for row in report["requirements"]}
+
+    assert report["causes"] == [
+        {"requirement": "CKE-01", "followed_by": ["CKE-02", "AFF-01"]},
+        {"requirement": "AFF-02", "followed_by": []},
+    ]
+    assert (rows["AFF-01"]["status"], rows["AFF-01"]["follows_from"]) == ("VIOLATES", ["CKE-01"])
+    assert (rows["CKE-01"]["follows_from"], rows["CKE-01"]["because"]) == ([], "")
+    assert "- AFF-01: follows from CKE-01: in each counter-example a session was given no cookie" in page
+    assert (
+        page.index("## 2 causes")
+        < page.index("### CKE-01")
+        < page.index("### AFF-02")
+        < page.index("- AFF-01: follows")
+    )

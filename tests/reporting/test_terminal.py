@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from stickyconf.model import Finding, Level, Sign, Status, Tally
+from stickyconf.model import Finding, Level, Status
 from stickyconf.model.run import Run
 from stickyconf.reporting import terminal
 from tests.reporting import examples
-from tests.reporting.examples import CATALOGUE, STRAY, broke, judged, run_of
+from tests.reporting.examples import CATALOGUE, broke, judged, run_of
 
 
 def told(run: Run) -> str:
@@ -110,15 +110,7 @@ def test_violations_come_before_doubts_and_tell_whether_they_count() -> None:
 
 
 def test_causes_come_first_and_what_follows_from_them_takes_a_line() -> None:
-    bare = Finding("the cookie", "none", (1,), "cookie", Sign.COOKIELESS)
-    cases = [
-        judged("CKE-01", Status.VIOLATES, bare),
-        judged("AFF-01", Status.VIOLATES, bare),
-        judged("AFF-02", Status.VIOLATES, STRAY),
-        judged("CKE-02", Status.INCONCLUSIVE, Finding("cookies", "none")),
-    ]
-    cases[-1] = replace(cases[-1], verdict=replace(cases[-1].verdict, tallies=(Tally(Sign.COOKIELESS, "*", 9, 9),)))
-    said = told(run_of(*cases))
+    said = told(examples.caused())
 
     causes = (
         "2 causes:\n  CKE-01 A first response sets the cookie once; 2 others follow from it: CKE-02, AFF-01\n  AFF-02"

@@ -171,3 +171,25 @@ def test_every_link_of_the_site_leads_somewhere(tmp_path: Path, example: object)
             if place:
                 there = Elements(target.read_text(encoding="utf-8")).found
                 assert any(a.get("id") == place for _, a in there), f"{page.name}: {href}"
+
+
+def test_causes_stand_before_what_follows_from_them(tmp_path: Path) -> None:
+    page = landing(tmp_path, examples.caused())
+
+    assert "2 causes: CKE-01, AFF-02; 2 others follow." in page
+    wrong = page[page.index('<section id="wrong">') : page.index('<section id="matrix">')]
+    assert order(wrong, ["CKE-01</b>", "2 follow from it", "AFF-02</b>", "2 that follow from others", "AFF-01</b>"])
+    assert "follows from CKE-01: in each counter-example a session was given no cookie" in wrong
+
+
+def test_a_report_of_before_causes_were_worked_out_has_none(tmp_path: Path) -> None:
+    folder = stored(examples.caused(), tmp_path)
+    report = folder / "conformance.yaml"
+    text = report.read_text(encoding="utf-8")
+    report.write_text(
+        re.sub(r"(?m)^causes:\n(- .*\n|  .*\n)*|^  (follows_from|because): .*\n(  - .*\n)*", "", text), encoding="utf-8"
+    )
+    page = Pages(CATALOGUE, editions(find_runs([tmp_path])), Contents(), datetime(2026, 11, 23, tzinfo=UTC)).landing()
+
+    assert " causes:" not in page
+    assert "that follow from others" not in page

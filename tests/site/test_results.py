@@ -35,6 +35,20 @@ def test_a_copy_is_named_by_its_version_as_label_and_as_parameter(run: StoredRun
     )
 
 
+def test_what_follows_from_another_violation_begins_its_message_with_that(tmp_path: Path) -> None:
+    """Allure's categories go by it."""
+    collected = Results()
+    collected.add(find_runs([stored(numbered(examples.caused(), 1), tmp_path / "out")])[0], "any")
+    messages = {
+        str(copy["name"]): str(copy["statusDetails"]["message"])  # type: ignore[index]
+        for copy in written(collected, tmp_path / "copies")
+        if copy["status"] == "failed"
+    }
+
+    assert messages["test_aff_01"].startswith("follows from CKE-01: in each counter-example")
+    assert messages["test_cke_01"].startswith("CKE-01: VIOLATES")
+
+
 def test_equal_attachments_share_a_file(run: StoredRun, tmp_path: Path) -> None:
     collected = Results()
     collected.add(run, "any")

@@ -182,6 +182,15 @@ def assess(run: Run, catalogue: Catalogue) -> Assessment:
     )
 
 
+def by_reason(rows: Iterable[Assessed]) -> dict[str, list[str]]:
+    """Return the ids of what follows from other violations, by what there is to say of it."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.because:
+            found.setdefault(row.because, []).append(row.requirement.id)
+    return found
+
+
 def cited(finding: Finding, most: int = 6) -> str:
     """Say where to look in the run's directory: the history, and the numbers of the exchanges that prove it."""
     where = f"histories/{finding.place}.jsonl" if finding.place else ""

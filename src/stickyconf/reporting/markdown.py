@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stickyconf.checks import figures
 from stickyconf.model import Level
 from stickyconf.model.run import Run
-from stickyconf.reporting.assessment import Assessed, Assessment, Cause, Profile, Standing, cited
+from stickyconf.reporting.assessment import Assessed, Assessment, Cause, Profile, Standing, by_reason, cited
 from stickyconf.stats import SETTLINGS_ALPHA
 
 MOST_FINDINGS = 5
@@ -94,11 +94,6 @@ def _rulings(heading: str, rows: Sequence[Assessed]) -> Iterator[str]:
         return
     yield f"## {heading}"
     yield ""
-    following = [row for row in rows if row.because]
-    for row in following:
-        yield f"- {row.requirement.id} ({row.weight}) {_text(row.requirement.title)}: {_text(row.because)}"
-    if following:
-        yield ""
     for row in (row for row in rows if not row.because):
         yield f"### {row.requirement.id} ({row.weight}): {_text(row.requirement.title)}"
         yield ""
@@ -110,6 +105,14 @@ def _rulings(heading: str, rows: Sequence[Assessed]) -> Iterator[str]:
             yield f"  <br>**at** {_text(cited(finding))}"
         if len(row.findings) > MOST_FINDINGS:
             yield f"- and {len(row.findings) - MOST_FINDINGS} more, in conformance.yaml"
+        yield ""
+    following = by_reason(rows)
+    if following:
+        yield "### What follows"
+        yield ""
+    for because, identifiers in following.items():
+        yield f"- {', '.join(identifiers)}: {_text(because)}"
+    if following:
         yield ""
 
 

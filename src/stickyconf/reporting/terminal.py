@@ -8,12 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from stickyconf.checks.age import AGE_SHOWN
 from stickyconf.model import Catalogue, Level
 from stickyconf.model.run import Run
-from stickyconf.reporting.assessment import LEFT_OUT, Assessed, Assessment, Cause, Profile, Standing, assess, cited
+from stickyconf.reporting.assessment import (
+    LEFT_OUT,
+    Assessed,
+    Assessment,
+    Cause,
+    Profile,
+    Standing,
+    assess,
+    by_reason,
+    cited,
+)
 from stickyconf.reporting.redaction import redact
 from stickyconf.reporting.tables import aligned
 
 WIDTH = 100
 MOST_FINDINGS = 3
+_WRONG = (Standing.VIOLATES, Standing.INCONCLUSIVE)
 _COUNTED = (
     (Standing.CONFORMS, "conforms"),
     (Standing.VIOLATES, "violates"),
@@ -31,8 +42,7 @@ def lines(run: Run, catalogue: Catalogue) -> list[str]:
         [line for notice in assessment.notices for line in _wrapped(notice, "")],
         _table(assessment.profiles),
         _causes(assessment.causes),
-        *_rulings(assessment.of(Standing.VIOLATES)),
-        *_rulings(assessment.of(Standing.INCONCLUSIVE)),
+        *(block for standing in _WRONG for block in _rulings(standing, assessment.of(standing))),
         *_harness_errors(assessment),
         _not_judged(assessment),
         _wrapped(f"{run.requests} requests in {run.duration:.0f} s{_age(run)}, seed {run.seed}", ""),
@@ -73,15 +83,10 @@ def _causes(causes: Sequence[Cause]) -> list[str]:
     return [heading, *(line for cause in causes for line in _wrapped(f"  {cause.told}", "    "))]
 
 
-def _rulings(rows: Iterable[Assessed]) -> Iterator[list[str]]:
+def _rulings(standing: Standing, rows: Sequence[Assessed]) -> Iterator[list[str]]:
     """Yield a block for each requirement that stands for itself, then one for all that follow from the same causes."""
-    following: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row.because:
-            following.setdefault((row.standing.value, row.because), []).append(row.requirement.id)
-        else:
-            yield _ruling(row)
-    for (standing, because), identifiers in following.items():
+    yield from (_ruling(row) for row in rows if not row.because)
+    for because, identifiers in by_reason(rows).items():
         yield _wrapped(f"{standing} {', '.join(identifiers)}: {because}", "  ")
 
 

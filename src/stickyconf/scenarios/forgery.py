@@ -123,12 +123,15 @@ async def neighbour_pod(stage: Stage) -> Mapping[str, Any]:
 
 
 async def _logged(stage: Stage) -> None:
-    """Return when the pods' logs have been read as far as what was answered: later connections are later ones."""
+    """Return when the pods' logs have been read as far as what was answered: later connections are later ones.
+
+    Answers that no pod gave are in none of them; that is recorded.
+    """
 
     async def unseen() -> int:
         return len(stage.recorder.unseen())
 
-    await stage.waiter.until("the neighbour's log", "pod_logs", unseen, lambda count: not count)
+    await stage.expect("the neighbour's log", "pod_logs", unseen, lambda count: not count)
 
 
 def forge_unknown_values(*, sessions: int, requests: int) -> Scenario:

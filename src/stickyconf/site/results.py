@@ -78,6 +78,7 @@ class Results:
             for case in row["cases"]:
                 if found := _result_of(case["node"], results):
                     self.cases[run.id, case["node"]] = report_id(found["uuid"])
+                    _say_what_it_follows_from(found, row.get("because", ""))
 
     def write(self, directory: Path, *, lean: bool) -> bool:
         """Write the results into a new folder; return whether there are any.
@@ -172,6 +173,13 @@ def _name_edition(result: dict[str, Any], edition: str) -> None:
     # The suite's own parameter says the same with fewer words, and not in cases that broke before any part was asked.
     others = [one for one in result.get("parameters", []) if one["name"] not in _SAID_BY_EDITION]
     result["parameters"] = [*others, {"name": EDITION, "value": edition}]
+
+
+def _say_what_it_follows_from(result: dict[str, Any], because: str) -> None:
+    """Begin a result's message with the violation it follows from: Allure's categories go by that (allurerc.mjs)."""
+    if because and result.get("status") in ("failed", "broken"):
+        details = result.setdefault("statusDetails", {})
+        details["message"] = f"{because}\n{details.get('message', '')}".strip()
 
 
 def _with_eventful_fixtures(container: dict[str, Any]) -> bool:
