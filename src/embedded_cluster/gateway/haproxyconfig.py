@@ -21,7 +21,7 @@ SERVERS = "  # servers of {}"
 RELAY = "  # relay"
 SUCCESSOR, NEXT = "successor", "next"
 _MOST_WEIGHT = 256
-_TYPE = "application/json; charset=utf-8"
+_REQUEST_ID = "'%[var(txn.request_id)]'"
 _NO_ANSWER = ((502, plan.BAD_ANSWER), (503, plan.NO_PEER), (504, plan.TOO_SLOW))
 
 Weights = dict[tuple[str, int], int]
@@ -53,7 +53,9 @@ def configuration(declaration: Declaration, proxy: Address, addresses: Mapping[s
         rules += _changes(entry, outcome, here)
         uses += backends.uses(outcome, here)
     nothing = f"http-request return {_answer(404, plan.NO_ROUTE)} if {_UNDECIDED}"
-    rules = [*_NORMAL, *rules, nothing]
+    large = f"{{ req.fhdr(cookie),length gt {plan.MOST_OF_A_COOKIE} }}"
+    refused = f"http-request return {_answer(400, plan.TOO_LARGE)} if {large}"
+    rules = [*_NORMAL, refused, *rules, nothing]
     listen = [f"frontend {FRONTEND}", f"bind {proxy.host}:{proxy.port}", RELAY.strip()]
     frontend = [*listen, *rules, *_RELAYING, *uses]
     text = "\n  ".join(_DEFAULTS) + "\n" + "\n  ".join(frontend) + "\n" + "\n".join(backends.text)
@@ -97,6 +99,7 @@ _RELAYED = f"{{ nbsrv({SUCCESSOR}) gt 0 }}"
 _RELAYING = [f"use_backend {SUCCESSOR} if {_RELAYED}", f"http-after-response set-header Connection close if {_RELAYED}"]
 _UNDECIDED = "!{ var(txn.route) -m found }"
 _NORMAL = [
+    "http-request set-var(txn.request_id) uuid()",
     f"http-request set-var(txn.route) int(-1) if {_RELAYED}",
     "http-request normalize-uri path-merge-slashes",
     "http-request normalize-uri path-strip-dot",
@@ -160,7 +163,7 @@ def _backend(forward: Forward, cookie: tuple[str, str] | None) -> Iterator[str]:
     yield "retry-on conn-failure empty-response"
     yield "option forwardfor"
     for status, message in _NO_ANSWER:
-        yield f"http-error {_answer(status, message, plain=True)}"
+        yield f"http-error {_answer(status, message)}"
     if cookie:
         name, path = cookie
         yield f"cookie {_quoted(name)} insert indirect httponly dynamic"
@@ -210,10 +213,17 @@ def _changes(entry: router.Entry, forward: Forward, here: str) -> Iterator[str]:
                 yield f"{rule} add-header {name} {value} if {here}"
 
 
-def _answer(status: int, message: str, *, plain: bool = False) -> str:
-    body = json.dumps({"message": message})
-    kind = ("string", _quoted(body)) if plain else ("lf-string", _format(body))
-    return f"status {status} content-type {_quoted(_TYPE)} {' '.join(kind)}"
+def _answer(status: int, message: str) -> str:
+    """An answer of the gateway's own, in Kong's shape: what follows ``http-request return`` or ``http-error``."""
+    named = {"Via": _quoted(plan.VIA), "X-Kong-Response-Latency": "0", "X-Kong-Request-Id": _REQUEST_ID}
+    headers = " ".join(f"hdr {name} {value}" for name, value in named.items())
+    if status in plan.IN_PLAIN_TEXT:
+        # Between quoted words, as in a shell, a line's end may be written as two characters.
+        kind, body = "text/plain", rf"{_format(message)}\n'request_id: '{_REQUEST_ID}\n"
+    else:
+        about = json.dumps({"message": message}).removesuffix("}")
+        kind, body = "application/json", f"{_format(about)}', \"request_id\": \"'{_REQUEST_ID}'\"}}'"
+    return f"status {status} content-type '{kind}; charset=utf-8' lf-string {body} {headers}"
 
 
 def _format(text: str) -> str:

@@ -63,17 +63,17 @@ async def workload_in(cluster: Cluster, option: Namespace) -> Workload:
     if not named:
         return Workload(image=image, labelled=False)
     namespace, _, name = named.partition("/")
+    told = f"the Secret {named} (--echo-pull-secret)"  # the option first, and what follows would be taken for a secret
     try:
         found = await cluster.get(SECRET, name, namespace)
     except HarnessError as error:
-        raise NoTarget(f"--echo-pull-secret {named} cannot be read (it takes the right to get it): {error}") from error
+        raise NoTarget(f"{told} cannot be read (it takes the right to get it): {error}") from error
     if found is None:
-        raise NoTarget(f"--echo-pull-secret {named}: there is no such Secret")
+        raise NoTarget(f"{told} is not there")
     key = PULL_SECRETS.get(found.get("type", ""))
     if key is None or key not in (found.get("data") or {}):
         raise NoTarget(
-            f"--echo-pull-secret {named} is of type {found.get('type', 'unknown')}; a node pulls with one of"
-            f" {' or '.join(PULL_SECRETS)}"
+            f"{told} is of type {found.get('type', 'unknown')}; a node pulls with one of {' or '.join(PULL_SECRETS)}"
         )
     content = found["data"][key]
     known().keep(content, *_credentials(content))
