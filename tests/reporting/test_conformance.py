@@ -19,6 +19,7 @@ from stickyconf.ports import HarnessError
 from stickyconf.reporting import conformance, markdown
 from stickyconf.reporting.assessment import assess
 from stickyconf.reporting.implementation import STAND_IN
+from stickyconf.reporting.schema import schema
 from tests.reporting import examples
 from tests.reporting.examples import CATALOGUE, ROOT, broke, conforming, judged, run_of, without
 
@@ -43,15 +44,15 @@ def test_what_is_written_is_what_was_built_and_keeps_to_the_schema(tmp_path: Pat
 
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert written == report_of(example())
-    jsonschema.validate(written, conformance.schema(), cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(written, schema(), cls=jsonschema.Draft202012Validator)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["conformance.md", "conformance.yaml"]
 
 
 def test_the_schema_is_a_schema_and_stands_where_readers_look_for_it() -> None:
-    jsonschema.Draft202012Validator.check_schema(conformance.schema())
+    jsonschema.Draft202012Validator.check_schema(schema())
 
     published = ROOT / "reports" / "schema" / "conformance.schema.json"
-    assert json.loads(published.read_text(encoding="utf-8")) == conformance.schema()
+    assert json.loads(published.read_text(encoding="utf-8")) == schema()
 
 
 def test_the_same_run_is_written_the_same_whatever_order_its_cases_ended_in(tmp_path: Path) -> None:
@@ -282,12 +283,12 @@ def test_a_run_with_a_deliberate_fault_says_nothing_about_kong_either() -> None:
 )
 def test_the_schema_refuses_a_report_that_contradicts_itself(spoil: Callable[[dict[str, Any]], Any]) -> None:
     report = copy.deepcopy(report_of(examples.clean()))
-    jsonschema.validate(report, conformance.schema())
+    jsonschema.validate(report, schema())
 
     spoil(report)
 
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(report, conformance.schema())
+        jsonschema.validate(report, schema())
 
 
 def test_a_report_that_would_break_the_schema_is_an_error_of_ours_and_is_not_written(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from stickyconf.model import Status, Verdict
 from stickyconf.model.known import KnownState, KnownViolation
 from stickyconf.reporting import conformance, junit, terminal
 from stickyconf.reporting.assessment import Result, assess
+from stickyconf.reporting.schema import complaint
 from stickyconf.site.runs import StoredRun
 from stickyconf.site.views import counts, wrongs
 from tests.reporting.examples import CATALOGUE, ROOT, STRAY, clean, violated
@@ -72,7 +73,7 @@ def test_report_and_terminal():
     """The report says what became of it; the terminal says it beside the violation."""
     run = replace(violated(), known=(KNOWN,))
     report = conformance.build(run, CATALOGUE)
-    assert conformance.complaint(report) == ""
+    assert complaint(report) == ""
     assert report["known_violations"] == [
         {
             "requirement": "AFF-01",

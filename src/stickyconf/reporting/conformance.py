@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,8 @@ from stickyconf.ports import HarnessError
 from stickyconf.reporting import markdown
 from stickyconf.reporting.assessment import Assessed, Profile, Standing, assess
 from stickyconf.reporting.redaction import redact, redact_data
+from stickyconf.reporting.schema import API_VERSION, KIND, complaint
 from stickyconf.stats import Figures
-
-API_VERSION, KIND = "stickyconf/v1", "ConformanceReport"
-SCHEMA = "conformance.schema.json"
-"""Beside this module, so that an installed package has it too; reports/schema/ links to it."""
 
 _JUDGED = (
     Standing.CONFORMS,
@@ -104,22 +98,6 @@ def write(run: Run, catalogue: Catalogue, directory: Path) -> Path:
     shown = replace(run, versions=report["implementation"]["versions"])
     _write(path.with_suffix(".md"), redact(markdown.render(shown, assess(shown, catalogue))))
     return path
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema every report is checked against."""
-    text = resources.files("stickyconf.reporting").joinpath(SCHEMA).read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def complaint(report: dict[str, Any]) -> str:
-    """Return where a report breaks the schema and how, in one line; "" if it keeps it."""
-    import jsonschema  # 0.1 s that only a run that reports should pay
-
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(report))
-    return f"{error.json_path}: {error.message}" if error else ""
 
 
 def _validate(report: dict[str, Any]) -> None:

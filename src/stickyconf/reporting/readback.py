@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from stickyconf.plainyaml import LOADER
-from stickyconf.reporting.conformance import API_VERSION, KIND, complaint
+from stickyconf.reporting.schema import API_VERSION, KIND, complaint
 
 
 class ReportError(ValueError):
