@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stickyconf.model.catalogue import load_catalogue
-from stickyconf.mutants.matrix.kills import Cell, KillMatrix, Kind, Trial, cells
+from stickyconf.mutants.matrix.kills import Cell, Cost, KillMatrix, Kind, Trial, cells
 from stickyconf.mutants.matrix.tables import html, markdown, verdict
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "requirements.toml")
@@ -30,7 +30,7 @@ def trial(name: str = "forgets", seen: Mapping[str, Cell] | None = None, **field
         "caught_by": ("AFF-01",),
         "asked": tuple(seen),
         "fired": True,
-        "seconds": 12.3,
+        "cost": Cost(12.3, 4.5),
     }
     return Trial(id=name, cells=seen, **(given | fields))
 
@@ -78,7 +78,7 @@ def test_all_caught_and_nothing_legitimate_objected_to_is_clean() -> None:
     assert made.clean
     assert not made.problems
     assert made.score == (1, 1)
-    assert verdict(made) == "clean: 1 of 1 mutants caught, 1 benign runs, 60 s"
+    assert verdict(made) == "clean: 1 of 1 mutants caught, 1 benign runs, 60 s, 9 s of processor time"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_benign_variant_is_as_good_as_the_worst_of_its_runs() -> None:
     made = matrix(variant(), variant(seen={"AFF-01": KILLED, "CKE-06": Cell.MEASURED}), variant(fired=False))
     [shown] = made.benign
 
-    assert (shown.runs, shown.seconds, shown.fired) == (3, pytest.approx(36.9), False)
+    assert (shown.runs, shown.cost, shown.fired) == (3, Cost(pytest.approx(36.9), 13.5), False)
     assert shown.cell("AFF-01") is KILLED
     assert made.data()["benign_runs"] == 3
 

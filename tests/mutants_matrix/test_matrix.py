@@ -14,10 +14,9 @@ import pytest
 from stickyconf.checks import all_checks
 from stickyconf.model import Happening
 from stickyconf.mutants import mutants
-from stickyconf.mutants.matrix.kills import Cell
+from stickyconf.mutants.matrix.kills import Cell, Cost
 from stickyconf.mutants.matrix.planning import (
     NO_JUDGES,
-    SENTINELS,
     WHOLE_FAMILIES,
     Places,
     Plan,
@@ -60,16 +59,16 @@ def places() -> Places:
 # Who judges what.
 
 
-def test_a_mutant_is_judged_by_its_catchers_by_the_sentinels_and_by_all_who_read_the_same_histories() -> None:
+def test_a_mutant_is_judged_by_its_catchers_and_by_all_who_read_the_same_histories() -> None:
     [plan] = plans([MUTANT], [], PLACES)
 
-    assert plan.asked == ("CKE-01", "CKE-02", "CKE-09", "SPR-01")
+    assert plan.asked == ("CKE-01", "CKE-02", "CKE-09")
 
 
-def test_alone_a_mutant_records_only_what_its_catchers_read() -> None:
+def test_of_a_mutant_only_what_its_catchers_read_is_recorded() -> None:
     drained = replace(MUTANT, caught_by=("DRN-12",))
 
-    assert [plan.asked for plan in plans([drained], [], PLACES, alone=True)] == [("DRN-12",)]
+    assert [plan.asked for plan in plans([drained], [], PLACES)] == [("DRN-12",)]
 
 
 def test_a_benign_variant_is_judged_by_whole_families_and_the_drains_as_often_as_asked() -> None:
@@ -88,7 +87,6 @@ def test_the_compact_matrix_has_one_mutant_a_family_and_the_cheapest() -> None:
 def test_every_case_of_the_suites_is_found_with_the_histories_it_reads(places: Places) -> None:
     assert places["SPR-01"] == {"spread"}
     assert places["DRN-14"] == {"drain-{number}", "drain-scale"}
-    assert set(SENTINELS) <= set(places)
 
 
 def test_every_family_that_could_object_judges_the_benign_variants(places: Places) -> None:
@@ -165,17 +163,19 @@ def test_a_mark_of_a_definition_stands_with_the_versions() -> None:
 
 def test_a_run_that_left_nothing_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     plan = Plan(MUTANT, "mutant", ("CKE-02",))
-    trial = read_trial(plan, tmp_path, 2, "starting\nno cluster came up\n\n", 3.0)
+    trial = read_trial(plan, tmp_path, 2, "starting\nno cluster came up\n\n", Cost(3.0, 1.0))
 
     assert trial.error == "exit status 2, no report: no cluster came up"
     assert trial.cell("CKE-02") is Cell.HARNESS_ERROR
-    assert "did not end" in read_trial(plan, tmp_path, None, "", 3.0).error
+    assert "did not end" in read_trial(plan, tmp_path, None, "", Cost(3.0, 1.0)).error
 
 
 def test_a_run_tells_that_the_faults_own_script_fails(tmp_path: Path) -> None:
     said = "...\nthe mutant's own script fails: Envoy: script log: nil is no function\n"
 
-    assert read_trial(Plan(MUTANT, "mutant", ("CKE-02",)), tmp_path, 1, said, 3.0).said == said.splitlines()[1]
+    assert (
+        read_trial(Plan(MUTANT, "mutant", ("CKE-02",)), tmp_path, 1, said, Cost(3.0, 1.0)).said == said.splitlines()[1]
+    )
 
 
 def test_a_real_run_finds_a_real_fault(tmp_path: Path) -> None:

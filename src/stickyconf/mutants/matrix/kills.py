@@ -54,14 +54,26 @@ def cells(report: Mapping[str, Any], measured_by: Mapping[str, str] | None = Non
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What runs took: wall time, and the processor time of the suite and its cluster, both in seconds."""
+
+    seconds: float
+    processor: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """Return what both took."""
+        return Cost(self.seconds + other.seconds, self.processor + other.processor)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One suite run with one deliberate fault, or one benign variant, in the cluster.
 
     ``caught_by`` must object (for a benign variant: nothing may, and it is empty). ``asked`` were selected. ``fired``
-    tells whether the run's histories hold the fault's mark. ``seconds`` is the wall time. ``error`` is one line if
-    the run left no report. ``runs`` is how often it was run. ``said`` is what Envoy's log tells of an error in the
-    fault's own Lua, "" if nothing. ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one. An
-    ``accident`` takes evidence away, so that requirements may be unsure.
+    tells whether the run's histories hold the fault's mark. ``error`` is one line if the run left no report. ``runs``
+    is how often it was run. ``said`` is what Envoy's log tells of an error in the fault's own Lua, "" if nothing.
+    ``failure_mode`` is its number in docs/failure-modes.md, if it stands for one. An ``accident`` takes evidence away,
+    so that requirements may be unsure.
     """
 
     id: str
@@ -73,7 +85,7 @@ class Trial:
     asked: tuple[str, ...]
     cells: Mapping[str, Cell]
     fired: bool
-    seconds: float
+    cost: Cost
     error: str = ""
     runs: int = 1
     said: str = ""
@@ -139,6 +151,11 @@ class KillMatrix:
         return tuple(_worst(trials) for trials in runs.values())
 
     @property
+    def processor(self) -> float:
+        """The processor seconds of all runs."""
+        return sum(trial.cost.processor for trial in self.trials)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The requirements that any trial asked, in the catalogue's order."""
         asked = {requirement for trial in self.trials for requirement in trial.asked}
@@ -200,7 +217,7 @@ class KillMatrix:
         return not any(problem.fatal for problem in self.problems)
 
     def data(self) -> dict[str, Any]:
-        """Return the matrix as plain data, what is wrong first. Seconds are wall time."""
+        """Return the matrix as plain data, what is wrong first. ``seconds`` are wall time."""
         caught, of = self.score
         return {
             "clean": self.clean,
@@ -209,6 +226,7 @@ class KillMatrix:
             "benign_runs": sum(trial.runs for trial in self.benign),
             "whole": self.whole and not self.left,
             "seconds": round(self.seconds, 1),
+            "processor_seconds": round(self.processor, 1),
             "musts_that_nothing_kills": list(self.unkilled),
             "failure_modes": {
                 "caught": [number for number, good in self.failure_modes.items() if good],
@@ -272,12 +290,12 @@ _GRAVEST = (Cell.KILLED, Cell.SHOWN, Cell.HARNESS_ERROR, Cell.INCONCLUSIVE, Cell
 
 
 def _worst(trials: list[Trial]) -> Trial:
-    """Return several runs of one benign variant as one: each requirement's worst, the seconds of all."""
+    """Return several runs of one benign variant as one: each requirement's worst, the cost of all."""
     return replace(
         trials[0],
         cells={name: min((trial.cell(name) for trial in trials), key=_GRAVEST.index) for name in trials[0].asked},
         fired=all(trial.fired for trial in trials),
-        seconds=sum(trial.seconds for trial in trials),
+        cost=sum((trial.cost for trial in trials), Cost(0.0, 0.0)),
         error=next((trial.error for trial in trials if trial.error), ""),
         runs=len(trials),
     )
@@ -294,7 +312,8 @@ def _data(trial: Trial) -> dict[str, Any]:
         "caught_by": list(trial.caught_by),
         "fired": trial.fired,
         "runs": trial.runs,
-        "seconds": round(trial.seconds, 1),
+        "seconds": round(trial.cost.seconds, 1),
+        "processor_seconds": round(trial.cost.processor, 1),
         "error": trial.error,
         "cells": {name: trial.cell(name).value for name in trial.asked},
     }

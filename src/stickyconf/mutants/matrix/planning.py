@@ -15,9 +15,6 @@ from stickyconf.checks import all_checks
 from stickyconf.mutants import Mutant
 from stickyconf.scenarios.recording import recordings_of
 
-SENTINELS = ("CKE-01", "SPR-01")
-"""Judged beside every mutant: two short experiments that show what else a fault breaks."""
-
 WHOLE_FAMILIES = ("CKE", "AFF", "SPR")
 """Families of which every case judges each benign variant; of the others only some do: see ``judges``."""
 
@@ -42,19 +39,13 @@ class Plan:
         return self.subject.catchers if self.kind == "mutant" else ()
 
 
-def plans(
-    mutants: Iterable[Mutant], benign: Iterable[Mutant], places: Places, *, repeat: int = 1, alone: bool = False
-) -> list[Plan]:
+def plans(mutants: Iterable[Mutant], benign: Iterable[Mutant], places: Places, *, repeat: int = 1) -> list[Plan]:
     """Plan a run for each mutant, and ``repeat`` runs for each benign variant.
 
-    A mutant is judged by those that have to catch it, by the sentinels, and by every requirement that reads the same
-    histories, which costs nothing; ``alone`` leaves the sentinels out. The runs of one variant lie apart, so that those
-    that load the machine do not meet.
+    A mutant is judged by those that have to catch it, and by every requirement that reads the same histories, which
+    costs nothing. The runs of one variant lie apart, so that those that load the machine do not meet.
     """
-    made = []
-    for mutant in mutants:
-        wanted = {*mutant.catchers, *(() if alone else SENTINELS)}
-        made.append(Plan(mutant, "mutant", _neighbourhood(wanted, places)))
+    made = [Plan(mutant, "mutant", _neighbourhood(set(mutant.catchers), places)) for mutant in mutants]
     asked = judges(places)
     made += [Plan(variant, "benign", asked) for _ in range(repeat) for variant in benign]
     return made

@@ -33,7 +33,7 @@ def verdict(matrix: KillMatrix) -> str:
     part = "" if matrix.whole and not matrix.left else ", a part of all mutants"
     return (
         f"{'clean' if matrix.clean else 'NOT clean'}: {caught} of {of} mutants caught{part}, {runs} benign runs, "
-        f"{matrix.seconds:.0f} s"
+        f"{matrix.seconds:.0f} s, {matrix.processor:.0f} s of processor time"
     )
 
 
@@ -64,7 +64,7 @@ def _markdown(matrix: KillMatrix) -> Iterator[str]:
             )
             yield (
                 f"| **{trial.id}**: {trial.sentence} | {trial.where} | {_source(trial)} | {_fired(trial)} "
-                f"| {seen} | {trial.seconds:.0f} |"
+                f"| {seen} | {trial.cost.seconds:.0f} |"
             )
         yield ""
     yield _ABOUT
@@ -150,7 +150,7 @@ def _table(matrix: KillMatrix, trials: Sequence[Trial]) -> str:
         f"{escape(_source(trial))})</small></th>"
         f"{_td('fired' if trial.fired else 'did not fire', '✓' if trial.fired else '✗', '' if trial.fired else 'bad')}"
         + "".join(_cell(trial, name) for name in columns)
-        + f"<td>{trial.seconds:.0f}</td></tr>\n"
+        + f"<td>{trial.cost.seconds:.0f}</td></tr>\n"
         for trial in trials
     )
     return (
