@@ -20,8 +20,19 @@ settings.load_profile("stickyconf")
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
 
-SLOW = ("tests/whole/", "tests/mutants_matrix/", "tests/targets/test_kind_run.py", "tests/targets/test_install.py")
-"""What takes longest, and so begins first if tests run side by side."""
+SLOW = (
+    "tests/whole/test_kubeconfig.py",
+    "tests/whole/test_credentials.py",
+    "tests/whole/",
+    "tests/mutants_matrix/",
+    "tests/targets/test_kind_run.py",
+    "tests/targets/test_any_version.py",
+    "tests/targets/contract/",
+    "tests/embedded/test_up.py",
+    "tests/mutants/",
+    "tests/embedded/",
+)
+"""What takes longest, the longest first, and so begins first if tests run side by side."""
 
 # The histories that checks are tried with are a million objects that stay: looking through them for garbage as often as
 # Python does by default takes a sixth of the tests' time.
@@ -42,7 +53,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes longest first; what is in one file, or shares a cluster, stays on one worker."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    items.sort(key=lambda item: next((at for at, slow in enumerate(SLOW) if item.nodeid.startswith(slow)), len(SLOW)))
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_group(item.nodeid.partition("::")[0])))

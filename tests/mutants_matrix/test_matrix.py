@@ -24,8 +24,9 @@ from stickyconf.mutants.matrix.planning import (
     judges,
     plans,
 )
-from stickyconf.mutants.matrix.runs import fired, main, read_trial
+from stickyconf.mutants.matrix.runs import exit_status, fired, main, read_trial
 from tests.histories import affinity, edits
+from tests.mutants_matrix.test_kills import matrix, trial
 
 ROOT = Path(__file__).parents[2]
 MUTANT = mutants()["sets_a_wrong_path"]
@@ -178,37 +179,29 @@ def test_a_run_tells_that_the_faults_own_script_fails(tmp_path: Path) -> None:
     )
 
 
-def test_a_real_run_finds_a_real_fault(tmp_path: Path) -> None:
-    """The whole way: a cluster with a fault in it, judged, and written as a matrix."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stickyconf.mutants.matrix", "--compact", "--only", MUTANT.id, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    data = json.loads((tmp_path / "kill-matrix.json").read_text())
-    [trial] = data["trials"]
-    assert trial["fired"]
-    assert trial["cells"]["CKE-02"] == "killed"
-    assert trial["cells"]["CKE-03"] == "survived"
-    assert (data["score"], data["whole"]) == ({"caught": 1, "of": 1}, False)
-    assert f"[1/1] ✓ {MUTANT.id}: caught by CKE-02" in done.stdout
-    assert MUTANT.id in (tmp_path / "kill-matrix.md").read_text()
-    assert MUTANT.id in (tmp_path / "kill-matrix.html").read_text()
-
-
-def test_what_had_ended_is_kept_when_it_is_stopped(tmp_path: Path) -> None:
+def test_a_real_run_finds_a_real_fault_and_is_kept_when_the_next_is_stopped(tmp_path: Path) -> None:
+    """The whole way: a cluster with a fault in it, judged, and written as a matrix; the fault after it is not tried."""
     command = [sys.executable, "-m", "stickyconf.mutants.matrix", "--jobs", "1", "--out", str(tmp_path), "--only"]
     with subprocess.Popen([*command, MUTANT.id, "adds_max_age"], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
-        assert f"[1/2] ✓ {MUTANT.id}" in running.stdout.readline()
+        assert f"[1/2] ✓ {MUTANT.id}: caught by CKE-02" in running.stdout.readline()
         running.terminate()
         told = running.stdout.read()
 
     assert running.returncode == 130
     assert "stopped early: 1 of 2 runs were not made" in told
     data = json.loads((tmp_path / "kill-matrix.json").read_text())
-    assert [trial["id"] for trial in data["trials"]] == [MUTANT.id]
+    [trial] = data["trials"]
+    assert (trial["id"], trial["fired"]) == (MUTANT.id, True)
+    assert trial["cells"]["CKE-02"] == "killed"
+    assert trial["cells"]["CKE-03"] == "survived"
+    assert (data["score"], data["whole"]) == ({"caught": 1, "of": 1}, False)
+    assert MUTANT.id in (tmp_path / "kill-matrix.md").read_text()
+    assert MUTANT.id in (tmp_path / "kill-matrix.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seen", "left", "status"), [(Cell.KILLED, 0, 0), (Cell.SURVIVED, 0, 1), (Cell.KILLED, 1, 130)]
+)
+def test_the_exit_status_says_what_came_of_the_runs(seen: Cell, left: int, status: int) -> None:
+    assert exit_status(replace(matrix(trial(seen={"AFF-01": seen})), left=left)) == status

@@ -70,19 +70,32 @@ def path(tmp_path: Path) -> str:
     return f"{state}:/usr/bin:/bin"
 
 
-def test_newer_version(mirror, published, path, tmp_path):
-    """It runs to its verdict, the report says that it is not pinned; then its manifest changes, and it is refused."""
+def test_newer_version(mirror, published, path, tmp_path, monkeypatch):
+    """It is installed, found, judged and taken away again, and the report says that it is not pinned.
+
+    A licence given leaves no trace. Then its manifest changes, and it is refused.
+    """
+    payload = {"license_expiration_date": "2099-01-01", "license_key": "SENSITIVE"}
+    monkeypatch.setenv("KONG_LICENSE_DATA", json.dumps({"license": {"payload": payload}}))
     options = (*AS_KIND, "--manifest-mirror", mirror, "--manifest-cache", str(tmp_path / "cache"))
     versions = ("--kic-version", KIC, "--gateway-api-version", GATEWAY_API)
     result = run_suite(tmp_path / "out", *options, *versions, path=path)
     assert result.status == 0, result.output
     assert result.status_of("CKE-01") == "CONFORMS"
     assert result.report
+    assert result.report["implementation"]["target"] == "kind"
+    assert result.report["implementation"]["controller"] == "embedded stand-in", "whatever its image is called"
     said = result.report["implementation"]["versions"]
+    assert said["Admin API"] == "through the Kubernetes API"
+    assert "kong/kong-gateway:3.11.0.14" in said.values()
     assert said["ingress-kong"] == f"kong/kubernetes-ingress-controller:{KIC}"
     assert said["KIC manifest"].startswith("not pinned: SHA-256 ")
     assert said["Gateway API definitions"].startswith("not pinned: SHA-256 ")
     assert said["KIC rules"] == f"those of 3.5: releases.toml does not have {KIC}"
+    left = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
+    assert left
+    assert not any(b"SENSITIVE" in file.read_bytes() for file in left)
+    assert "SENSITIVE" not in result.output
 
     with (published / kic_manifest(KIC).path).open("a") as manifest:
         manifest.write("# one more line\n")

@@ -1,4 +1,7 @@
-"""``pytest --target kind`` as a user runs it: what it refuses, and a whole run with a stand-in for the kind cluster."""
+"""``pytest --target kind`` as a user runs it: what it refuses, and what ends it early.
+
+A whole run with a stand-in for the kind cluster is in test_any_version.py.
+"""
 
 import json
 from argparse import Namespace
@@ -53,27 +56,6 @@ def test_no_licence_where_one_is_needed(tmp_path, path, monkeypatch):
     assert result.status_of("CKE-01") == "NOT_APPLICABLE"
     assert "cannot be configured without a licence" in " ".join(result.output.split())
     assert "create" not in (tmp_path / "fakes" / "kind.log").read_text()
-
-
-def test_whole_run(tmp_path, path, monkeypatch):
-    """Installed, found, judged and taken away again; a licence given leaves no trace."""
-    payload = {"license_expiration_date": "2099-01-01", "license_key": "SENSITIVE"}
-    monkeypatch.setenv("KONG_LICENSE_DATA", json.dumps({"license": {"payload": payload}}))
-    options = ("-p", "tests.targets.embedded_as_kind", "--target", "kind", "--requirement", "CKE-01")
-    result = run_suite(tmp_path / "out", *options, path=path)
-    assert result.status == 0, result.output
-    assert result.status_of("CKE-01") == "CONFORMS"
-    assert result.report
-    assert result.report["implementation"]["target"] == "kind"
-    assert result.report["implementation"]["controller"] == "embedded stand-in", "whatever its image is called"
-    assert result.report["implementation"]["versions"]["Admin API"] == "through the Kubernetes API"
-    versions = json.dumps(result.report)
-    assert "kong/kong-gateway:3.11.0.14" in versions
-    assert "kong/kubernetes-ingress-controller:3.5.13" in versions
-    left = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
-    assert left
-    assert not any(b"SENSITIVE" in file.read_bytes() for file in left)
-    assert "SENSITIVE" not in result.output
 
 
 def test_a_workload_that_does_not_come_up_ends_the_run_once(tmp_path, path, monkeypatch):
