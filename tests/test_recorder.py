@@ -50,6 +50,18 @@ def test_clients_without_the_session_cookie_leave_nothing() -> None:
     assert not recorder.troubled(0.0, "session_id")
 
 
+def test_a_session_is_where_its_cookie_was_carried_or_set() -> None:
+    """A client that asks outside the cookie's path in between is spread there, and has not strayed."""
+    recorder = Recorder()
+    sent(recorder, by("echo-a"))
+    sent(recorder, by("echo-b"), cookies=())
+    sent(recorder, by("echo-a"))
+
+    assert not recorder.troubled(0.0, "session_id")
+    sent(recorder, by("echo-b"))
+    assert recorder.troubled(0.0, "session_id")
+
+
 def test_arms_that_are_meant_to_stray_or_to_fail_are_no_trouble() -> None:
     for outcome in (by(None, status=503), by("echo-b")):
         recorder = Recorder()

@@ -32,6 +32,11 @@ _CLUSTERS = "cluster.v3.Cluster"
 _ROUTES = "route.v3.RouteConfiguration"
 _ENDPOINTS = "endpoint.v3.ClusterLoadAssignment"
 _STATS = r"(\.version_text|\.update_rejected|\.update_failure|warming_clusters|\.downstream_rq_active)$"
+_KEPT = (
+    *(".version_text", ".update_rejected", ".update_failure", "warming_clusters"),
+    *(f".downstream_{kind}_{what}" for kind in ("cx", "rq") for what in ("total", "active")),
+)
+"""The ends of the names of all statistics that are asked for."""
 _COUNTS = ("cx_total", "cx_active", "rq_total", "rq_active")  # in the order of Traffic's fields
 _REFUSAL = "Filesystem config update rejected: "
 _LONGEST_SOCKET_PATH = 107  # sun_path in unix(7) has 108 bytes with the final NUL
@@ -176,6 +181,8 @@ class Envoy:
                 "lds_config": source(self._directory, "listeners.json"),
                 "cds_config": source(self._directory, "clusters.json"),
             },
+            # Every look at the statistics goes through all there are, and each cluster brings a hundred.
+            "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"suffix": name} for name in _KEPT]}}},
         }
 
     async def _install(self, xds: Xds) -> None:

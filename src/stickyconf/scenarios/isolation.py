@@ -51,6 +51,7 @@ def keep_two_sessions() -> Scenario:
     """Let clients hold a session at each of two Services with cookies of their own, and visit both in turn."""
 
     async def play(stage: Stage) -> None:
+        stage.recorder.restless.add(PAIR)  # from one Service to the other
         async with contextlib.AsyncExitStack() as staying:
             clients: list[Client] = []
             apart = 0
@@ -72,6 +73,7 @@ def visit_a_sibling_without_policy(*, sessions: int, requests: int) -> Scenario:
 
     async def play(stage: Stage) -> None:
         stage.recorder.plan |= {f"{SIBLING}.sessions": sessions, f"{SIBLING}.requests": requests}
+        stage.recorder.restless.add(SIBLING)
 
         # One after the other: clients in step come back to their pods if the gateway deals in turn.
         for _ in range(sessions):
@@ -84,7 +86,13 @@ def visit_a_sibling_without_policy(*, sessions: int, requests: int) -> Scenario:
 
 def alternate(arm: str, path: str, *, sessions: int, rounds: int) -> Scenario:
     """Let clients send two requests to the Service under test and two to a sibling, so many times."""
-    return _walk(arm, (OWN, OWN, path, path) * rounds, sessions)
+    walk = _walk(arm, (OWN, OWN, path, path) * rounds, sessions)
+
+    async def play(stage: Stage) -> None:
+        stage.recorder.restless.add(arm)  # from one Service to the other
+        await walk(stage)
+
+    return play
 
 
 def revisit_by_other_rules(*, sessions: int) -> Scenario:

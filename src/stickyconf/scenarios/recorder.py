@@ -110,7 +110,7 @@ class Recorder:
             left = exchange.pod and where.get(exchange.session, exchange.pod) != exchange.pod
             if exchange.sent > since and (exchange.failed or (left and exchange.carried(cookie))):
                 return True
-            if exchange.pod:
+            if exchange.pod and (exchange.carried(cookie) or (exchange.answer and exchange.answer.set_cookies(cookie))):
                 where[exchange.session] = exchange.pod
         return False
 

@@ -31,6 +31,7 @@ HARMS = frozenset(
     {
         Happening.RESTARTED,
         Happening.FAILED,
+        Happening.DIED,
         Happening.TERMINATING,
         Happening.POD_GONE,
         Happening.ENDPOINT_REMOVED,
