@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from stickyconf.model.storage import write_history
+from stickyconf.reporting import conformance
 from tests.histories import policies
+from tests.reporting.examples import CATALOGUE, run_of
 from tests.whole.runs import ROOT, run_suite
 
 BAD = {
@@ -99,7 +101,10 @@ def test_gzipped_history(tmp_path):
 
 
 def test_histories_of_some_cases_only(tmp_path):
-    """Cases whose histories the earlier run does not have are deselected, and the report says which histories."""
+    """Cases whose histories the earlier run does not have are deselected, and the report says which histories.
+
+    Of an earlier run with its report, the profiles are judged that it judged, and a deliberate fault is named as there.
+    """
     stored = tmp_path / "earlier" / "histories"
     stored.mkdir(parents=True)
     write_history(replace(policies(), setup=replace(policies().setup, name="policy-api")), stored / "policy-api.jsonl")
@@ -109,6 +114,12 @@ def test_histories_of_some_cases_only(tmp_path):
     assert result.status_of("API-01") == "CONFORMS"
     assert any("has no history of: annotation" in notice for notice in result.report["notices"])
     assert next(row for row in result.report["requirements"] if row["id"] == "API-09")["status"] == "UNJUDGED"
+
+    conformance.write(run_of(mutant="never_sets_the_cookie", profiles=("api",)), CATALOGUE, stored.parent)
+    faulty = run_suite(tmp_path / "out", "--rejudge", str(stored.parent))
+    assert faulty.report
+    assert (faulty.report["run"]["mutant"], faulty.report["run"]["profiles"]) == ("never_sets_the_cookie", ["api"])
+    assert "A deliberate fault was in force: never_sets_the_cookie" in faulty.output
 
     asked = run_suite(tmp_path / "out", "--rejudge", str(stored.parent), "--requirement", "API-09")
     assert asked.status == 4

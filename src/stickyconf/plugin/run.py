@@ -78,9 +78,10 @@ class ConformanceRun:
         self.config, self.catalogue, self.settings, self.selection = config, catalogue, settings, selection
         self.faults = faults
         option = config.option
+        self._earlier = _run_of(option.rejudge) if option.rejudge else {}
         if option.rejudge:
             selection.stored = self._not_stored
-            selection.earlier = _profiles_of(option.rejudge)
+            selection.earlier = tuple(self._earlier.get("profiles", ()))
         self.checkout = Checkout() if is_installed() else Checkout.of(config.rootpath)
         self.started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -202,8 +203,8 @@ class ConformanceRun:
             budgets=dict(settings.budgets.seconds),
             alpha=alphas(),
             cases=tuple(self.cases),
-            mutant=option.mutant or "",
-            harmless=bool(option.mutant) and deviations()[option.mutant].harmless,
+            mutant=option.mutant or str(self._earlier.get("mutant", "")),
+            harmless=deviations()[option.mutant].harmless if option.mutant else bool(self._earlier.get("harmless")),
             commit=self.checkout.commit,
             dirty=self.checkout.dirty,
             known=self._known(),
@@ -259,11 +260,12 @@ class ConformanceRun:
             terminalreporter.write_line(f"remove it with: {command}")
 
 
-def _profiles_of(earlier: Path) -> tuple[str, ...]:
-    """Return the profiles that an earlier run judged; none if its report is not there, or not to be read."""
+def _run_of(earlier: Path) -> Mapping[str, Any]:
+    """Return what the report of an earlier run says of that run; nothing if it is not there, or not to be read."""
     with contextlib.suppress(ReportError):
-        return tuple(read_report(earlier)["run"]["profiles"])
-    return ()
+        found: dict[str, Any] = read_report(earlier)["run"]
+        return found
+    return {}
 
 
 def _command(config: pytest.Config) -> str:
