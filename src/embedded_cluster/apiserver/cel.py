@@ -20,6 +20,7 @@ from celpy.adapter import json_to_cel
 from celpy.celparser import CELParseError
 from celpy.evaluation import CELEvalError, CELUnsupportedError
 
+from embedded_cluster.apiserver.celtables import keep_tables
 from embedded_cluster.apiserver.fielderrors import FieldError
 from embedded_cluster.apiserver.schema import Schema, type_name, walk
 
@@ -61,6 +62,7 @@ class RuleBook:
 
     def __init__(self, schema: Schema) -> None:
         """Compile every rule in *schema*. Raises ``ValueError`` naming one that is not understood."""
+        keep_tables()
         self._environment = celpy.Environment()
         self._rules: dict[int, list[Rule]] = {}
         self._satisfied: set[tuple[int, str]] = set()  # the identity of a rule, and a value as JSON
