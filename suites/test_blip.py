@@ -5,7 +5,7 @@ from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Topology
 from stickyconf.scenarios.blip import blink
 
-history = recorded("readiness", blink(), topology=Topology(replicas=2, hold=True, drain=True))
+history = recorded("readiness", blink(), topology=Topology(replicas=2, hold=True, drain=True), long=True)
 
 
 @requirement("LIF-05")

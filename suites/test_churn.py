@@ -4,7 +4,7 @@ from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios.churn import churn_endpoints
 
-churned = recorded("churn", churn_endpoints(), long=True)
+churned = recorded("churn", churn_endpoints())
 
 
 @requirement("ROB-07")

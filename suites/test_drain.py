@@ -10,7 +10,7 @@ DRAINED = Topology(hold=True, drain=True)
 
 # Several drains: what they take is a distribution, not a number.
 drains = repeated("drain-{number}", drain_one_pod(by="delete"), topology=DRAINED, long=True)
-scaled_down = recorded("drain-scale", drain_one_pod(by="scale"), topology=DRAINED, long=True)
+scaled_down = recorded("drain-scale", drain_one_pod(by="scale"), topology=DRAINED)
 
 
 @requirement("DRN-01")

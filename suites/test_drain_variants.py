@@ -23,7 +23,6 @@ dead_process = recorded(
     "drain-dead-process",
     lose_the_process_of_a_draining_pod(),
     topology=Topology(hold=True, drain=True),
-    long=True,
 )
 
 

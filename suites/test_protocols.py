@@ -14,7 +14,6 @@ history = recorded(
     share_a_connection(sessions=10, others=4, rounds=5),
     keep_channels_open(),
     topology=Topology(hold=True, drain=True),
-    long=True,
 )
 
 

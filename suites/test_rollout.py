@@ -5,7 +5,7 @@ from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Topology
 from stickyconf.scenarios.rollout import roll_out
 
-history = recorded("rollout", roll_out(), topology=Topology(replicas=2, hold=True, drain=True), long=True)
+history = recorded("rollout", roll_out(), topology=Topology(replicas=2, hold=True, drain=True))
 
 
 @requirement("DRN-13")

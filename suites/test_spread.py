@@ -18,7 +18,6 @@ rush = recorded(
     "rush",
     place_beside_load(sessions=2 * BESIDE_LOAD),
     arrive_at_once(sessions=40, requests=3),
-    long=True,
 )
 
 
