@@ -7,7 +7,10 @@ import json
 from urllib.parse import quote
 
 import pytest
+import yaml
 
+from stickyconf.reporting.redaction import redact
+from stickyconf.scenarios.secured import _issued
 from stickyconf.secrecy import REDACTED, Secrets, secret_values
 
 SECRET = 'sw0rd/fish+"quoted"'
@@ -50,6 +53,24 @@ def test_a_key_of_several_lines_is_known_by_each() -> None:
     key = "-----BEGIN PRIVATE KEY-----\n" + "A1b2" * 16 + "\n" + "C3d4" * 10 + "\n-----END PRIVATE KEY-----\n"
 
     assert "C3d4" not in Secrets([key]).hide("    " + "C3d4" * 10)
+
+
+def test_the_key_that_a_run_makes_is_hidden_from_then_on() -> None:
+    """As the gateway's configuration has it, in a Secret, and line by line; the certificate stays."""
+    _, chain, key = _issued("shop.test")
+    lines = [line for line in key.splitlines() if not line.startswith("-----")]
+    configuration = {"certificates": [{"cert": chain, "key": key}]}
+    written = [
+        json.dumps(configuration),
+        json.dumps({"config": yaml.safe_dump(configuration)}),
+        json.dumps({"data": {"tls.key": base64.b64encode(key.encode()).decode()}}),
+        *(f"cannot use {line}" for line in lines),
+    ]
+    for text in written:
+        left = redact(text)
+        assert not [line for line in lines if line in left]
+        assert base64.b64encode(key.encode()).decode()[40:80] not in left
+    assert chain.splitlines()[1] in redact(written[0])
 
 
 def test_of_two_secrets_of_which_one_holds_the_other_nothing_stays() -> None:

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from embedded_cluster.keypair import pair_fault
+from stickyconf.mutants import RESPONSE_MARK, mutants
 from tests.embedded.gateway_process import COOKIE, Gateway, Pod, running_gateway, running_pods, session_of, sticky
 from tests.ports import free_port
 from tests.waiting import PATIENCE
@@ -141,6 +142,23 @@ def test_what_is_no_certificate_is_refused(
     assert (answer.status_code, said in about[0]["message"]) == (status, True)
     assert "PRIVATE" not in answer.json()["message"] + str(about)
     assert secure.get("shop.test").status_code == 200
+
+
+def test_pins_not_over_tls(pods: list[Pod]) -> None:
+    """The fault strays over TLS, and marks that; without TLS the same cookie pins, unmarked."""
+    plain, tls = free_port(), free_port()
+    listen, secure = f"127.0.0.1:{plain}, 127.0.0.1:{tls} ssl", Secure(tls)
+    _, _, hook = mutants()["pins_not_over_tls"].hook.partition("=")
+    with running_gateway(KONG_PROXY_LISTEN=listen, EMBEDDED_HOOK=hook) as gateway:
+        assert gateway.push({**sticky(pods), "certificates": [SHOP]}).status_code == 201
+        opened = gateway.get()
+        cookie, pod = session_of(opened), opened.json()["pod"]
+        fields = [("Cookie", f"{COOKIE}={cookie}")]
+        astray = [secure.get("shop.test", headers=fields) for _ in range(20)]
+        assert {answer.json()["pod"] for answer in astray} == {one.name for one in pods}
+        assert all(RESPONSE_MARK in answer.headers for answer in astray if answer.json()["pod"] != pod)
+        pinned = [gateway.get(cookie=cookie) for _ in range(10)]
+        assert {(answer.json()["pod"], RESPONSE_MARK in answer.headers) for answer in pinned} == {(pod, False)}
 
 
 def test_a_pair_is_looked_at_in_memory() -> None:
