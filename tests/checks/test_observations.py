@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stickyconf import checks
+from stickyconf.checks.signs import signed
 from stickyconf.model import Exchange, Happening, History, Ruling, Status
 from tests.histories import Dialect, affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.blip import AGAIN, DELETED, ON, ONE, OTHER, UNREADY, blip
@@ -175,7 +176,7 @@ def test_checks_tell_how_much_they_looked_at() -> None:
 def test_of_many_violations_the_first_are_kept_and_all_are_counted() -> None:
     history = edited(spread(), every(), rewriting("Path=/", "Path=/x"))
 
-    ruling = checks.path_is_the_configured_one(history)
+    ruling = signed(checks.path_is_the_configured_one(history), history)
 
     assert [finding.exchanges for finding in ruling.findings] == [(number,) for number in range(1, 21)]
     assert measures(ruling)["violations in all"] == 186

@@ -23,19 +23,21 @@ def signed(ruling: Ruling, history: History) -> Ruling:
     MOST_FINDINGS are kept, and of the doubts as many. The first violation of each sign comes first, so that no sign is
     lost behind others. A check may give a violation another sign than OWN itself.
     """
-    by_number = {exchange.seq: exchange for exchange in history.exchanges}
+    if ruling.status not in (Status.VIOLATES, Status.INCONCLUSIVE):
+        return ruling
+    last = {finding.exchanges[-1] for finding in ruling.findings if finding.exchanges}
+    by_number = {exchange.seq: exchange for exchange in history.exchanges if exchange.seq in last}
     found = [replace(finding, sign=_sign(finding, history, by_number)) for finding in ruling.findings if finding.sign]
     firsts = {finding.sign: finding for finding in reversed(found)}
     found.sort(key=lambda finding: finding is not firsts[finding.sign])
     doubts = [finding for finding in ruling.findings if not finding.sign]
-    tallies: list[Tally] = []
     if ruling.status is Status.VIOLATES:
-        cited = [(finding.sign, finding.exchanges[-1]) for finding in found if finding.exchanges]
-        places = {(sign, by_number[number].arm) for sign, number in cited if sign and sign is not Sign.OWN}
-        tallies = [_tally(sign, arm, history) for sign, arm in sorted(places)]
-    elif ruling.status is Status.INCONCLUSIVE:
-        tallies = [_tally(sign, ALL_ARMS, history) for sign in Sign if sign is not Sign.OWN]
-    return replace(ruling, findings=(*found[:MOST_FINDINGS], *doubts[:MOST_FINDINGS]), tallies=tuple(tallies))
+        cited = [(finding.sign, by_number[finding.exchanges[-1]].arm) for finding in found if finding.exchanges]
+        places = sorted({(sign, arm) for sign, arm in cited if sign and sign is not Sign.OWN})
+    else:
+        places = [(sign, ALL_ARMS) for sign in Sign if sign is not Sign.OWN]
+    tallies = tuple(_tally(sign, arm, history) for sign, arm in places)
+    return replace(ruling, findings=(*found[:MOST_FINDINGS], *doubts[:MOST_FINDINGS]), tallies=tallies)
 
 
 def _sign(finding: Finding, history: History, by_number: Mapping[int, Exchange]) -> Sign:
