@@ -380,10 +380,12 @@ def test_admin_api_shows_what_is_in_force(gateway: Gateway, pods: list[Pod]) -> 
 
 
 def test_lists_come_in_pages_as_kong_gives_them(gateway: Gateway, pods: list[Pod]) -> None:
-    """By size and offset; but /targets ends after 100 whatever is asked for, as a real Kong's does."""
+    """By size and offset; but /targets ends after 100 whatever is asked for, as a real Kong's does. All are used."""
     config = sticky(pods)
-    config["upstreams"][0]["targets"] = [{"target": f"127.0.0.1:{port}", "weight": 0} for port in range(1000, 1150)]
+    closed = [{"target": f"127.0.0.1:{port}", "weight": 0} for port in range(1000, 1149)]
+    config["upstreams"][0]["targets"] = [*closed, {"target": pods[0].target, "weight": 1}]
     assert gateway.push(config).status_code == 201
+    assert gateway.get().json()["pod"] == pods[0].name
     admin, there = gateway.admin, "/upstreams/echo.0/targets"
     first = admin.get(there, params={"size": 1000}).json()
     assert (len(first["data"]), first["next"]) == (100, None)
