@@ -1,11 +1,12 @@
-"""Cookies the gateway never set, malformed values, and connections that might lag behind a change."""
+"""Cookies the gateway never set, malformed values, connections that might lag behind a change, a pod that recovers."""
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.rotation import connections_needed
-from stickyconf.scenarios import Topology
+from stickyconf.scenarios import Policy, Topology
 from stickyconf.scenarios.drain import drain_under_a_rush
 from stickyconf.scenarios.forgery import forge_unknown_values, lure_to_a_neighbour, send_malformed_values
+from stickyconf.scenarios.recovery import let_a_pod_recover
 from stickyconf.scenarios.visits import visit
 
 forgery = recorded(
@@ -20,6 +21,11 @@ fresh_connections = recorded(
     "fresh-connections",
     drain_under_a_rush(sessions=connections_needed),
     topology=Topology(hold=True, drain=True),
+)
+recovered = recorded(
+    "pod-recovered",
+    let_a_pod_recover(sessions=checks.recovered_pod_serves_again.samples()),
+    topology=Topology(policy=Policy(health_checks=True)),
 )
 
 
@@ -45,3 +51,9 @@ def test_cookie_cannot_send_the_gateway_elsewhere(forgery, judge):
 def test_no_connection_uses_the_old_targets(fresh_connections, judge):
     """Once a drain has converged, none of so many connections as show a stale worker is served by the pod that left."""
     judge(checks.no_connection_uses_the_old_targets, fresh_connections)
+
+
+@requirement("ROB-13")
+def test_recovered_pod_serves_again(recovered, judge):
+    """A pod that passive health checks took out for its 503s gets new sessions again once it answers 200."""
+    judge(checks.recovered_pod_serves_again, recovered)

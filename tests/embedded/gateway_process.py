@@ -41,7 +41,7 @@ class _Echo(BaseHTTPRequestHandler):
             {"pod": self.server.name, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}  # type: ignore[attr-defined]
         ).encode()
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
         self.send_header("Set-Cookie", "theme=dark")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -62,7 +62,7 @@ class Pod(ThreadingHTTPServer):
 
     def __init__(self, name: str) -> None:
         super().__init__(("127.0.0.1", 0), _Echo)
-        self.name = name
+        self.name, self.status = name, 200
         self.entered, self.release = threading.Event(), threading.Event()
         self.target = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

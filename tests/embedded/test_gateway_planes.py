@@ -10,7 +10,7 @@ from embedded_cluster.environment import MisconfiguredError
 from embedded_cluster.gateway.__main__ import Settings
 from embedded_cluster.gateway.planes import PLANES
 from tests.embedded.gateway_process import COOKIE, Gateway, Pod, running_gateway, running_pods, session_of, sticky
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 NAMES = {"envoy": "Envoy", "haproxy": "HAProxy", "python": "Python proxy"}
 
@@ -84,6 +84,38 @@ def test_a_target_that_refuses_costs_no_request(gateway: Gateway, pods: list[Pod
     # A connection that the gateway kept may outlast the listener of the pod that is gone.
     assert (session_of(answer) is None) is (answer.json()["pod"] == "doomed")
     assert {gateway.get().status_code for _ in range(8)} == {200}
+
+
+PASSIVE = {"healthy": {"successes": 1}, "unhealthy": {"http_failures": 3}}
+ACTIVE = {"http_path": "/probe", "healthy": {"successes": 1}, "unhealthy": {"interval": 1}}
+
+
+def test_a_target_that_answers_503_is_taken_out_and_serves_again_once_it_recovers(
+    gateway: Gateway, pods: list[Pod]
+) -> None:
+    """Passive checks take it out for its sessions, too; active ones let it serve again."""
+    gateway.push(sticky(pods, healthchecks={"passive": PASSIVE, "active": ACTIVE}))
+    cookie = gateway.open_sessions(pods)["pod-0"]
+    pods[0].status = 503
+    eventually("it is out", lambda: "pod-0" not in gateway.spread(6))
+    assert gateway.get(cookie=cookie).json()["pod"] != "pod-0"
+    pods[0].status = 200
+    eventually("it serves again", lambda: "pod-0" in gateway.spread(6))
+    assert gateway.get(cookie=cookie).json()["pod"] == "pod-0"
+
+
+def test_without_active_checks_a_target_stays_out(gateway: Gateway, pods: list[Pod]) -> None:
+    """As Kong documents it: passive checks cannot see that it is good again. A push changes nothing about that."""
+    if gateway.admin.get("/").json()["data_plane"]["name"] == "HAProxy":
+        pytest.skip("HAProxy watches answers only beside probes")
+    gateway.push(sticky(pods, healthchecks={"passive": PASSIVE}))
+    gateway.open_sessions(pods)
+    pods[0].status = 503
+    gateway.spread(12)
+    pods[0].status = 200
+    assert gateway.spread(20) == {"pod-1": 10, "pod-2": 10}
+    gateway.push(sticky(pods, [100, 100, 50], healthchecks={"passive": PASSIVE}))
+    assert "pod-0" not in gateway.spread(12)
 
 
 def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gateway, pods: list[Pod]) -> None:

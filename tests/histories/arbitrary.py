@@ -108,6 +108,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.ANNOTATED: {"annotation": words},
     Happening.CLUSTER_EVENT: {"type": words, "reason": words, "message": words},
     Happening.READINESS: {"passes": flags},
+    Happening.ANSWERING: {"status": st.sampled_from(("503", "200"))},
     Happening.CHANGED: {"how": st.sampled_from(("created", "edited", "deleted")), "cookie": words},
 }
 

@@ -11,6 +11,7 @@ from tests.histories.changes import reattached, renamed
 from tests.histories.conforming import RELEASED, SHOWN, VICTIM
 from tests.histories.ends import grown
 from tests.histories.pages import served
+from tests.histories.recovery import recovery
 from tests.histories.rush import rush
 from tests.histories.wandering import wandering
 
@@ -47,6 +48,13 @@ def scaled_up(counts: Counts) -> History:
     """The first pod is the one that was added."""
     order = in_order([0, 1, 0, 1, *shuffled(counts)])
     return grown(order, before=("echo-b", "echo-c"), added=("echo-a",), newcomers=sum(counts))
+
+
+def back_after_an_illness(counts: Counts) -> History:
+    """The first pod is the one that was out."""
+    history = recovery(newcomers=sum(counts))
+    pods = iter(f"echo-{'abc'[pod]}" for pod in shuffled(counts))
+    return edits.edited(history, edits.every("newcomer"), lambda one: edits.reaches(next(pods))(one))
 
 
 def without_policy(counts: Counts) -> History:

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _SPARE = 32  # servers a backend can still be given while its process runs
 _MOST_COMMANDS = 50  # in one line, which has to fit into a buffer of 16 KiB
+_MAINTENANCE = 0x01 | 0x02 | 0x20  # forced, inherited, by address: bits of srv_admin_state (Management Guide, 9.3)
 _SETTLE_SECONDS = 10.0
 _REAP_SECONDS = 1.0
 _SHOWN_LINES = 3
@@ -241,7 +242,7 @@ class _Process:
         _, header, *lines = (await self._ask("show servers state")).splitlines()
         for line in filter(None, lines):
             server = dict(zip(header.removeprefix("# ").split(), line.split(), strict=False))
-            if server["srv_op_state"] != "0":
+            if not int(server["srv_admin_state"]) & _MAINTENANCE:
                 target = (server["srv_addr"], int(server["srv_port"]))
                 found.setdefault(server["be_name"], {})[target] = int(server["srv_uweight"])
         return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_cluster.environment import Address
-from embedded_cluster.gateway import plan, plugins, router
+from embedded_cluster.gateway import health, plan, plugins, router
 from embedded_cluster.gateway.dataplane import RejectedError
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.gateway.plan import OVER_TLS, Answer, Forward
@@ -22,6 +22,7 @@ RELAY = "  # relay"
 SUCCESSOR, NEXT = "successor", "next"
 _MOST_WEIGHT = 256
 _REQUEST_ID = "'%[var(txn.request_id)]'"
+_NEVER = 1_000_000  # failures in a row
 _NO_ANSWER = ((502, plan.BAD_ANSWER), (503, plan.NO_PEER), (504, plan.TOO_SLOW))
 
 Weights = dict[tuple[str, int], int]
@@ -162,6 +163,7 @@ def _backend(forward: Forward, cookie: tuple[str, str] | None) -> Iterator[str]:
     yield f"retries {service['retries']}"
     yield "retry-on conn-failure empty-response"
     yield "option forwardfor"
+    yield from _health(health.checks(forward.upstream))
     for status, message in _NO_ANSWER:
         yield f"http-error {_answer(status, message)}"
     if cookie:
@@ -173,6 +175,20 @@ def _backend(forward: Forward, cookie: tuple[str, str] | None) -> Iterator[str]:
             issued = _quoted(rf"^({re.escape(name)}=[^;]*; path=)/(.*)$")
             ours = _format(rf"\1{path}\2")
             yield f"http-after-response replace-header Set-Cookie {issued} {ours}"
+
+
+def _health(checks: health.Health | None) -> Iterator[str]:
+    """Yield the lines that take a server out, and let it serve again. HAProxy watches answers only beside probes."""
+    if not checks or not (probe := checks.probe):
+        return
+    yield "option httpchk"
+    yield f"http-check send meth GET uri {_quoted(probe.path)} ver HTTP/1.1 hdr Host {_quoted('health.invalid')}"
+    yield f"http-check expect status {','.join(map(str, probe.statuses))}"
+    yield f"timeout check {probe.timeout * 1000:.0f}ms"
+    server = f"check inter {probe.interval * 1000:.0f}ms rise {max(1, probe.successes)} fall {probe.failures or _NEVER}"
+    if checks.failures:
+        server += f" observe layer7 error-limit {checks.failures} on-error mark-down"
+    yield f"default-server {server}"
 
 
 def _condition(entry: router.Entry) -> str:

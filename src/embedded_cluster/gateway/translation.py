@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded_cluster.environment import Address
-from embedded_cluster.gateway import plan, plugins, router
+from embedded_cluster.gateway import health, plan, plugins, router
 from embedded_cluster.gateway.certificates import ANY, Served, served
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.gateway.entities import Entity
@@ -17,6 +17,8 @@ Json = dict[str, Any]
 
 LISTENER = ROUTES = "proxy"
 OVER_TLS_LISTENER = "proxy-tls"
+_NEVER = 1_000_000  # failures in a row
+_LOCAL = ("local_origin_success_rate", "consecutive_local_origin_failure")
 STATEFUL_SESSION = "envoy.filters.http.stateful_session"
 _EXTENSION = "type.googleapis.com/envoy.extensions."
 
@@ -271,6 +273,7 @@ def _cluster(forward: Forward, targets: list[Entity], directory: Path) -> Json:
                 dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), 100_000)
             ]
         },
+        **_health(health.checks(forward.upstream)),
     }
     if all(_is_ip(plan.place(target)[0]) for target in targets):
         cluster["type"] = "EDS"
@@ -283,6 +286,39 @@ def _cluster(forward: Forward, targets: list[Entity], directory: Path) -> Json:
         context = {"@type": f"{_EXTENSION}transport_sockets.tls.v3.UpstreamTlsContext", "sni": service["host"]}
         cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     return cluster
+
+
+def _health(checks: health.Health | None) -> Json:
+    """Return what takes a host out of a cluster, and lets it serve again."""
+    found: Json = {}
+    if checks and checks.failures:
+        found["outlier_detection"] = {
+            "consecutive_5xx": checks.failures,
+            "max_ejection_percent": 100,
+            **dict.fromkeys(("base_ejection_time", "max_ejection_time"), "86400s"),  # as Kong: not by time
+            "split_external_local_origin_errors": True,  # a refused connection is no answer
+            **dict.fromkeys(
+                (f"enforcing_{what}" for what in ("success_rate", "consecutive_gateway_failure", *_LOCAL)), 0
+            ),
+        }
+    if checks and (probe := checks.probe):
+        seconds = f"{probe.interval:g}s"
+        asked = {
+            "path": probe.path,
+            "expected_statuses": [{"start": one, "end": one + 1} for one in probe.statuses],
+            "retriable_statuses": [{"start": 100, "end": 600}],  # count the others, too: one is not enough
+        }
+        found["health_checks"] = [
+            {
+                **dict.fromkeys(("interval", "no_traffic_interval"), seconds),
+                "timeout": f"{probe.timeout:g}s",
+                "healthy_threshold": max(1, probe.successes),
+                "unhealthy_threshold": probe.failures or _NEVER,
+                "http_health_check": asked,
+            }
+        ]
+        found["ignore_health_on_host_removal"] = True
+    return found
 
 
 def _balancing(upstream: Entity | None) -> Json:

@@ -25,6 +25,7 @@ class Happening(StrEnum):
     DELETED = "deleted"  # we asked for the deletion
     SCALED = "scaled"
     READINESS = "readiness"  # we told a pod to pass its readiness probe, or to fail it; detail: passes (true, false)
+    ANSWERING = "answering"  # we told a pod which status to answer with from now on; detail: status
     REPLACED = "replaced"  # every pod of controller or gateway; detail: by (restart, upgrade), before, after (JSON)
     RELEASED = "released"  # we let preStop of a pod return
     RAN = "ran"  # a command; detail: command, verbatim, exit (a number, or timeout), stdout, stderr

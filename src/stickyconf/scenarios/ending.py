@@ -47,7 +47,7 @@ async def settled(stage: Stage) -> list[str]:
     if shown:
         with contextlib.suppress(WaitFailed):
             for pod in victims:
-                await stage.settled(_placed_elsewhere(pod, len(stage.pods) + 1))
+                await stage.settled(placed_elsewhere(pod, len(stage.pods) + 1))
     await stage.look()
     return victims
 
@@ -79,8 +79,8 @@ async def weightless(stage: Stage, pods: int = 1) -> tuple[list[str], bool]:
     return victims, True
 
 
-def _placed_elsewhere(pod: str, pods: int) -> Asked:
-    """Return what every worker of the gateway does once a pod drains; one that is behind deals to so many pods."""
+def placed_elsewhere(pod: str, pods: int) -> Asked:
+    """Return what every worker does once a pod is to get no new session; one that is behind deals to so many pods."""
     return Asked(f"place no new session on {pod}", pod, lambda one: one.pod not in (None, pod), shows=1 / pods)
 
 

@@ -25,12 +25,26 @@ PULL_SECRET = "echo-pull"  # noqa: S105 - its name
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
+HEALTH_CHECKS: dict[str, Any] = {
+    "passive": {"healthy": {"successes": 1}, "unhealthy": {"httpFailures": 3}},
+    "active": {
+        "type": "http",
+        "httpPath": "/",
+        "healthy": {"successes": 1},
+        "unhealthy": {"interval": 1},
+    },
+}
+"""Passive checks take a pod out after three bad answers. Only active ones can let it serve again, and ask a pod that is
+out once a second (Kong docs, "Health checks and circuit breakers": the two modes combined)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A sticky-sessions policy: the cookie's name and its Path attribute."""
+    """A sticky-sessions policy: the cookie's name, its Path attribute, and whether it has HEALTH_CHECKS."""
 
     cookie: str = "session_id"
     cookie_path: str = "/"
+    health_checks: bool = False
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -39,6 +53,7 @@ class Policy:
             "algorithm": "sticky-sessions",
             "hashOn": {"input": "none"},
             "stickySessions": {"cookie": self.cookie, "cookiePath": self.cookie_path},
+            **({"healthchecks": HEALTH_CHECKS} if self.health_checks else {}),
         }
 
 

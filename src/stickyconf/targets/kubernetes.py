@@ -196,8 +196,9 @@ class KubernetesCluster:
 
         HarnessError if the API server does not pass the request on.
         """
+        bare, _, query = path.partition("?")
         with self._told(f"pod {namespace}/{pod} cannot be reached: "):
-            answer = await self._open("POST", f"{_pod(namespace, f'{pod}:{port}')}/proxy{path}")
+            answer = await self._open("POST", f"{_pod(namespace, f'{pod}:{port}')}/proxy{bare}", parse_qsl(query))
             await answer.read()
         if not answer.ok and answer.status not in _UNREACHABLE:
             raise HarnessError(f"pod {namespace}/{pod} does not answer to POST {path}: {answer.status}")

@@ -18,6 +18,7 @@ from embedded_cluster.environment import MisconfiguredError, address
 from embedded_cluster.gateway.dataplane import Entrance, RejectedError, Traffic
 from embedded_cluster.gateway.declarative import EMPTY, parse
 from embedded_cluster.gateway.pythonproxy.forwarding import Forwarder
+from embedded_cluster.gateway.pythonproxy.probing import probe_forever
 from embedded_cluster.gateway.pythonproxy.routing import Table
 from embedded_cluster.gateway.pythonproxy.terminating import Certificates
 from embedded_cluster.lifeline import die_with_parent
@@ -85,7 +86,9 @@ async def serve(entrance: Entrance, control: str, *, shared: bool = False) -> No
                 raise MisconfiguredError(f"cannot listen on {where.host}:{where.port}: {error.strerror}") from error
             listeners.append(site)
         await web.UnixSite(controlling, control).start()
+        probing = asyncio.create_task(probe_forever(session, forwarder))
         await stop.wait()
+        probing.cancel()
         for site in listeners:
             await site.stop()
         await server.shutdown(_MOST_PATIENCE)

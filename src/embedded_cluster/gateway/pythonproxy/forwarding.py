@@ -120,6 +120,7 @@ class _Exchange:
                 total=None, sock_connect=service["connect_timeout"] / 1000, sock_read=self._way.forward.patience
             ),
         )
+        self._way.pool.answered(target, answer.status)
         async with answer:
             ours = web.StreamResponse(status=answer.status, reason=answer.reason)
             ours.headers.extend(_end_to_end(answer.headers))

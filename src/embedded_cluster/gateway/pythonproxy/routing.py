@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embedded_cluster.gateway import plan, plugins, router
+from embedded_cluster.gateway import health, plan, plugins, router
 from embedded_cluster.gateway.dataplane import RejectedError
 from embedded_cluster.gateway.declarative import Declaration
 from embedded_cluster.gateway.plan import OVER_TLS, Answer, Forward
@@ -80,7 +80,8 @@ class Table:
             raise RejectedError(f"upstream {service['host']}: consistent-hashing is served over Envoy only")
         if forward.pool not in self.pools:
             targets = plan.targets(declaration, forward)
-            self.pools[forward.pool] = Pool([Target(*plan.place(target), target["weight"]) for target in targets])
+            found = [Target(*plan.place(target), target["weight"]) for target in targets]
+            self.pools[forward.pool] = Pool(found, health.checks(forward.upstream))
         rewrite = router.rewrite(entry.path, strip=entry.route["strip_path"], service_path=service["path"])
         return Way(
             pool=self.pools[forward.pool],

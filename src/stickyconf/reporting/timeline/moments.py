@@ -19,6 +19,7 @@ _ACTS = frozenset(
         Happening.ANNOTATED,
         Happening.CHANGED,
         Happening.READINESS,
+        Happening.ANSWERING,
         Happening.DELETED,
         Happening.SCALED,
         Happening.REPLACED,
@@ -148,6 +149,8 @@ def _said(event: Event) -> tuple[str, str]:
             return f"event {detail.get('reason')}", kind
         case Happening.READINESS:
             return "told to be ready" if detail.get("passes") == "true" else "told not to be ready", kind
+        case Happening.ANSWERING:
+            return f"told to answer {detail.get('status')}", kind
         case Happening.CHANGED:
             return f"{event.subject.partition('/')[0]} {detail.get('how')}", kind
         case Happening.APPLIED | Happening.REJECTED | Happening.ANNOTATED:
