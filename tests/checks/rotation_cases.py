@@ -96,16 +96,36 @@ CASES = {
     "no_connection_uses_the_old_targets": Cases(
         spoken=rotation,
         accepts=ACCEPTED | {"an endpoint that is not ready any more": rotation(ready="false", services=1)},
-        rejects=REJECTED,
+        rejects=REJECTED
+        | {
+            "a request without the policy on it": (
+                edited(ENDING, nth("unsticky", -1), reaches(VICTIM)),
+                "no request without the policy on echo-b, which drains",
+            ),
+            "a worker that still sends requests without the policy to it": (
+                unsettled(
+                    without(ENDING, Happening.SETTLED, "unsticky"), nth("unsticky", 3), "unsticky", reaches(VICTIM)
+                ),
+                "every worker of the gateway to act on it within 1 s",
+            ),
+        },
         doubts=UNSURE
         | {
+            "workers that never agreed on requests without the policy": (
+                without_agreement(without(ENDING, Happening.SETTLED, "unsticky"), "unsticky", 4.5),
+                "every worker of the gateway to act on it within 1 s / 75 new connections in a row had to",
+            ),
+            "few requests without the policy": (
+                rotation(unsticky=20),
+                "49 requests to a Service without the policy while echo-b drained / 20",
+            ),
             "fewer connections": (
                 only(ENDING, every(where=lambda e: e.seq > 51)),
                 "200 new sessions while echo-b",
             ),
             "too few for sixteen workers": (
                 arranged(ENDING, plan={**ENDING.setup.plan, "gateway.workers": 16}),
-                "878 new sessions while echo-b was out of the rotation but serving / 244",
+                "878 new sessions while echo-b was out of the rotation but serving / 243",
             ),
             "a connection used twice": (
                 edited(ENDING, lambda h: h.arm("newcomer")[7:9], having(connection="one")),

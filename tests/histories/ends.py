@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Literal
 
+from stickyconf.checks.rotation import UNSTICKY
 from stickyconf.model import Answered, Happening, History, Sighting
 from tests.histories.conforming import (
     ACTED,
@@ -26,8 +27,11 @@ BOUND = 1.0  # the settle bound of a recovery, in seconds
 DIED, LAST = 2.6, 6.0  # when a draining pod's process died; the last visits
 
 
-def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: int = 2) -> History:
-    """A pod of two Services ends, its endpoint counting as ready, while 250 new sessions are opened."""
+def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: int = 2, unsticky: int = 50) -> History:
+    """A pod of two Services ends, its endpoint counting as ready, while 250 new sessions are opened.
+
+    Then so many requests go to a Service without the policy.
+    """
     tape = Tape(dialect=dialect, drain=True)
     tape.shows_targets(0.0, echo_a=1, echo_b=1, echo_c=1)
     tape.event(Happening.DELETED, VICTIM, ACTED)
@@ -40,7 +44,11 @@ def rotation(dialect: Dialect | None = None, *, ready: str = "true", services: i
     tape.rotation = ["echo-a", "echo-c"]
     tape.plan |= {"newcomer.sessions": 250, "newcomer.requests": 1}
     for number in range(250):
-        tape.visit(tape.open("newcomer"), SHOWN + 0.05 + number * 0.01, keeps=False)
+        tape.visit(tape.open("newcomer"), SHOWN + 0.05 + number * 0.008, keeps=False)
+    tape.sticky = False
+    for number in range(unsticky):
+        tape.visit(tape.open(UNSTICKY), SHOWN + 2.15 + number * 0.008)
+    tape.settles(UNSTICKY, SHOWN + 2.1)
     tape.event(Happening.RELEASED, VICTIM, RELEASED)
     tape.event(Happening.SIGTERM, VICTIM, SIGTERM)
     tape.event(Happening.POD_GONE, VICTIM, GONE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from stickyconf.checks.declared import check
 from stickyconf.checks.ending import Ending, begin, newcomers
 from stickyconf.checks.evidence import Evidence, stale_workers
@@ -13,6 +15,10 @@ NEWCOMERS = OutOfRotation(alpha=DRAINS * SETTLING_ALPHA)
 
 FRESH_CONNECTIONS = 200
 """Connections that must agree on the targets, at the least."""
+
+
+UNSTICKY = "unsticky"
+"""A Service without the policy in front of the same pods, and the arm of the requests to it."""
 
 
 def connections_needed(workers: int, pods: int) -> int:
@@ -90,18 +96,20 @@ def pod_of_two_services_gets_no_new_session(history: History) -> Ruling:
     return evidence.ruling()
 
 
-@check("ROB-09", arms=("newcomer",))
+@check("ROB-09", arms=("newcomer", UNSTICKY))
 def no_connection_uses_the_old_targets(history: History) -> Ruling:
     """Once a drain has converged, none of so many fresh connections places a session on the pod that left.
 
+    Nor does a request to a Service without the policy reach it: the pod drains for every Service that it belongs to.
     Exposure: as many as connections_needed says for the gateway's workers, each a new one, while the pod was held and
-    able to answer.
+    able to answer; of the other Service as many as show a pod that keeps its share.
     """
     ending, evidence = begin(history, drain=True)
     if ending is None:
         return evidence.ruling()
     workers = max(1, int(history.setup.plan.get("gateway.workers", 1)))
     judge_newcomers(history, ending, evidence, connections_needed(workers, len(history.setup.pods)))
+    _judge_unsticky(history, ending, evidence)
     evidence.measures.append(Measure("workers of the gateway", workers))
     connections = [exchange.connection for exchange in newcomers(history)]
     if len(set(connections)) < len(connections):
@@ -109,3 +117,22 @@ def no_connection_uses_the_old_targets(history: History) -> Ruling:
             Finding("a fresh connection for each new session", f"{len(set(connections))} for {len(connections)}")
         )
     return evidence.ruling()
+
+
+def _judge_unsticky(history: History, ending: Ending, evidence: Evidence) -> None:
+    """Look where requests to the Service without the policy went once every worker had the change for it."""
+    behind = stale_workers(history, UNSTICKY)
+    evidence.violations += behind.violations
+    evidence.doubts += behind.doubts
+    settled = min((event.when for event in history.happened(Happening.SETTLED, UNSTICKY)), default=inf)
+    late = [exchange for exchange in history.arm(UNSTICKY) if exchange.pod and exchange.sent > settled]
+    evidence.violations += [
+        Finding(f"no request without the policy on {ending.pod}, which drains", exchange.told(), (exchange.seq,))
+        for exchange in late
+        if exchange.pod == ending.pod
+    ]
+    while_serving = sum(exchange.sent < ending.held_until for exchange in late)
+    needed = NEWCOMERS.samples(max(1, len(history.setup.pods)))
+    if while_serving < needed:
+        expected = f"{needed} requests to a Service without the policy while {ending.pod} drained"
+        evidence.doubts.append(Finding(expected, f"{while_serving}"))

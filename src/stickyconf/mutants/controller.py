@@ -112,6 +112,16 @@ def keeps_weight_of_terminating_pod(config: Json, objects: Snapshot) -> Json:
     return config
 
 
+@mutant(at="controller", source="KONG", caught_by=("ROB-09",), failure_mode=45)
+def keeps_weight_of_terminating_pod_without_a_policy(config: Json, objects: Snapshot) -> Json:
+    """A pod that drains goes on getting its full share of requests to Services without a policy."""
+    for upstream, targets in _with_terminating_pods(config, objects):
+        if upstream.get("algorithm") != "sticky-sessions":
+            _weigh(upstream, targets)
+            mark(upstream, "keeps_weight_of_terminating_pod_without_a_policy")
+    return config
+
+
 @mutant(at="controller", source="KIC", caught_by=("DRN-10",), failure_mode=16)
 def looks_at_terminating_only_when_not_ready(config: Json, objects: Snapshot) -> Json:
     """A pod that terminates goes on getting new sessions as long as its endpoint says that it is ready."""

@@ -14,16 +14,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Literal
 
+from stickyconf.checks.rotation import UNSTICKY
 from stickyconf.model import Exchange
 from stickyconf.scenarios.client import BODY, Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, placed_elsewhere, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions, visit
+from stickyconf.scenarios.workload import upstream_name
 from stickyconf.stats import reach_sample_size
 
 NEWCOMER_BEAT = 0.05  # seconds between two new sessions
@@ -74,23 +77,42 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
     return play
 
 
-def drain_under_a_rush(*, sessions: int | Callable[[int, int], int]) -> Scenario:
+def drain_under_a_rush(*, sessions: int | Callable[[int, int], int], unsticky: int = 0) -> Scenario:
     """Delete one pod; once the gateway drains it, open ``sessions`` new sessions at once, while the pod is held.
 
-    Their number may follow from the gateway's workers and from the pods that are ready before.
+    Their number may follow from the gateway's workers and from the pods that are ready before. Then send so many
+    requests to a Service without the policy, which has the same pods.
     """
 
     async def play(stage: Stage) -> None:
+        if unsticky:
+            await _create_unsticky(stage)
         stage.observers.watch_cluster()
         stage.observers.poll_targets(stage.gateways)
         await delete_pod(stage, any_pod(stage))
         count = sessions if isinstance(sessions, int) else sessions(stage.workers, len(stage.pods))
         victims = await settled(stage)
         await visit("newcomer", sessions=count, requests=1, cookies="discard")(stage)
+        if unsticky:
+            await _visit_unsticky(stage, victims, unsticky)
         await stage.release(victims)
         await gone(stage, victims)
 
     return play
+
+
+async def _create_unsticky(stage: Stage) -> None:
+    host = stage.host_name(UNSTICKY)
+    for manifest in stage.manifests.beside(stage.namespace, UNSTICKY, host):
+        await stage.target.cluster.apply(manifest)
+    await stage.converge(sticky=False, upstream=upstream_name(stage.namespace, UNSTICKY), host=host)
+
+
+async def _visit_unsticky(stage: Stage, victims: list[str], requests: int) -> None:
+    for pod in victims:
+        asked = replace(placed_elsewhere(pod, len(stage.pods) + 1), subject=UNSTICKY)
+        await stage.settled(asked, stage.host_name(UNSTICKY))
+    await visit(UNSTICKY, sessions=requests, requests=1, cookies="discard", host=UNSTICKY)(stage)
 
 
 async def _newcomers(stage: Stage, stopped: asyncio.Event, lane: int) -> None:
