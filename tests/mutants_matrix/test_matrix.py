@@ -94,7 +94,7 @@ def test_every_family_that_could_object_judges_the_benign_variants(places: Place
     readers = {name for check in all_checks().values() if check.arms for name in check.requirements}
     asked = judges(places)
 
-    assert {name[:3] for name in asked} >= {name[:3] for name in readers}
+    assert {name[:3] for name in asked} >= {name[:3] for name in readers - NO_JUDGES}
     assert {name for name in places if name[:3] in WHOLE_FAMILIES and name not in NO_JUDGES} <= set(asked)
     assert "DRN-01" in asked
 

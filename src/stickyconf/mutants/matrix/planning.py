@@ -18,8 +18,8 @@ from stickyconf.scenarios.recording import recordings_of
 WHOLE_FAMILIES = ("CKE", "AFF", "SPR")
 """Families of which every case judges each benign variant; of the others only some do: see ``judges``."""
 
-NO_JUDGES = frozenset({"AFF-07"})
-"""They judge no benign variant: a browser takes as long as all other cases together."""
+NO_JUDGES = frozenset({"AFF-07", "KON-01"})
+"""They judge no benign variant: a browser takes as long as all other cases together, and none reports to Konnect."""
 
 Places = Mapping[str, frozenset[str]]
 """Requirement -> the names of the recordings its cases read."""
