@@ -133,7 +133,7 @@ def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gatewa
             )
         )
         visitor.start()
-        assert pods[0].entered.wait(5)
+        assert pods[0].entered.wait(PATIENCE)
         config = sticky(pods, [None, 100, 100])
         config["services"][0]["routes"][0]["paths"] = ["/only"]
         gateway.push(config)

@@ -12,6 +12,8 @@ from tests.embedded.gateway_process import Pod, readiness, running_gateway, runn
 from tests.waiting import PATIENCE, eventually
 
 VICTIM = 0
+LAG = 5.0
+"""Seconds that the last worker is late: a busy machine, too, asks all that it has to before they are over."""
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +53,20 @@ def test_one_worker_is_what_there_is_without_the_option(pods):
 
 def test_the_last_worker_acts_later_than_the_admin_api_shows(pods):
     """For as long as its lag it still deals new sessions to a pod of weight 0, and then no worker does."""
-    with running_gateway(EMBEDDED_WORKERS="2", EMBEDDED_WORKER_LAG="2") as gateway:
+    with running_gateway(EMBEDDED_WORKERS="2", EMBEDDED_WORKER_LAG=str(LAG)) as gateway:
         gateway.push(sticky(pods))
         eventually("both workers have the first configuration", lambda: _all_answer(gateway))
         gateway.push(drained(pods))
         shown = time.monotonic()
         assert placed(gateway, 60)[pods[VICTIM].name] > 0
-        assert time.monotonic() < shown + 2
-        eventually("both workers have the change", lambda: time.monotonic() > shown + 2.5)
+        assert time.monotonic() < shown + LAG
+        eventually("both workers have the change", lambda: time.monotonic() > shown + LAG + 0.5)
         assert placed(gateway, 60)[pods[VICTIM].name] == 0
 
 
 def test_a_gateway_is_ready_once_every_worker_has_a_configuration(pods):
     """As a Kong, which counts the workers whose router is built: before, some connections get a 404."""
-    with running_gateway(EMBEDDED_WORKERS="4", EMBEDDED_WORKER_LAG="1.5") as gateway:
+    with running_gateway(EMBEDDED_WORKERS="4", EMBEDDED_WORKER_LAG=str(LAG)) as gateway:
         gateway.push(sticky(pods))
         status, said = readiness(gateway)
         assert (status, said.partition(",")[0]) == (503, "router builds not yet complete")
