@@ -90,6 +90,7 @@ def lure_to_a_neighbour() -> Scenario:
             await stage.target.cluster.apply(manifest)
         pod = await neighbour_pod(stage)
         await stage.observers.follow_logs([pod["metadata"]["name"]])
+        stage.recorder.restless.add(NEIGHBOUR)  # until the gateway has its pod, it answers 503
         async with stage.client(NEIGHBOUR, host=host) as own:
             await stage.expect(
                 "the gateway to reach the neighbour",
