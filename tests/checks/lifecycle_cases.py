@@ -1,5 +1,6 @@
 """Histories for the checks of sessions beside pods that are added, or that lose theirs. The victim is echo-b."""
 
+from stickyconf.checks.moves import removal_of
 from stickyconf.model import Happening
 from tests.checks.cases import Cases
 from tests.checks.drain_moments import moving
@@ -23,8 +24,10 @@ from tests.histories.edits import (
     shifted,
     unconverged,
     unknown,
+    unsettled,
     visits_of,
     without,
+    without_agreement,
     without_cookie,
 )
 from tests.histories.ends import BOUND, DIED, LAST, bereft, grown
@@ -77,6 +80,14 @@ def moved(history):
         "a pod that was never ready": (
             edited(history, visits_of("resident", VICTIM, lambda e: e.pod != VICTIM), reaches("echo-unready")),
             "to move to a ready pod",
+        ),
+        "a worker that still follows the old cookie when its time is over": (
+            unsettled(
+                without(history, Happening.SETTLED, removal_of(VICTIM)),
+                lambda h: h.arm("resident")[-1:],
+                removal_of(VICTIM),
+            ),
+            "every worker of the gateway to act on it within 1 s / after 10.250 s, exchange #",
         ),
         "a session that nobody serves any more": (
             edited(history, lambda h: own(h, lambda e: e.pod != VICTIM), by_gateway(503)),
@@ -186,6 +197,15 @@ CASES = {
         spoken=bereft,
         accepts={
             "sessions that move, and others that stay": REMOVED,
+            "a session astray before every worker had removed the target": edited(
+                shifted(REMOVED, Happening.SETTLED, 0.8, removal_of(VICTIM)),
+                lambda h: own(h, between(ACTED + 0.6, ACTED + 1.0), 1),
+                reaches("echo-z"),
+            ),
+            "workers that were asked too few times, and have had their time": without_agreement(
+                without(REMOVED, Happening.SETTLED, removal_of(VICTIM)), removal_of(VICTIM), 4.0
+            ),
+            "workers that were not asked": without(REMOVED, Happening.SETTLED, removal_of(VICTIM)),
             "a failure on the way": edited(REMOVED, lambda h: own(h, between(ACTED, ACTED + 0.2), 1), refused),
             "a request into nowhere, and the next one served": edited(
                 REMOVED, lambda h: own(h, between(ACTED + 1, ACTED + 2), 1), unknown
@@ -193,6 +213,10 @@ CASES = {
         },
         rejects=moved(REMOVED)
         | {
+            "a session astray once every worker had removed the target": (
+                edited(REMOVED, lambda h: own(h, between(ACTED + 0.6, ACTED + 1.0), 1), reaches("echo-z")),
+                "to move from echo-b once",
+            ),
             "another session that moves": (
                 edited(REMOVED, others(between(3, 4), 1), reaches(SUCCESSOR)),
                 "to stay there",

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Literal
 
+from stickyconf.checks.moves import removal_of
 from stickyconf.checks.rotation import UNSTICKY
 from stickyconf.model import Answered, Happening, History, Sighting
 from tests.histories.conforming import (
@@ -96,6 +97,7 @@ def bereft(dialect: Dialect | None = None, *, of: Literal["removed", "killed", "
     else:
         tape.event(Happening.POD_GONE, VICTIM, ACTED + 0.3)
         tape.event(Happening.TARGET_REMOVED, VICTIM, ACTED + 0.4, gateway=GATEWAY)
+        tape.settles(removal_of(VICTIM), ACTED + 0.45)
     left = DIED if of == "dead" else ACTED + 0.05
     residents = every_pod_gets(tape, "resident", 2, 0.1)
     for client in every_pod_gets(tape, "in-flight", 1, 0.3) if of == "dead" else ():

@@ -1,7 +1,7 @@
 """How sessions leave a pod that has ended: once, to a ready pod, with a new cookie, and then they stay.
 
-The moment that counts is the removal of its target from every gateway replica: then the gateway gives a session a new
-target and a new cookie (Kong docs, Upstream entity, FAQ).
+The moment that counts is the removal of its target, from every gateway replica and by every worker of it: then the
+gateway gives a session a new target and a new cookie (Kong docs, Upstream entity, FAQ).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import groupby
 from math import inf
 
 from stickyconf.checks.ending import residents
-from stickyconf.checks.evidence import FOLLOWS_SECONDS, FOLLOWS_SYNCS, Evidence
+from stickyconf.checks.evidence import FOLLOWS_SECONDS, FOLLOWS_SYNCS, Evidence, stale_workers
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Unknown
 
 CONNECT_SECONDS = 60.0
@@ -20,7 +20,8 @@ CONNECT_SECONDS = 60.0
 default). A request to the address of a pod that has gone may take so long: that is no failure yet."""
 
 LAG_SECONDS = 1.0
-"""How long after the Admin API shows a removal a worker of the gateway may still use the old targets."""
+"""How long after the Admin API shows a removal a worker of the gateway may still use the old targets, in histories in
+which the workers were not asked."""
 
 
 def without_a_session(history: History, before: float) -> list[Finding]:
@@ -35,11 +36,12 @@ def without_a_session(history: History, before: float) -> list[Finding]:
 
 
 def judge_moves(history: History, pod: str, evidence: Evidence) -> None:
-    """Look at each resident session of ``pod`` once every replica has removed the target: one move, with a new cookie.
+    """Look at each resident session of ``pod`` once every worker has removed the target: one move, with a new cookie.
 
     A cookie that names a target which is listed is followed as well as can be: what happens between the death of a pod
     and the removal of its target is no move, and a measure. From then on the session is on one ready pod, with a cookie
-    that it got for it. The visits planned after it, ``after.requests``, are the exposure.
+    that it got for it; a worker that goes on following the old one when its time is over violates. The visits planned
+    after it, ``after.requests``, are the exposure.
     """
     sessions = residents(history, on=pod)
     if not sessions:
@@ -52,16 +54,37 @@ def judge_moves(history: History, pod: str, evidence: Evidence) -> None:
     ready = set(history.setup.pods) - {pod} | {
         event.subject for event in history.happened(Happening.ENDPOINT) if event.detail.get("ready") == "true"
     }
-    early = 0
+    evidence.violations += stale_workers(history, removal_of(pod)).violations
+    settled, early = _by_every_worker(history, pod, removed), 0
     for exchanges in sessions.values():
         early += any(exchange.pod not in (None, pod) and exchange.sent <= removed for exchange in exchanges)
-        _judge_session(history, _Session(exchanges, pod, removed, history.setup.cookie), ready, evidence)
+        late = unanswered(exchanges, removed)
+        if late:
+            evidence.violations.append(late)
+        else:
+            _judge_session(history, _Session(exchanges, pod, settled, history.setup.cookie), ready, evidence)
     waits = [wait_of(exchanges, removed) for exchanges in sessions.values()]
     evidence.measures += [
         Measure("sessions of the ended pod", len(sessions)),
         Measure("of these, on another pod before the target was removed", early),
         Measure("longest wait until a session was served after the removal", round(max(waits, default=0.0), 3), "s"),
     ]
+
+
+def removal_of(pod: str) -> str:
+    """Return what asking the workers about the removal of a pod's target is about: the subject of such events."""
+    return f"the removal of {pod}"
+
+
+def _by_every_worker(history: History, pod: str, removed: float) -> float:
+    """Return when every worker was first seen to have a removal that all Admin APIs showed; or the end of its time.
+
+    It is the moment of the removal itself if the workers were not asked since.
+    """
+    if history.happened(Happening.UNSETTLED, removal_of(pod)):
+        return removed + history.setup.plan.get("workers.seconds", 0.0)
+    asked = (event.when for about in (pod, removal_of(pod)) for event in history.happened(Happening.SETTLED, about))
+    return min((when for when in asked if when > removed), default=removed)
 
 
 def removed_everywhere(history: History, pod: str) -> float | None:
@@ -110,7 +133,7 @@ def _later(exchanges: Sequence[Exchange], since: float) -> tuple[list[Exchange],
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """One session of a pod that has ended, in the order of its requests."""
+    """One session of a pod that has ended, in the order of its requests. ``removed``: when every worker knew."""
 
     exchanges: Sequence[Exchange]
     pod: str
@@ -151,10 +174,6 @@ class _Session:
 
 def _judge_session(history: History, session: _Session, ready: set[str], evidence: Evidence) -> None:
     served, name = session.after(), session.name
-    late_answer = unanswered(session.exchanges, session.removed)
-    if late_answer:
-        evidence.violations.append(late_answer)
-        return
     if not served:
         _judge_unserved(session, evidence)
         return

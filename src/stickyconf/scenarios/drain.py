@@ -21,7 +21,7 @@ from typing import Literal
 from stickyconf.checks.rotation import UNSTICKY
 from stickyconf.model import Exchange
 from stickyconf.scenarios.client import BODY, Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, placed_elsewhere, scale, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, placed_elsewhere, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.steady import send_steadily
@@ -68,8 +68,10 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 await _newcomers_opened(stage, needed)
                 await residents.visited(times=VISITS_HELD, since=since)
                 await stage.release(victims)
-                await gone(stage, victims)
+                left = await gone(stage, victims)
                 if await residents.served():
+                    if left:
+                        await forgotten(stage, victims)
                     await residents.visited(times=VISITS_AFTER)
                 stopped.set()
                 await _come_back(keepers, stage.policy.cookie_path)

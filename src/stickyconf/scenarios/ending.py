@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import replace
+from math import inf
 
-from stickyconf.model import Happening
+from stickyconf.checks.moves import removal_of
+from stickyconf.model import Exchange, Happening
 from stickyconf.ports import POD
-from stickyconf.scenarios.settling import Asked
+from stickyconf.scenarios.settling import PROBE, Asked
 from stickyconf.scenarios.stage import Stage
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
@@ -84,12 +86,40 @@ def placed_elsewhere(pod: str, pods: int) -> Asked:
     return Asked(f"place no new session on {pod}", pod, lambda one: one.pod not in (None, pod), shows=1 / pods)
 
 
-async def gone(stage: Stage, pods: list[str]) -> None:
-    """Return when these pods have left the cluster and every gateway replica; record it if they do not."""
+async def forgotten(stage: Stage, pods: list[str]) -> None:
+    """Ask every worker of the gateway whether it still follows cookies of these pods, which have gone.
+
+    Each request carries a cookie that such a pod's session had, if one had any.
+    """
+    name = stage.policy.cookie
+    stage.recorder.restless.add(PROBE)
+    for pod in pods:
+        values = [
+            issued.value
+            for exchange in stage.recorder.exchanges_since(-inf)
+            if exchange.pod == pod and exchange.answer
+            for issued in exchange.answer.set_cookies(name)
+        ]
+        if values:
+            await stage.settled(_forgets(pod, name, values[-1]))
+
+
+def _forgets(pod: str, name: str, value: str) -> Asked:
+    """Return what every worker of the gateway does with a cookie of a pod whose target it has removed."""
+
+    def agrees(exchange: Exchange) -> bool:
+        issued = exchange.answer.set_cookies(name) if exchange.answer else ()
+        return exchange.pod not in (None, pod) and any(one.value != value for one in issued)
+
+    return Asked(f"give a session of {pod} a new cookie", removal_of(pod), agrees, cookie=f"{name}={value}")
+
+
+async def gone(stage: Stage, pods: list[str]) -> bool:
+    """Return whether these pods have left the cluster and every gateway replica, in time; record it if not."""
 
     async def still_there() -> list[str]:
-        left = {event.subject for event in stage.recorder.events(Happening.POD_GONE)}
-        there = [f"{pod} has not gone" for pod in pods if pod not in left]
+        ended = {event.subject for event in stage.recorder.events(Happening.POD_GONE)}
+        there = [f"{pod} has not gone" for pod in pods if pod not in ended]
         return there + [f"{pod} on {replica}" for pod in pods for replica in stage.observers.shown(pod)]
 
     try:
@@ -98,4 +128,8 @@ async def gone(stage: Stage, pods: list[str]) -> None:
         )
     except WaitFailed as failure:
         stage.recorder.event(Happening.UNCONVERGED, stage.upstream, budget=failure.budget, last=failure.last)
+        left = False
+    else:
+        left = True
     await stage.look()
+    return left

@@ -12,7 +12,7 @@ import contextlib
 
 from stickyconf.model import Happening
 from stickyconf.scenarios.client import BODY, Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, scale, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.visits import open_sessions, visit
@@ -57,8 +57,10 @@ def remove_one_pod(*, grace: int | None = None) -> Scenario:
             await residents.visited(times=VISITS_BEFORE)
             await delete_pod(stage, pod, grace)
             acted = stage.recorder.now()
-            await gone(stage, [pod])
+            left = await gone(stage, [pod])
             if await residents.served():
+                if left:
+                    await forgotten(stage, [pod])
                 await residents.visited(times=VISITS_AFTER, since=max(acted + bound, stage.recorder.now()))
 
     return play

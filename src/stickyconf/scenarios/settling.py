@@ -32,13 +32,15 @@ class Asked:
     """A behaviour that every worker has to show.
 
     ``what`` says it, ``subject`` whose it is: a pod or an upstream. ``agrees`` tells an exchange that shows it; an
-    exchange of a worker that is behind fails to with the probability ``shows``.
+    exchange of a worker that is behind fails to with the probability ``shows``. ``cookie`` goes with each request, as
+    name=value; "" sends none.
     """
 
     what: str
     subject: str
     agrees: Callable[[Exchange], bool]
     shows: float = 1.0
+    cookie: str = ""
 
 
 @dataclass
@@ -141,11 +143,12 @@ class Settling:
     async def _round(self, row: Row) -> list[Exchange]:
         """Ask so many connections as the row still needs, a few at a time, until one does not agree."""
         due, answered, differs = iter(range(row.needed - row.agreed)), list[Exchange](), asyncio.Event()
+        sent = (row.asked.cookie,) if row.asked.cookie else ()
 
         async def lane() -> None:
             async with self.client() as client:
                 for _ in due:
-                    answered.append(await client.get(self.path))
+                    answered.append(await client.send("GET", self.path, cookie_fields=sent))
                     if not row.asked.agrees(answered[-1]):
                         differs.set()
                     if differs.is_set():
