@@ -5,6 +5,7 @@ from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios import Policy, Topology
 from stickyconf.scenarios.cookies import (
     ask_for_every_status,
+    give_prefixed_names,
     let_the_application_set_cookies,
     open_by_every_method,
     use_a_library_jar,
@@ -18,6 +19,7 @@ history = recorded(
     let_the_application_set_cookies(sessions=5),
     ask_for_every_status(sessions=4),
     open_by_every_method(sessions=3),
+    give_prefixed_names(),
 )
 
 # 13: no multiple of 3, so that clients dealt in turn would not come back to their pods.
@@ -100,6 +102,12 @@ def test_there_is_no_affinity_outside_the_path(under_a_path, judge):
 def test_caching_is_observed(history, judge):
     """What Cache-Control says on responses that set the cookie, and how many a shared cache might store."""
     judge(checks.caching_observed, history)
+
+
+@requirement("CKE-13")
+def test_prefixed_names_are_observed(history, judge):
+    """Whether a browser would keep a cookie named __Host- or __Secure- something as it is set."""
+    judge(checks.prefixed_names_observed, history)
 
 
 @requirement("CKE-14")

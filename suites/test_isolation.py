@@ -3,6 +3,7 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.checks.isolation import ALTERNATING, BY_INGRESS, BY_ROUTE, NEWCOMERS, SHARED, SHOP, TWIN
+from stickyconf.checks.spread import BY_WEIGHT
 from stickyconf.scenarios.isolation import (
     alternate,
     keep_two_sessions,
@@ -13,7 +14,10 @@ from stickyconf.scenarios.isolation import (
     take_a_backend_out,
     visit_a_sibling_without_policy,
 )
-from stickyconf.scenarios.siblings import INGRESS, deploy_siblings
+from stickyconf.scenarios.siblings import INGRESS, WEIGHTED, deploy_siblings
+from stickyconf.scenarios.visits import visit
+
+SESSIONS_BY_WEIGHT = checks.new_sessions_follow_the_backends.samples()
 
 siblings = recorded(
     "isolation",
@@ -26,6 +30,7 @@ siblings = recorded(
     revisit_by_other_rules(sessions=4),
     stay(BY_ROUTE, sessions=5, requests=5),
     stay(BY_INGRESS, sessions=5, requests=5, host=INGRESS),
+    visit(BY_WEIGHT, sessions=SESSIONS_BY_WEIGHT, requests=1, cookies="discard", host=WEIGHTED),
     take_a_backend_out(newcomers=NEWCOMERS),
     mix_policies(sessions=3),
     long=True,
@@ -72,6 +77,12 @@ def test_ingress_pins_as_an_httproute_does(siblings, judge):
 def test_weighted_backends_keep_sessions(siblings, judge):
     """Sessions of a backend whose weight becomes 0 stay, and new ones go to the other."""
     judge(checks.weighted_backends_keep_sessions, siblings)
+
+
+@requirement("SPR-06")
+def test_new_sessions_follow_the_backends(siblings, judge):
+    """A rule's backends with the weights 3 and 1, both with the policy, get new sessions in this proportion."""
+    judge(checks.new_sessions_follow_the_backends, siblings)
 
 
 @requirement("ISO-07")

@@ -1,5 +1,6 @@
 """Histories for the checks of the response that opens a session."""
 
+from stickyconf.model import Happening
 from tests.checks.cases import Cases
 from tests.histories import cookie
 from tests.histories.edits import (
@@ -10,15 +11,17 @@ from tests.histories.edits import (
     nth,
     only,
     planned,
+    plus,
     refused,
     sending,
     unconverged,
     unknown,
+    without,
     without_cookie,
 )
-from tests.histories.methods import opened_by_methods
+from tests.histories.methods import opened_by_methods, prefixed
 
-OPENED = opened_by_methods()
+OPENED, PREFIXED = opened_by_methods(), prefixed()
 
 
 def of(method):
@@ -48,6 +51,27 @@ CASES = {
             "nothing": (lacking(OPENED, "opening"), "arm opening, as planned"),
             "an unknown outcome": (edited(OPENED, nth("opening", 3), unknown), "known outcome"),
             "a policy that never arrived": (unconverged(OPENED), "to arrive on every gateway replica"),
+        },
+    ),
+    "prefixed_names_observed": Cases(
+        spoken=prefixed,
+        accepts={
+            "both names": PREFIXED,
+            "a name that the API server refuses": plus(
+                without(lacking(PREFIXED, "host-prefix"), Happening.APPLIED, "sticky-session-policy"),
+                Happening.REJECTED,
+                "sticky-session-policy",
+                0.1,
+                submitted='{"stickySessions": {"cookie": "__Host-session"}}',
+                message="no such name",
+            ),
+        },
+        doubts={
+            f"no cookie {name}": (
+                edited(PREFIXED, every(arm), without_cookie(name)),
+                f"the cookie {name} to be set / it was not",
+            )
+            for arm, name in (("host-prefix", "__Host-session"), ("secure-prefix", "__Secure-session"))
         },
     ),
     "caching_observed": Cases(

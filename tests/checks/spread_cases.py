@@ -29,10 +29,12 @@ from tests.histories.edits import (
     without,
     without_cookie,
 )
+from tests.histories.isolation import by_weight
 from tests.histories.tape import GATEWAY, UPSTREAM
 
 SPREAD = spread()
 ANNOTATED = annotation()
+BY_WEIGHT = by_weight()
 
 
 def on(pod):
@@ -193,6 +195,37 @@ CASES = {
                 told(told(SPREAD, Happening.TARGET, "echo-a", weight="0"), Happening.TARGET, "echo-b", weight="0"),
                 "pods of known weight",
             ),
+        },
+    ),
+    "new_sessions_follow_the_backends": Cases(
+        drawn=drawn.by_backend,
+        spoken=by_weight,
+        accepts={
+            "three of four on the heavy backend": BY_WEIGHT,
+            "a few more than that": by_weight(light=50, heavy=214),
+        },
+        rejects={
+            "as many on both": (
+                by_weight(light=132, heavy=132),
+                "about 66 of 264 sessions on the backend of weight 1 / 132",
+            ),
+            "as many on each pod": (by_weight(light=158, heavy=106), "on the backend of weight 1 / 158 (p = "),
+            "none on the light backend": (by_weight(light=0, heavy=264), "on the backend of weight 1 / 0"),
+            "the weights of the other": (by_weight(light=198, heavy=66), "on the backend of weight 1 / 198"),
+        },
+        doubts={
+            "as many on both, while a pod was not ready": (
+                lapsing(by_weight(light=132, heavy=132), "echo-b"),
+                "echo-b was not ready throughout",
+            ),
+            "too few sessions": (by_weight(light=15, heavy=45), "sessions / 60"),
+            "sessions that had a cookie": (
+                edited(BY_WEIGHT, every("by-weight"), sending("session_id=at-echo-a")),
+                "sessions / 0",
+            ),
+            "fewer than planned": (planned(BY_WEIGHT, by__weight_sessions=500), "as planned"),
+            "an unknown outcome": (edited(BY_WEIGHT, nth("by-weight", 7), unknown), "known outcome"),
+            "a rule that never arrived": (unconverged(BY_WEIGHT), "to arrive on every gateway replica"),
         },
     ),
     "without_policy_traffic_is_unsticky": Cases(

@@ -29,6 +29,7 @@ from tests.histories.edits import (
     visits_of,
     without,
 )
+from tests.histories.methods import prefixed
 from tests.histories.tape import ADDRESSES, PODS
 from tests.histories.vacancy import vacancy
 
@@ -330,4 +331,20 @@ def test_sessions_that_go_back_and_forth_are_told() -> None:
 def test_sessions_of_a_draining_pod_that_stops_serving_are_told() -> None:
     assert measures(checks.draining_pod_that_stops_serving_observed(blip())) == {
         "while the draining pod was not serving": "4 stayed"
+    }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "host", "secure"),
+    [
+        ("; Path=/; HttpOnly", "no: no Secure", "no: no Secure"),
+        ("; Path=/; secure", "yes", "yes"),
+        ("; Secure", "no: no Path", "yes"),
+        ("; Path=/app; Secure; Domain=a.test", "no: Path=/app, Domain=a.test", "yes"),
+    ],
+)
+def test_whether_a_browser_keeps_a_prefixed_name(attributes: str, host: str, secure: str) -> None:
+    assert measures(checks.prefixed_names_observed(prefixed(Dialect(attributes=attributes)))) == {
+        "a browser keeps __Host-session": host,
+        "a browser keeps __Secure-session": secure,
     }

@@ -10,6 +10,7 @@ from tests.histories import Dialect, Tape, annotation, drain, drain_page, edits,
 from tests.histories.changes import reattached, renamed
 from tests.histories.conforming import RELEASED, SHOWN, VICTIM
 from tests.histories.ends import grown
+from tests.histories.isolation import by_weight
 from tests.histories.pages import served
 from tests.histories.recovery import recovery
 from tests.histories.rush import rush
@@ -42,6 +43,11 @@ def crowd(counts: Counts) -> History:
 
 def beside_load(counts: Counts) -> History:
     return rush(in_order([0, *shuffled(counts)]), newcomers=sum(counts), arrivals=0)
+
+
+def by_backend(counts: Counts) -> History:
+    light, heavy = counts
+    return by_weight(light=light, heavy=heavy)
 
 
 def scaled_up(counts: Counts) -> History:

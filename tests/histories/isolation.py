@@ -156,3 +156,13 @@ def _mixed(tape: Tape, at: float) -> None:
             message=f"{INCONSISTENT} httproute.sticky.mixed.0.",
         )
     tape.lockstep("mixed", at + 0.4, sessions=3, requests=2)
+
+
+def by_weight(dialect: Dialect | None = None, *, light: int = 66, heavy: int = 198) -> History:
+    """So many new sessions on the pods of the Service under test, and so many on the shop's."""
+    tape = Tape(dialect=dialect)
+    tape.plan |= {"by-weight.sessions": light + heavy, "by-weight.requests": 1}
+    for number in range(light + heavy):
+        tape.rotation = list(PODS if number < light else SHOP_PODS)
+        tape.visit(tape.open("by-weight"), number * 0.01, keeps=False)
+    return tape.history()

@@ -23,6 +23,7 @@ from stickyconf.stats import (
     FLOODED,
     POWER,
     STARVED,
+    Backends,
     Design,
     Figures,
     OneInMany,
@@ -85,6 +86,8 @@ def draws(design: Design) -> tuple[Draw, ...]:
             return FAIR, one_pod_gets(0)
         case Share():
             return FAIR, one_pod_gets(STARVED), one_pod_gets(FLOODED)
+        case Backends(share=share):
+            return placed(share, 1 - share), placed(0.5, 0.5)
         case SeveralPods():
             return FAIR, one_pod_gets(ECHO_PODS)
         case Spread():

@@ -201,7 +201,7 @@ def every_route_pins(history: History) -> Ruling:
 
 
 NEWCOMERS = 30
-"""New sessions after the weight has become 0: even if the gateway rounds, the backend had two of five; so many would
+"""New sessions after the weight has become 0: the backend had two pods of five, and more by its weight; so many would
 all have missed it with a probability below MISSED."""
 
 

@@ -23,9 +23,12 @@ from stickyconf.checks.evidence import (
 )
 from stickyconf.checks.readiness import lapses
 from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling
-from stickyconf.stats import Reach, Share, Spread, count_test, share_test, smallest_deviations
+from stickyconf.stats import Backends, Reach, Share, Spread, count_test, share_test, smallest_deviations
 
-CONTROL = "control"
+CONTROL, BY_WEIGHT = "control", "by-weight"
+
+LIGHT, HEAVY = 1, 3
+"""The weights of two backends of one rule: the Service under test, and one that has other pods."""
 
 
 @check("SPR-01", arms=(CONTROL,), design=Reach(alpha=1e-7))
@@ -93,6 +96,31 @@ def judge_shares(history: History, counts: Counter[str], design: Share, evidence
         off = Finding(said, f"{test.count} (p = {test.p_value:.1e})")
         lapsed = [pod for pod in lapses(history) if pod in weights]  # what they did not get, the others did
         judge_missed(history, {lapsed[0] if lapsed else test.pod: off}, evidence)
+
+
+@check("SPR-06", arms=(BY_WEIGHT,), design=Backends(alpha=1e-7, share=LIGHT / (LIGHT + HEAVY)))
+def new_sessions_follow_the_backends(history: History, design: Backends) -> Ruling:
+    """Two backends of a rule, with different weights and numbers of pods, get new sessions by their weights.
+
+    Exposure: so many sessions that backends which get as many would have shown.
+    """
+    evidence, needed = _arm(history, BY_WEIGHT), design.samples(len(history.setup.pods))
+    homes = [exchange.pod in history.setup.pods for exchange in _openings(history, BY_WEIGHT) if exchange.pod]
+    light = homes.count(True)
+    test = share_test({"light": light, "heavy": homes.count(False)}, {"light": LIGHT, "heavy": HEAVY})
+    if test.samples < needed:
+        evidence.doubts.append(Finding(f"at least {needed} sessions", f"{test.samples}"))
+    elif test.p_value <= design.alpha:
+        said = f"about {test.samples * design.share:.0f} of {test.samples} sessions on the backend of weight {LIGHT}"
+        lapsed = next(iter(lapses(history)), "")  # what its pods did not get, the others did
+        judge_missed(history, {lapsed: Finding(said, f"{light} (p = {test.p_value:.1e})")}, evidence)
+    evidence.measures += [
+        Measure("sessions placed", test.samples),
+        Measure(f"sessions on the backend of weight {LIGHT}", light),
+        Measure("p-value", test.p_value),
+        Measure("alpha", design.alpha),
+    ]
+    return evidence.ruling()
 
 
 @check("SPR-04", arms=("before",), design=Spread(alpha=1e-7))

@@ -64,3 +64,20 @@ def path_matches(request_path: str, cookie_path: str) -> bool:
     if request_path == cookie_path:
         return True
     return request_path.startswith(cookie_path) and (cookie_path.endswith("/") or request_path[len(cookie_path)] == "/")
+
+
+def prefix_faults(cookie: SetCookie) -> tuple[str, ...]:
+    """Return what keeps a browser from storing a cookie because of the prefix of its name; nothing if it has none.
+
+    RFC 6265bis, section 4.1.3: ``__Secure-`` needs Secure, ``__Host-`` also Path=/ and no Domain. Browsers compare the
+    prefix without case (section 5.7). They also want it over TLS, which is not the cookie's doing.
+    """
+    name, faults = cookie.name.lower(), []
+    if name.startswith(("__secure-", "__host-")) and cookie.attribute("secure") is None:
+        faults.append("no Secure")
+    if name.startswith("__host-"):
+        if (path := cookie.attribute("path")) != "/":
+            faults.append("no Path" if path is None else f"Path={path}")
+        if domain := cookie.attribute("domain"):
+            faults.append(f"Domain={domain}")
+    return tuple(faults)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.cookiejar
 import urllib.request
 from email.message import Message
+from functools import partial
 from urllib.parse import quote
 
 from stickyconf.checks.affinity import METHODS
-from stickyconf.model import Answered
+from stickyconf.checks.opening import PREFIXED
+from stickyconf.model import Answered, Happening
+from stickyconf.scenarios.policies import submit
 from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.workload import POLICY, Policy
+from stickyconf.wait import WaitFailed
 
 STATUSES = (200, 204, 302, 401, 404, 500)
 APPLICATION_COOKIES = ("app=1; Path=/; HttpOnly", "cart=a%20b; Max-Age=60", 'quoted="x y"; Path=/shop')
@@ -83,6 +89,30 @@ def use_a_library_jar(*, sessions: int) -> Scenario:
         await asyncio.gather(*(one() for _ in range(sessions)))
 
     return play
+
+
+def give_prefixed_names() -> Scenario:
+    """Give the policy's cookie one prefixed name after the other, and open sessions until one gets a cookie of it.
+
+    It is the last thing on its stage: the policy keeps the last name. A name that never comes is for the check to tell.
+    """
+
+    async def play(stage: Stage) -> None:
+        if stage.recorder.events(Happening.UNCONVERGED):
+            return
+        for arm, name in PREFIXED.items():
+            await submit(stage, POLICY, Policy(name).spec)
+            with contextlib.suppress(WaitFailed):
+                await stage.waiter.until(f"the cookie {name}", "programmed", partial(_opened, stage, arm, name), bool)
+
+    return play
+
+
+async def _opened(stage: Stage, arm: str, name: str) -> bool:
+    """Open a session, and say whether it got a cookie of this name."""
+    async with stage.client(arm, keeps=False) as client:
+        answer = (await client.get("/")).answer
+    return answer is not None and bool(answer.set_cookies(name))
 
 
 class _Response:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stickyconf.checks.isolation import AGAIN, BASKET, BASKET_COOKIE, ONCE, PLAIN, SHOP, TWIN
+from stickyconf.checks.spread import HEAVY, LIGHT
 from stickyconf.scenarios.pods import ready_pods
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import (
@@ -27,8 +28,9 @@ from stickyconf.scenarios.workload import (
 Json = dict[str, Any]
 
 SHOP_PODS = 2
-SHOP_WEIGHT = 60
-"""The weight of either backend of the weighted rule: what both numbers of pods divide, so that no share is rounded."""
+UNIT = 60
+"""What the weights of the weighted rule are multiples of: both numbers of pods divide it, so that no share is rounded.
+"""
 BASKET_POLICY = "basket-policy"
 OTHER = Policy(cookie=BASKET_COOKIE)
 INGRESS, WEIGHTED, MIXED, ROUTES = "ingress", "weighted", "mixed", "siblings"
@@ -50,7 +52,7 @@ def deploy_siblings() -> Scenario:
             await cluster.apply(manifest)
         rules = [_rule(path, {service: 1}) for path, service in RULES.items()]
         await cluster.apply(route(stage, ROUTES, stage.host, rules))
-        await cluster.apply(weighted_route(stage, SHOP_WEIGHT))
+        await cluster.apply(weighted_route(stage, HEAVY))
         await cluster.apply(_ingress(namespace, stage.host_name(INGRESS)))
         shop = await ready_pods(cluster, stage.waiter, namespace, SHOP_PODS, app="shop")
         stage.observers.addresses.update({address: name for name, address in shop.items()})
@@ -82,8 +84,9 @@ def route(stage: Stage, name: str, host: str, rules: list[Json]) -> Json:
 
 
 def weighted_route(stage: Stage, shop: int) -> Json:
-    """Return the route whose rule weighs the echo Service and the shop, which gets this weight."""
-    return route(stage, WEIGHTED, stage.host_name(WEIGHTED), [_rule("/", {SERVICE: SHOP_WEIGHT, "shop": shop})])
+    """Return the route whose rule weighs the echo Service, at LIGHT, and the shop at this weight, in UNITs."""
+    weights = {SERVICE: LIGHT * UNIT, "shop": shop * UNIT}
+    return route(stage, WEIGHTED, stage.host_name(WEIGHTED), [_rule("/", weights)])
 
 
 def mixed_route(stage: Stage, *services: str) -> Json:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import count
 
 from stickyconf.stats.exact import (
+    count_power,
     miss_probability,
     reach_sample_size,
     share_power,
@@ -119,6 +121,36 @@ class Share(Design):
 def deviations(pods: int) -> tuple[float, ...]:
     """Return the factors off its share that share tests have to show on so many pods."""
     return (STARVED, FLOODED) if pods > 2 else (STARVED,)
+
+
+@dataclass(frozen=True, slots=True)
+class Backends(Design):
+    """Each of two backends gets new sessions by its weight; ``share`` is what the lighter one gets of them."""
+
+    share: float = 0.5
+
+    unit = "new sessions"
+    deviation = "two backends of different weights get as many"
+
+    def samples(self, pods: int) -> int:
+        """Return so many sessions that backends which get as many are seen with POWER, whatever pods they have."""
+        return next(samples for samples in count(1) if self._power(samples) >= POWER)
+
+    def false_alarm(self, pods: int) -> float:
+        """Return how often the test objects to sessions that are placed by weight."""
+        return count_power(self.samples(pods), self.share, self.share, self._tail)
+
+    def power(self, pods: int) -> float:
+        """Return how often the test objects if both backends get as many."""
+        return self._power(self.samples(pods))
+
+    def _power(self, samples: int) -> float:
+        return count_power(samples, self.share, 0.5, self._tail)
+
+    @property
+    def _tail(self) -> float:
+        """What a share test of two leaves to each tail: the count of either backend may fall into two."""
+        return self.alpha / 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def share_sample_size(pods: int, deviation: float, alpha: float, power: float) -
     if deviation < 0 or actual >= 1 or deviation == 1:
         raise ValueError(f"a pod of {pods} cannot get {deviation} times its share, or does not deviate")
     samples = pods
-    while _share_power(samples, share, actual, alpha / (2 * pods)) < power:
+    while count_power(samples, share, actual, alpha / (2 * pods)) < power:
         samples += max(1, samples // 50)
     return samples
 
@@ -181,14 +181,18 @@ def share_power(samples: int, pods: int, deviation: float, alpha: float) -> floa
     in either tail by chance. Exact binomial, for the test at ``alpha`` over all pods.
     """
     _check_probability(alpha)
-    share, tail = 1 / pods, alpha / (2 * pods)
-    if deviation == 1:
-        return _share_power(samples, share, math.nextafter(share, 0), tail) + _share_power(samples, share, share, tail)
-    return _share_power(samples, share, deviation * share, tail)
+    share = 1 / pods
+    return count_power(samples, share, deviation * share, alpha / (2 * pods))
 
 
-def _share_power(samples: int, share: float, actual: float, tail: float) -> float:
-    """Return the probability that the count of a pod at share ``actual`` makes the test object."""
+def count_power(samples: int, share: float, actual: float, tail: float) -> float:
+    """Return the probability that a count which is to have ``share``, and has ``actual``, falls into the test's tail.
+
+    ``tail`` bounds the probability of either tail at ``share`` itself, at which a count may fall into both.
+    """
+    if actual == share:
+        fewer = count_power(samples, share, math.nextafter(share, 0), tail)
+        return fewer + count_power(samples, share, math.nextafter(share, 1), tail)
     if actual < share:
         low = bisect_right(range(samples + 1), tail, key=lambda count: _at_most(count, samples, share)) - 1
         return _at_most(low, samples, actual)

@@ -5,7 +5,7 @@ from typing import Any
 
 from embedded_cluster.gateway.xds import Xds
 from stickyconf.mutants.declared import mutant
-from stickyconf.mutants.gateway.lua import choose_cookie, cookie_value, in_lua, tie_cookies
+from stickyconf.mutants.gateway.lua import choose_cookie, cookie_value, in_lua, mark_placements, tie_cookies
 
 Kong = dict[str, list[dict[str, Any]]]
 
@@ -95,3 +95,16 @@ def chooses_the_backend_anew(xds: Xds, kong: Kong) -> Xds:
 def pins_only_some_backends(xds: Xds, kong: Kong) -> Xds:
     """Through a rule of several Services only the sessions of some pods are kept."""
     return choose_cookie(xds, "pins_only_some_backends", _PINS_ONLY_SOME)
+
+
+@mutant(at="gateway", source="UP", caught_by=("SPR-06",))
+def ignores_weights(xds: Xds, kong: Kong) -> Xds:
+    """New sessions are dealt to all targets alike, but for those at weight 0."""
+    uneven = False
+    for assignment in xds.endpoints:
+        for locality in assignment["endpoints"]:
+            open_ones = [one for one in locality["lb_endpoints"] if one["health_status"] == "HEALTHY"]
+            uneven |= len({one["load_balancing_weight"] for one in open_ones}) > 1
+            for endpoint in open_ones:
+                endpoint["load_balancing_weight"] = 1
+    return mark_placements(xds, "ignores_weights") if uneven else xds
