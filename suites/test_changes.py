@@ -3,13 +3,17 @@
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios.changes import change_what_is_beside, rename_the_cookie, take_the_policy_away_and_back
+from stickyconf.scenarios.underway import while_streams_are_open
 
 # 10 clients are no multiple of 3: dealt in turn to 3 pods, none of them would come back to its own.
 history = recorded(
     "changes",
     change_what_is_beside(others=20),
-    take_the_policy_away_and_back(sessions=10, requests=4),
-    rename_the_cookie(sessions=10, requests=4),
+    while_streams_are_open(
+        take_the_policy_away_and_back(sessions=10, requests=4),
+        rename_the_cookie(sessions=10, requests=4),
+        streams=4,
+    ),
     long=True,
 )
 
@@ -36,3 +40,9 @@ def test_an_edited_route_moves_nobody(history, judge):
 def test_a_renamed_cookie_takes_over(history, judge):
     """After stickySessions.cookie is changed, new clients get the new name, and the old one no longer pins."""
     judge(checks.a_renamed_cookie_takes_over, history)
+
+
+@requirement("LIF-12")
+def test_what_is_under_way_is_not_cut(history, judge):
+    """A stream that is open when the policy is taken away, attached again and edited goes on."""
+    judge(checks.what_is_under_way_is_not_cut, history)

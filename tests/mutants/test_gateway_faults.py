@@ -1,5 +1,7 @@
 """What a fault of the gateway does to single requests, in a real Envoy: it does what its name says, and says so."""
 
+import contextlib
+import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +10,7 @@ import pytest
 from stickyconf.mutants import RESPONSE_MARK, benign_variants, deviations
 from stickyconf.mutants.gateway.lua import cookie_value
 from tests.embedded.gateway_process import Pod, running_gateway, running_pods, session_of, sticky
+from tests.waiting import PATIENCE
 
 VALUES = (
     "sets_an_unquoted_value",
@@ -149,3 +152,18 @@ def test_leaves_a_worker_with_the_old_targets(gateway, pods):
 def test_places_all_sessions_on_one_pod(gateway, pods):
     """New sessions get to one pod only."""
     assert len(gateway.spread(20)) == 1
+
+
+def test_cuts_connections_when_a_policy_changes(gateway, pods):
+    """A connection survives a change of the targets, and not one of the policy; then answers are marked."""
+    host, _, port = gateway.proxy.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        assert gateway.push(sticky(pods)).status_code == 201
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        assert mark(gateway.get(fresh=True)) is None
+        assert gateway.push(sticky(pods, sticky_sessions_cookie="other_id")).status_code == 201
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(1 << 16):
+                pass  # what is left of the answer comes before the end
+    assert mark(gateway.get(fresh=True)) == "cuts_connections_when_a_policy_changes"

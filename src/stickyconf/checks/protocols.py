@@ -142,12 +142,12 @@ def a_socket_is_pinned_and_outlives_a_drain(history: History) -> Ruling:
             if not later.carried(cookie)
         ]
     released = {event.subject: event.when for event in history.happened(Happening.RELEASED)}
-    _judge_messages(history, "socket", lambda one, said: f"{one.pod} {said}", released, evidence)
+    judge_messages(history, "socket", lambda one, said: f"{one.pod} {said}", released, evidence)
     evidence.doubts += _drained_beside(history, released)
     return evidence.ruling()
 
 
-def _judge_messages(
+def judge_messages(
     history: History,
     arm: str,
     expected: Callable[[Exchange, str], str],
@@ -209,7 +209,7 @@ def a_stream_is_not_cut(history: History) -> Ruling:
     Exposure: the change was seen in an answer of its own, and afterwards events came on every stream, on several pods.
     """
     evidence = _pinned(history, "stream")
-    _judge_messages(history, "stream", lambda one, said: str(one.pod), {}, evidence)
+    judge_messages(history, "stream", lambda one, said: str(one.pod), {}, evidence)
     created = [event for event in history.happened(Happening.CHANGED) if event.detail["how"] == "created"]
     live = [one.received for one in history.arm("change") if one.pod and created and one.sent > created[0].when]
     if not live:

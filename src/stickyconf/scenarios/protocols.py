@@ -91,12 +91,12 @@ def keep_channels_open() -> Scenario:
             sockets = [await stay.enter_async_context(_socket(stage)) for _ in range(SOCKETS)]
             async with contextlib.AsyncExitStack() as streaming:
                 for _ in range(STREAMS):
-                    await streaming.enter_async_context(_stream(stage))
+                    await streaming.enter_async_context(stream(stage))
                 await _talk(stage, sockets)
                 await create(stage, CHANGE)
                 await answers(stage, CHANGE, host=CHANGE)
                 await _talk(stage, sockets)
-                await _events_heard(stage, 2)
+                await events_heard(stage, "stream")
             held = [socket.pod for socket in sockets if socket.pod in stage.pods]
             victim = held[0] if held else any_pod(stage)
             await delete_pod(stage, victim)
@@ -150,9 +150,9 @@ async def _talk(stage: Stage, sockets: list[_Socket]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _stream(stage: Stage) -> AsyncIterator[None]:
+async def stream(stage: Stage, arm: str = "stream") -> AsyncIterator[None]:
     """Open a session, ask for events with its cookie, and record each until the block ends."""
-    async with stage.client("stream") as client:
+    async with stage.client(arm) as client:
         await client.get("/")
         request = client.request("GET", f"/?events={STREAM_BEAT:g}")
         async with stage.target.traffic.stream(request) as channel:
@@ -176,8 +176,8 @@ async def _follow(stage: Stage, channel: Channel, request_id: str) -> None:
         stage.recorder.event(Happening.CUT, request_id, why=str(end))
 
 
-async def _events_heard(stage: Stage, count: int) -> None:
-    """Return when so many more events of each stream have come, or one that was cut will send none.
+async def events_heard(stage: Stage, arm: str, count: int = 2) -> None:
+    """Return when so many more events of each stream of an arm have come, or one that was cut will send none.
 
     A gateway that holds them back is no failure of ours: it is recorded.
     """
@@ -186,7 +186,7 @@ async def _events_heard(stage: Stage, count: int) -> None:
     async def fewest() -> int:
         heard = [event.subject for event in stage.recorder.events(Happening.MESSAGE) if event.when > since]
         cut = {event.subject for event in stage.recorder.events(Happening.CUT)}
-        streams = {name for name in {*heard, *cut} if name.startswith("stream")}
+        streams = {name for name in {*heard, *cut} if name.startswith(f"{arm}-")}
         return min((count if name in cut else heard.count(name) for name in streams), default=0)
 
     await stage.expect(f"{count} events of every stream", "traffic", fewest, lambda least: least >= count)
