@@ -11,6 +11,7 @@ import pytest
 from stickyconf import checks
 from stickyconf.checks.signs import signed
 from stickyconf.model import Exchange, Happening, History, Ruling, Status
+from stickyconf.stats import FLOODED, POWER, STARVED, share_power
 from tests.histories import Dialect, affinity, annotation, cookie, drain, drain_page, policies, spread, sticky_page
 from tests.histories.blip import AGAIN, DELETED, ON, ONE, OTHER, UNREADY, blip
 from tests.histories.conforming import VICTIM
@@ -348,3 +349,15 @@ def test_whether_a_browser_keeps_a_prefixed_name(attributes: str, host: str, sec
         "a browser keeps __Host-session": host,
         "a browser keeps __Secure-session": secure,
     }
+
+
+@pytest.mark.parametrize("sessions", [186, 372])
+def test_the_spread_tells_the_smallest_deviation_that_it_would_have_shown(sessions: int) -> None:
+    alpha = checks.placement_follows_the_weights.alpha
+    told = measures(checks.placement_follows_the_weights(spread(sessions=sessions)))
+    less = float(told["a pod starved to this part of its share is seen"])
+    more = float(told["a pod flooded with so many times its share is seen"])
+
+    assert STARVED <= less < 1 < more <= FLOODED
+    for seen, unseen in ((less - 0.01, less + 0.02), (more + 0.01, more - 0.02)):
+        assert share_power(sessions, 3, seen, alpha) >= POWER > share_power(sessions, 3, unseen, alpha)
