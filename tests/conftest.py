@@ -20,9 +20,10 @@ settings.load_profile("stickyconf")
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
 
+ONE_CLUSTER = ("tests/whole/test_credentials.py", "tests/whole/test_job.py", "tests/whole/test_kubeconfig.py")
+"""Files whose runs go through a kubeconfig to the same cluster (tests/whole/conftest.py)."""
 SLOW = (
-    "tests/whole/test_kubeconfig.py",
-    "tests/whole/test_credentials.py",
+    *ONE_CLUSTER,
     "tests/whole/",
     "tests/mutants_matrix/",
     "tests/targets/test_kind_run.py",
@@ -60,7 +61,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(file: str) -> str:
-    return "tests/targets/contract" if file.startswith("tests/targets/contract/") else file
+    if file.startswith("tests/targets/contract/"):
+        return "tests/targets/contract"
+    return "tests/whole: one cluster" if file in ONE_CLUSTER else file
 
 
 @pytest.fixture(scope="session")

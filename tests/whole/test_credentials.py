@@ -4,21 +4,15 @@ import json
 
 import pytest
 
-from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.whole.identity import Identity
 from tests.whole.runs import run_suite
 from tests.whole.test_kubeconfig import DECOYS, KUBECTL, kubectl, namespaces
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl, which looks at what the suite left")
 SHORT = 5.0
-SEVERAL = [word for name in ("CKE-01", "AFF-01", "SPR-01", "DRN-01", "DRN-12") for word in ("--requirement", name)]
-"""Recordings that are played side by side, those of drains after the others."""
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with embedded_cluster([]) as started:
-        yield started
+CHOSEN = [word for name in ("CKE-01", "DRN-01", "DRN-12") for word in ("--requirement", name)]
+SEVERAL = [*CHOSEN, "--drains", "1"]
+"""Short recordings: those of drains are played side by side, after the other."""
 
 
 def settled(lines):

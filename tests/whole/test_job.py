@@ -5,21 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
-from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.whole.runs import ROOT
 
 OBJECTS = {item["kind"]: item for item in yaml.safe_load_all((ROOT / "manifests" / "job.yaml").read_text())}
 POD = OBJECTS["Job"]["spec"]["template"]["spec"]
 [CONTAINER] = POD["containers"]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with embedded_cluster([]) as started:
-        yield started
 
 
 def test_command_of_the_job(cluster, tmp_path):

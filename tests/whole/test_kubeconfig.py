@@ -9,7 +9,6 @@ import subprocess
 import pytest
 import yaml
 
-from stickyconf.targets.embedded.installation import embedded_cluster
 from tests.targets.permissions import recorded, refused, rules, unused
 from tests.waiting import PATIENCE, eventually
 from tests.whole.runs import LONGEST, ROOT, command, run_suite
@@ -27,17 +26,6 @@ DECOYS = {  # names and labels that a careless pattern would catch
     "sticky-drain-1-abcdef": {LABEL: "abcdef"},
     "sticky-unlabelled-000000": {"app": "stickyconf"},
 }
-
-
-@pytest.fixture(scope="module")
-def audit(tmp_path_factory):
-    return tmp_path_factory.mktemp("audit") / "requests.jsonl"
-
-
-@pytest.fixture(scope="module")
-def cluster(audit):
-    with embedded_cluster(["--audit", str(audit)]) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +59,10 @@ def kubectl(cluster, *words, stdin=None):
 def namespaces(cluster):
     listed = json.loads(kubectl(cluster, "get", "namespaces", "-o", "json"))
     return {one["metadata"]["name"]: one["metadata"].get("labels", {}) for one in listed["items"]}
+
+
+def labelled(cluster):
+    return {name for name, labels in namespaces(cluster).items() if LABEL in labels}
 
 
 def test_run_through_a_named_context(whole):
@@ -110,10 +102,10 @@ def test_drain_support_is_not_switched_unasked(arguments, tmp_path):
 def test_killed_run_is_cleaned_up(arguments, cluster, tmp_path):
     """What a killed run left goes by its label; namespaces of others stay, whatever they are called."""
     # What the runs of the tests above removed may still be going, and is not what the killed run left.
-    eventually("nothing labelled", lambda: not kubectl(cluster, "get", "namespaces", "-l", LABEL, "-o", "name"))
+    eventually("nothing labelled", lambda: not labelled(cluster) - DECOYS.keys())
     for name, labels in DECOYS.items():
         decoy = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-        kubectl(cluster, "create", "-f", "-", stdin=json.dumps(decoy))
+        kubectl(cluster, "apply", "-f", "-", stdin=json.dumps(decoy))
     before = namespaces(cluster)
     run = killed(arguments, cluster, tmp_path)
     assert any(labels.get(LABEL) == run for labels in namespaces(cluster).values())
