@@ -1,4 +1,4 @@
-"""Faults of delivery: a request that reaches pods more often than once, an answer that another client gets."""
+"""Faults of delivery: a request that reaches no pod, or more than one; an answer that another client gets."""
 
 from typing import Any
 
@@ -35,6 +35,16 @@ end
 """
 
 
+_KNOWS_NO_ROUTE = """
+local asked = 0
+
+function envoy_on_request(handle)
+  asked = asked + 1
+  if asked % 100 == 0 then handle:respond({[":status"] = "404", [MARK] = MUTANT}, "no Route matched") end
+end
+"""
+
+
 @mutant(at="gateway", source="UP", caught_by=("ROB-11",))
 def delivers_every_post_twice(xds: Xds, kong: Kong) -> Xds:
     """A POST reaches a pod, and a second time the same pod or another one, whose answer nobody gets."""
@@ -56,6 +66,12 @@ def sends_a_post_again_that_was_received(xds: Xds, kong: Kong) -> Xds:
 def swaps_answers(xds: Xds, kong: Kong) -> Xds:
     """One answer in a hundred is that to another client's request."""
     return in_lua(xds, "swaps_answers", _SWAPS)
+
+
+@mutant(at="gateway", source="KIC#2255", caught_by=("AFF-01",))
+def knows_no_route_for_one_in_a_hundred(xds: Xds, kong: Kong) -> Xds:
+    """One request in a hundred is answered 404 by the gateway itself, with or without a cookie."""
+    return in_lua(xds, "knows_no_route_for_one_in_a_hundred", _KNOWS_NO_ROUTE)
 
 
 def _mirrored(route: dict[str, Any]) -> dict[str, Any]:
