@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 import socket
 from dataclasses import replace
 
@@ -47,16 +46,6 @@ def test_refused_in_one_line(arguments, said, tmp_path):
     assert "Traceback" not in result.output
     assert len([line for line in result.output.splitlines() if line.startswith("ERROR")]) == 1, result.output
     assert not list(tmp_path.iterdir()), "a run that never began leaves no report"
-
-
-def test_requirement_without_a_case(tmp_path):
-    """The message tells it from one that a selection left out."""
-    few = tmp_path / "few"
-    few.mkdir()
-    shutil.copy(ROOT / "suites" / "test_spread.py", few)
-    result = run_suite(tmp_path / "out", str(few), "--requirement", "PRO-01")
-    assert result.status == 4, result.output
-    assert "PRO-01 is in the catalogue, but no case proves it yet" in result.output
 
 
 def test_proxy_that_nobody_answers(tmp_path):
