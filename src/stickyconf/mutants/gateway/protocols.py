@@ -73,7 +73,7 @@ def pins_no_upgrade(xds: Xds, kong: Kong) -> Xds:
     return choose_cookie(xds, "pins_no_upgrade", _PINS_NO_UPGRADE)
 
 
-@mutant(at="gateway", source="UP", caught_by=("PRO-01",))
+@mutant(at="gateway", source="UP", caught_by=("PRO-01", "AFF-06"))
 def pins_not_over_tls(xds: Xds, kong: Kong) -> Xds:
     """A request over TLS goes to any pod, whatever cookie it carries."""
     return choose_cookie(xds, "pins_not_over_tls", _PINS_NOT_OVER_TLS)
