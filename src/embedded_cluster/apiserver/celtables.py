@@ -22,4 +22,4 @@ def keep_tables() -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return
-    celparser.Lark = functools.partial(Lark, cache=str(directory / "cel.lark"))
+    celparser.Lark = functools.partial(Lark, cache=str(directory / "cel.lark"))  # type: ignore[attr-defined,assignment]
