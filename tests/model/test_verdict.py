@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from stickyconf.model import Finding, Measure, Ruling, Status, Verdict
+from stickyconf.model import Finding, Measure, Ruling, Sign, Status, Verdict
 from stickyconf.model.catalogue import Catalogue, Level, Requirement
 from stickyconf.model.run import CaseOutcome, CaseResult, Run
 
@@ -26,7 +27,7 @@ def test_a_ruling_has_the_status_of_what_it_found(status: Status) -> None:
 
 
 def test_doubts_are_kept_beside_violations() -> None:
-    assert RULINGS[Status.VIOLATES].findings == (BROKEN, UNSURE)
+    assert RULINGS[Status.VIOLATES].findings == (replace(BROKEN, sign=Sign.OWN), UNSURE)
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(RULINGS, repeat=2)))

@@ -72,7 +72,7 @@ def prefixed_names_observed(history: History) -> Ruling:
     for arm, name in PREFIXED.items():
         answers = [exchange.answer for exchange in history.arm(arm) if exchange.pod and exchange.answer]
         issued = [cookie for answer in answers for cookie in answer.set_cookies(name)]
-        refused = [event for event in history.happened(Happening.REJECTED) if name in event.detail["submitted"]]
+        refused = [event for event in history.happened(Happening.REJECTED) if name in event.detail.get("submitted", "")]
         if issued:
             faults = ", ".join(prefix_faults(issued[-1]))
             measures.append(Measure(f"a browser keeps {name}", f"no: {faults}" if faults else "yes"))
