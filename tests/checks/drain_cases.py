@@ -79,6 +79,10 @@ CASES = {
         | {
             "an unknown outcome": (edited(ON, nth("newcomer", 50), unknown), "known outcome"),
             "one connection refused": (edited(ON, nth("newcomer", 50), unconnected), "every connection to be accepted"),
+            "given up by the gateway after a minute": (
+                edited(ON, in_flight_on_victim, having(sent=ACTED - 60.0, received=ACTED + 0.5), by_gateway(504)),
+                "to be held for less than 60 s",
+            ),
             "no POST": (
                 edited(ON, every("resident"), having(method="GET")),
                 "pinned requests with POST over fresh connections during the drain",
@@ -149,6 +153,14 @@ CASES = {
             "nothing but a GET, which may have been sent again": (
                 edited(ON, in_flight_on_victim, having(method="GET")),
                 "a POST under way on echo-b until SIGTERM",
+            ),
+            "given up by the gateway after a minute": (
+                edited(ON, in_flight_on_victim, having(sent=ACTED - 60.0), by_gateway(504)),
+                "to be held for less than 60 s",
+            ),
+            "sent elsewhere after a minute": (
+                edited(ON, in_flight_on_victim, having(sent=ACTED - 60.0), reaches("echo-a")),
+                "to be held for less than 60 s",
             ),
             "nothing under way on the victim": (
                 only(ON, every(where=lambda e: e.arm != "in-flight" or ON.sessions()[e.session][0].pod != VICTIM)),

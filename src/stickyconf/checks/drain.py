@@ -22,6 +22,9 @@ WORKERS = 4
 LATE_CONNECTIONS = witness_sample_size(1 / WORKERS, 1e-3)
 """Connections with pinned requests to the draining pod in one drain."""
 
+READ_SECONDS = 60.0
+"""How long Kong waits for a target to answer (``read_timeout`` of a Service, its default)."""
+
 TRAFFIC = ("resident", "newcomer", "in-flight")
 """The arms of a drain. What probed the gateway before it, while it was still being set up, is no part of it."""
 
@@ -187,7 +190,7 @@ def _judge_failures(
             evidence.doubts.append(refusal_doubt(exchange))
         elif exchange.unserved or (exchange.answer and exchange.answer.status >= 500):
             expected = "every request to be served through the drain"
-            evidence.violations.append(Finding(expected, exchange.told(), (exchange.seq,)))
+            _blame(evidence, exchange, Finding(expected, exchange.told(), (exchange.seq,)))
     asked = [exchange for exchange in exchanges if exchange.sent <= until and exchange.received > since]
     evidence.doubts += unknown_outcomes(asked)
     for arm in ("resident", "newcomer"):
@@ -200,6 +203,16 @@ def _judge_failures(
             evidence.doubts.append(Finding(often, f"none for {gap:.2f} s; {ours}"))
     evidence.measures.append(Measure("requests that ended meanwhile", len(ended)))
     evidence.measures.append(Measure("largest lateness of the suite", round(history.setup.lateness, 3), "s"))
+
+
+def _blame(evidence: Evidence, exchange: Exchange, violation: Finding) -> None:
+    """Add a violation that an exchange shows; a doubt if a pod had to hold it for so long that Kong may give it up."""
+    took = exchange.received - exchange.sent
+    if exchange.arm != "in-flight" or took < READ_SECONDS:
+        evidence.violations.append(violation)
+        return
+    expected = f"a request under way to be held for less than {READ_SECONDS:g} s"
+    evidence.doubts.append(Finding(expected, f"{exchange.told()} after {took:.0f} s", (exchange.seq,)))
 
 
 def _is_kept(history: History, exchange: Exchange) -> bool:
@@ -231,10 +244,11 @@ def in_flight_request_completes(history: History) -> Ruling:
             if exchange.sent >= ending.acted:
                 continue
             if exchange.unserved or exchange.pod not in (None, ending.pod):
-                cited = (exchanges[0].seq, exchange.seq)
-                evidence.violations.append(
-                    Finding(f"the request under way on {ending.pod} to complete there", exchange.told(), cited)
+                expected, cited = (
+                    f"the request under way on {ending.pod} to complete there",
+                    (exchanges[0].seq, exchange.seq),
                 )
+                _blame(evidence, exchange, Finding(expected, exchange.told(), cited))
             if exchange.received > until and exchange.pod is not None:
                 across.add(exchange.method)
             evidence.doubts += unknown_outcomes([exchange])
