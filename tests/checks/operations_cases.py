@@ -118,6 +118,9 @@ CASES = {
                 GATEWAY, nth("resident", 2, between(UPGRADING, UPGRADED)), by_gateway(503)
             ),
             "connections cut with a replica": edited(GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), refused),
+            "a request into nowhere, and then served again": edited(
+                GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), unknown
+            ),
             "somebody else at the address of a replica that has gone": edited(
                 GATEWAY, nth("resident", 2, between(UPGRADED, LAST)), by_somebody_else
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import inf
 
 from stickyconf.checks.declared import check
@@ -18,7 +19,18 @@ from stickyconf.checks.evidence import (
     unknown_outcomes,
 )
 from stickyconf.checks.moves import without_a_session
-from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Refused, Ruling, Sessions
+from stickyconf.model import (
+    Event,
+    Exchange,
+    Finding,
+    Happening,
+    History,
+    Measure,
+    Refused,
+    Ruling,
+    Sessions,
+    Unknown,
+)
 
 CONTROLLER, GATEWAY = "Controller/", "Gateway/"
 """How the subjects of acts on them begin; the act's name follows: restart, upgrade, or scale."""
@@ -138,8 +150,8 @@ def _not_visited(sessions: Sessions, what: str, start: float, end: float = inf) 
 def cookie_outlives_the_gateway(history: History) -> Ruling:
     """Every gateway replica is replaced: an old cookie leads to the same pod.
 
-    A connection that ends without an answer, or finds another server, is counted, not judged: it may have been to a
-    replica that is taken away.
+    A connection that ends without an answer, gets none in time, or finds another server, is counted, not judged: it may
+    have been to a replica that is taken away. If no pod served the session again after a time-out, that is a doubt.
     Exposure: no replica is left of those before, every session was visited afterwards with the cookie that it had
     before, and new sessions reached more than one pod.
     """
@@ -154,8 +166,8 @@ def cookie_outlives_the_gateway(history: History) -> Ruling:
         session: [one for one in exchanges if one is exchanges[0] or (one.sent > when and one.carried(cookie))]
         for session, exchanges in residents(history).items()
     }
-    unanswered = sum(_lost(one) for own in sessions.values() for one in own)
-    sessions = {name: [one for one in own if not _lost(one)] for name, own in sessions.items()}
+    lost = {one.seq for own in sessions.values() for one in own if _lost(one, own)}
+    sessions = {name: [one for one in own if one.seq not in lost] for name, own in sessions.items()}
     judge_staying(history, sessions, evidence)
     visits = [exchange for exchanges in sessions.values() for exchange in exchanges]
     strangers = history.arm(STRANGER)
@@ -165,11 +177,14 @@ def cookie_outlives_the_gateway(history: History) -> Ruling:
     evidence.doubts += [*_not_replaced(replaced[0], "restart"), *_not_visited(sessions, "with its old cookie", when)]
     evidence.doubts += [*without_a_session(history, began), *unknown_outcomes([*visits, *strangers])]
     evidence.measures.append(Measure("sessions with a cookie of the gateways before", len(sessions)))
-    evidence.measures.append(Measure("requests of theirs without an answer of the gateway", unanswered))
+    evidence.measures.append(Measure("requests of theirs without an answer of the gateway", len(lost)))
     return evidence.ruling()
 
 
-def _lost(exchange: Exchange) -> bool:
+def _lost(exchange: Exchange, own: Sequence[Exchange]) -> bool:
+    """Whether the gateway did not answer a request of a session, as far as that may be the network's doing."""
+    if isinstance(exchange.outcome, Unknown):
+        return any(one.pod and one.sent > exchange.sent for one in own)
     return isinstance(exchange.outcome, Refused) or exchange.foreign
 
 
