@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from itertools import cycle
 from typing import Literal
 
 from stickyconf.checks.operations import CONTROLLER, CROSSING, DIRECT, GATEWAY, MOST_STRANGERS, STRANGER
@@ -136,12 +137,12 @@ async def _asked_from_the_first(stage: Stage, residents: Residents, known: set[s
 
 
 async def _ask(stage: Stage, pod: str, residents: list[Client]) -> None:
+    path = stage.policy.cookie_path
     async with stage.target.maintenance.entrance(pod) as url, contextlib.AsyncExitStack() as staying:
-        for number in range(DIRECT_REQUESTS):
+        for _, resident in zip(range(DIRECT_REQUESTS), cycle(residents), strict=False):  # none if no session was opened
             client = await staying.enter_async_context(stage.client(DIRECT, keeps=False))
-            pairs = residents[number % len(residents)].jar.pairs(stage.policy.cookie_path)
-            for fields in (("; ".join(pairs),), ()):
-                await client.send("GET", stage.policy.cookie_path, cookie_fields=fields, at=url)
+            for fields in (("; ".join(resident.jar.pairs(path)),), ()):
+                await client.send("GET", path, cookie_fields=fields, at=url)
 
 
 async def _cross(stage: Stage) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -139,12 +141,13 @@ def _width() -> int:
 async def run_all(planned: Sequence[Plan], jobs: int, board: Board, evidence: Path, trials: dict[int, Trial]) -> None:
     """Make all runs, ``jobs`` at a time, and put what came of each into ``trials``, by its number.
 
-    What a run left is kept below ``evidence`` if something is wrong.
+    Of the benign variants no more than there are processors: each keeps one busy, and a suite that is late with its
+    requests is left in doubt. What a run left is kept below ``evidence`` if something is wrong.
     """
-    room = asyncio.Semaphore(jobs)
+    room, whole = asyncio.Semaphore(jobs), asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(number: int, plan: Plan) -> None:
-        async with room:
+        async with whole if plan.kind == "benign" else contextlib.nullcontext(), room:
             board.begin(number, plan.subject.id)
             with tempfile.TemporaryDirectory(prefix="stickyconf-matrix-") as out:
                 trial = trials[number] = await _run(plan, Path(out))
