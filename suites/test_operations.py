@@ -5,7 +5,7 @@ from stickyconf.cases import recorded, requirement
 from stickyconf.scenarios.operations import grow_and_replace_the_gateway, restart_and_upgrade_the_controller
 
 controller = recorded("controller-replaced", restart_and_upgrade_the_controller(), alone=True)
-gateway = recorded("gateway-replaced", grow_and_replace_the_gateway(replicas=3), alone=True)
+gateway = recorded("gateway-replaced", grow_and_replace_the_gateway(more=2), alone=True)
 
 
 @requirement("ROB-04")

@@ -107,10 +107,10 @@ _WORKERS = """
 local turns = {}
 
 function choose(handle, own)
-  if own or #READY == 0 then return own end
+  if own or #DEALT == 0 or not covered(handle:headers():get(":path")) then return own end
   local worker = connection(handle) % 4
   turns[worker] = (turns[worker] or worker) + 1
-  return READY[turns[worker] % #READY + 1]
+  return DEALT[turns[worker] % #DEALT + 1]
 end
 """
 
@@ -200,9 +200,9 @@ def spells_path_in_lower_case(xds: Xds, kong: Kong) -> Xds:
 
 @benign(at="gateway", source="UP")
 def places_sessions_at_random(xds: Xds, kong: Kong) -> Xds:
-    """New sessions go to any pod by chance, not in turn."""
+    """New sessions go to any pod by chance, by the pods' weights, and not in turn."""
     for cluster in xds.clusters:
-        cluster["lb_policy"] = "RANDOM"
+        cluster["lb_policy"] = "MAGLEV"  # by chance, as sticky routes have no hash policy; RANDOM knows no weights
     return mark_placements(xds, "places_sessions_at_random")
 
 

@@ -2,7 +2,7 @@
 
 residents    --x--x--x--x--x--x--x--x--x--x--   on every pod, visiting steadily
 controller   | pod deleted | a route arrives | upgraded | another route arrives
-gateway      | 1 -> 3: each new one asked | cookies across replicas | all replaced: strangers
+gateway      | two more: each of them asked | cookies across replicas | all replaced: strangers
 """
 
 from __future__ import annotations
@@ -75,15 +75,16 @@ async def _push(stage: Stage, name: str) -> None:
     await stage.converge(sticky=True, upstream=upstream_name(stage.namespace, name), host=host)
 
 
-def grow_and_replace_the_gateway(*, replicas: int) -> Scenario:
-    """Scale the gateway up, use cookies of one replica at the others, replace all of them, and scale it back."""
+def grow_and_replace_the_gateway(*, more: int) -> Scenario:
+    """Give the gateway so many replicas more, use cookies of one at the others, replace all, and scale it back."""
 
     async def play(stage: Stage) -> None:
         async with residing(stage) as residents:
             await residents.visited(times=VISITS)
-            known = await stage.target.maintenance.pods("gateway")
+            known = set(await stage.target.maintenance.pods("gateway"))
+            replicas = len(known) + more
             async with _scaled(stage, replicas):
-                await _asked_from_the_first(stage, residents, set(known), replicas)
+                await _asked_from_the_first(stage, residents, known, replicas)
                 await _cross(stage)
                 await residents.visited(times=VISITS)
                 upgraded = await _replaced(stage, "gateway", GATEWAY, "upgrade")

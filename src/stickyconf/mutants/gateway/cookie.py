@@ -78,7 +78,7 @@ function envoy_on_request(handle)
 end
 
 function envoy_on_response(handle)
-  if noted(handle):sub(1, #PATH) ~= PATH then
+  if not covered(noted(handle)) then
     set_session_cookie(handle:headers(), READY[math.random(#READY)])
     mark(handle)
   end

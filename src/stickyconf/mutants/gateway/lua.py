@@ -17,10 +17,19 @@ _LUA = "envoy.filters.http.lua"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.lua.v3"
 
 # Known to every script: COOKIE and PATH of the session cookie, UPSTREAM, the name of the route's, its MEMBERS
-# (value, ready) by address, READY (their values), MUTANT and MARK, and these functions.
+# (value, ready, weight) by address, READY (their values), DEALT (the same, each as often as its weight says), MUTANT
+# and MARK, and these functions.
 _KNOWN = """
-local READY = {}
-for _, member in ipairs(MEMBERS) do if member.ready then READY[#READY + 1] = member.value end end
+local READY, DEALT = {}, {}
+for _, member in ipairs(MEMBERS) do
+  if member.ready then
+    READY[#READY + 1] = member.value
+    for _ = 1, member.weight do DEALT[#DEALT + 1] = member.value end
+  end
+end
+
+-- Whether a user agent sends the session cookie with a request for this path.
+function covered(path) return path:sub(1, #PATH) == PATH end
 
 -- The value of the request's session cookie, the first one of several; nil without one.
 function session_cookie(headers)
@@ -141,11 +150,12 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A target as Envoy's cookie names it: ``ip:port``, the cookie's value, and whether new sessions may go there."""
+    """A target by Envoy's cookie: ``ip:port``, the cookie's value, whether new sessions go there, and its weight."""
 
     address: str
     value: str
     ready: bool
+    weight: int
 
 
 def members(xds: Xds, cluster: str) -> list[Member]:
@@ -156,7 +166,8 @@ def members(xds: Xds, cluster: str) -> list[Member]:
             for locality in assignment["endpoints"]:
                 for endpoint in locality["lb_endpoints"]:
                     address = address_of(endpoint)
-                    found.append(Member(address, cookie_value(address), endpoint["health_status"] == "HEALTHY"))
+                    ready, weight = endpoint["health_status"] == "HEALTHY", endpoint["load_balancing_weight"]
+                    found.append(Member(address, cookie_value(address), ready, weight))
     return sorted(found, key=lambda member: member.address)
 
 
@@ -222,5 +233,7 @@ def in_lua(xds: Xds, mutant: str, script: str) -> Xds:
 
 
 def _table(found: list[Member]) -> str:
-    rows = [f"{{value = {json.dumps(one.value)}, ready = {json.dumps(one.ready)}}}" for one in found]
+    rows = [
+        f"{{value = {json.dumps(one.value)}, ready = {json.dumps(one.ready)}, weight = {one.weight}}}" for one in found
+    ]
     return "{" + ", ".join(rows) + "}"
