@@ -164,6 +164,13 @@ def test_a_benign_variant_must_conform(cell: Cell, kind: Kind) -> None:
     assert not made.clean
 
 
+def test_what_a_variants_cluster_cannot_do_is_no_objection_but_catches_no_mutant_either() -> None:
+    seen = {"AFF-01": Cell.NOT_APPLICABLE}
+
+    assert matrix(trial(), variant(seen=seen)).clean
+    assert Kind.NOT_JUDGED in kinds(matrix(trial(seen=seen)))
+
+
 def test_an_accident_may_leave_requirements_unsure_but_nothing_may_object_to_it() -> None:
     unsure, objected = (variant(seen={"AFF-01": cell}, accident=True) for cell in (DOUBT, KILLED))
 
@@ -237,7 +244,7 @@ def test_statuses_of_a_report_become_cells() -> None:
         "AFF-05": Cell.HARNESS_ERROR,
         "CKE-06": Cell.MEASURED,
         "AFF-06": Cell.NOT_RUN,
-        "AFF-09": DOUBT,
+        "AFF-09": Cell.NOT_APPLICABLE,
     }
 
 

@@ -20,6 +20,7 @@ class Cell(StrEnum):
     INCONCLUSIVE = "inconclusive"
     HARNESS_ERROR = "harness error"
     MEASURED = "measured"
+    NOT_APPLICABLE = "not applicable"
     NOT_RUN = "not run"
 
 
@@ -27,7 +28,7 @@ _STATUS = {
     "VIOLATES": Cell.KILLED,
     "CONFORMS": Cell.SURVIVED,
     "INCONCLUSIVE": Cell.INCONCLUSIVE,
-    "NOT_APPLICABLE": Cell.INCONCLUSIVE,
+    "NOT_APPLICABLE": Cell.NOT_APPLICABLE,
     "MEASURED": Cell.MEASURED,
 }
 
@@ -262,7 +263,9 @@ def _not_caught(trial: Trial) -> Iterator[Problem]:
         yield Problem(Kind.SURVIVOR, f"{trial.id}: no requirement is said to catch it")
     for name in trial.caught_by:
         cell = trial.cell(name)
-        if cell not in CAUGHT:
+        if cell is Cell.NOT_APPLICABLE:
+            yield Problem(Kind.NOT_JUDGED, f"{trial.id} under {name}: {cell}")
+        elif cell not in CAUGHT:
             yield Problem(_WRONG.get(cell, Kind.SURVIVOR), f"{trial.id} under {name}: {cell}")
     beside = [name for name in trial.asked if name not in trial.caught_by]
     broken = [name for name in beside if trial.cell(name) is Cell.HARNESS_ERROR]
@@ -286,7 +289,16 @@ def _objections(trial: Trial) -> Iterator[Problem]:
             yield Problem(_WRONG[cell], f"{trial.id} (benign) under {name}: {cell}", fatal=fatal)
 
 
-_GRAVEST = (Cell.KILLED, Cell.SHOWN, Cell.HARNESS_ERROR, Cell.INCONCLUSIVE, Cell.NOT_RUN, Cell.MEASURED, Cell.SURVIVED)
+_GRAVEST = (
+    Cell.KILLED,
+    Cell.SHOWN,
+    Cell.HARNESS_ERROR,
+    Cell.INCONCLUSIVE,
+    Cell.NOT_RUN,
+    Cell.NOT_APPLICABLE,
+    Cell.MEASURED,
+    Cell.SURVIVED,
+)
 
 
 def _worst(trials: list[Trial]) -> Trial:

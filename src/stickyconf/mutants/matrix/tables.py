@@ -14,6 +14,7 @@ SYMBOLS = {
     Cell.INCONCLUSIVE: "?",
     Cell.HARNESS_ERROR: "!",
     Cell.MEASURED: "≈",
+    Cell.NOT_APPLICABLE: "-",
     Cell.NOT_RUN: "",
 }
 """What stands in a cell: a sign that does without colour."""
@@ -162,7 +163,7 @@ def _table(matrix: KillMatrix, trials: Sequence[Trial]) -> str:
 def _cell(trial: Trial, name: str) -> str:
     cell, due = trial.cell(name), name in trial.caught_by
     # What is good for a mutant's catcher, a kill, is bad for a benign variant.
-    wanted = (cell in CAUGHT) if due else cell in (Cell.SURVIVED, Cell.MEASURED, Cell.NOT_RUN)
+    wanted = (cell in CAUGHT) if due else cell in (Cell.SURVIVED, Cell.MEASURED, Cell.NOT_APPLICABLE, Cell.NOT_RUN)
     colour = ("killed" if due else "") if wanted else "bad" if due or trial.kind == "benign" else "doubt"
     asked = f"{name}: {cell.value}{', has to catch it' if due else ''}"
     return _td(asked, SYMBOLS[cell], f"{colour} {'must' if due else ''}".strip())
