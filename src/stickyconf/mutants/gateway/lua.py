@@ -17,15 +17,19 @@ _LUA = "envoy.filters.http.lua"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.lua.v3"
 
 # Known to every script: COOKIE and PATH of the session cookie, UPSTREAM, the name of the route's, its MEMBERS
-# (value, ready, weight) by address, READY (their values), DEALT (the same, each as often as its weight says), MUTANT
-# and MARK, and these functions.
+# (value, ready, weight) by address, READY (their values), DEALT (the same, each as often as its share of the
+# weights says, and no oftener than needed), MUTANT and MARK, and these functions.
 _KNOWN = """
-local READY, DEALT = {}, {}
+local READY, DEALT, unit = {}, {}, 0
 for _, member in ipairs(MEMBERS) do
   if member.ready then
     READY[#READY + 1] = member.value
-    for _ = 1, member.weight do DEALT[#DEALT + 1] = member.value end
+    local rest = member.weight
+    while rest > 0 do unit, rest = rest, unit % rest end
   end
+end
+for _, member in ipairs(MEMBERS) do
+  for _ = 1, member.ready and member.weight / unit or 0 do DEALT[#DEALT + 1] = member.value end
 end
 
 -- Whether a user agent sends the session cookie with a request for this path.
