@@ -22,10 +22,8 @@ _pushes: list[int] = []  # of this process
 
 @mutant(at="gateway", source="KIC#6219", caught_by=("LIF-11", "ROB-05", "ROB-06", "UPG-02"), failure_mode=24)
 def is_ready_before_it_has_routes(xds: Xds, kong: Kong) -> Xds:
-    """A new gateway replica takes part with its first configuration, in which it answers every route with 404.
-
-    The replica that was there before any route had a configuration without routes first.
-    """
+    """A new gateway replica takes part with its first configuration, in which it answers every route with 404."""
+    # The replica that was there before any route had a configuration without routes first.
     if _pushes or not kong["upstreams"]:
         return xds
     _pushes.append(1)
