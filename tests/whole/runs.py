@@ -1,14 +1,10 @@
 """Runs the suite as a user would: a process of its own, judged by what it prints and leaves behind."""
 
-import atexit
-import functools
-import json
+import asyncio
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from stickyconf.mutants.matrix.warm import SuiteRun
 from stickyconf.plainyaml import LOADER
 from tests.processes import children, command_line
 
@@ -103,44 +100,16 @@ def _anew(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
 
 
 def _forked(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run in a process that has the libraries loaded already; exit status (negative for a signal) and output."""
-    process = _forking()
-    assert process.stdin
-    assert process.stdout
+    """Run in a process that has the suite loaded already; exit status (negative for a signal) and output."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
-        request = {
-            "arguments": arguments,
-            "environment": environment,
-            "directory": str(ROOT),
-            "output": printed.name,
-        }
-        process.stdin.write(f"{json.dumps(request)}\n")
-        process.stdin.flush()
-        watchdog = threading.Timer(LONGEST, os.kill, (int(process.stdout.readline()), signal.SIGKILL))
-        watchdog.start()
-        try:
-            status = int(process.stdout.readline())
-        finally:
-            watchdog.cancel()
+        run = SuiteRun(arguments, Path(printed.name), ROOT, environment)
+
+        async def ended() -> int | None:
+            try:
+                return await run.ended(LONGEST)
+            finally:
+                await run.stop(LONGEST)
+
+        status = asyncio.run(ended())
+        assert status is not None, f"it did not end in {LONGEST:g} s: {printed.read()}"
         return status, printed.read()
-
-
-@functools.cache
-def _forking() -> "subprocess.Popen[str]":
-    """The process that has the libraries loaded (see tests/whole/forking.py); it ends with this one."""
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("forking.py"))],
-        cwd=ROOT,
-        env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},  # a process with threads should not fork
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    atexit.register(_end, process)
-    return process
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin
-    process.stdin.close()
-    process.wait()

@@ -172,7 +172,7 @@ async def _run(plan: Plan, out: Path) -> Trial:
     arguments += FASTER if plan.kind == "mutant" else ()
     arguments += ["--mutant", plan.subject.id, *(word for name in plan.asked for word in ("--requirement", name))]
     began, log = time.monotonic(), out / "output.txt"
-    run = SuiteRun(arguments, log)
+    run = SuiteRun(arguments, log, Path.cwd(), os.environ)
     try:
         status = await run.ended(LIMIT_SECONDS)
     finally:

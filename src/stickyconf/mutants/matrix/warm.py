@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -46,10 +46,13 @@ _CONTEXT.set_forkserver_preload(list(_MODULES))
 class SuiteRun:
     """One run of the suite, in a process group of its own."""
 
-    def __init__(self, arguments: Sequence[str], output: Path) -> None:
-        """Start ``python -m pytest`` with these arguments, in the current directory; what it says goes to a file."""
+    def __init__(self, arguments: Sequence[str], output: Path, directory: Path, environment: Mapping[str, str]) -> None:
+        """Start ``python -m pytest`` with these arguments; what it says goes to ``output``, and it reads nothing.
+
+        Of the environment, Python's own variables count only for the programs that it starts.
+        """
         self._spent, spent = _CONTEXT.Pipe(duplex=False)
-        told = tuple(arguments), str(output), spent
+        told = tuple(arguments), str(output), str(directory), dict(environment), spent
         self._process: ForkServerProcess = _CONTEXT.Process(target=_become, args=told)
         self._process.start()
         spent.close()
@@ -84,13 +87,18 @@ class SuiteRun:
             self._process.join()
 
 
-def _become(arguments: Sequence[str], output: str, spent: Connection) -> NoReturn:
+def _become(
+    arguments: Sequence[str], output: str, directory: str, environment: Mapping[str, str], spent: Connection
+) -> NoReturn:
     """Go on as pytest with these arguments, which ends when the process that forked it does; does not return."""
     os.setsid()  # so that Ctrl-C reaches the matrix alone, which then ends its runs in order
     die_with_parent(parent=os.getppid())
     written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(written, stream.fileno())
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (written, 1), (written, 2)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(directory)
     sys.argv = ["pytest", *_EARLY, *arguments]
     import pytest  # it is loaded already
 
