@@ -244,10 +244,8 @@ def in_flight_request_completes(history: History) -> Ruling:
             if exchange.sent >= ending.acted:
                 continue
             if exchange.unserved or exchange.pod not in (None, ending.pod):
-                expected, cited = (
-                    f"the request under way on {ending.pod} to complete there",
-                    (exchanges[0].seq, exchange.seq),
-                )
+                expected = f"the request under way on {ending.pod} to complete there"
+                cited = (exchanges[0].seq, exchange.seq)
                 _blame(evidence, exchange, Finding(expected, exchange.told(), cited))
             if exchange.received > until and exchange.pod is not None:
                 across.add(exchange.method)

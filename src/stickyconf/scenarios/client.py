@@ -57,6 +57,11 @@ class Jar:
         fitting = [(path, cookie) for (_, path), cookie in self._cookies.items() if path_matches(request_path, path)]
         return [f"{cookie.name}={cookie.value}" for path, cookie in sorted(fitting, key=lambda item: -len(item[0]))]
 
+    def fields(self, request_path: str) -> tuple[str, ...]:
+        """Return the Cookie field that goes with a path, as a request's fields; none if no cookie does."""
+        pairs = self.pairs(request_path)
+        return ("; ".join(pairs),) if pairs else ()
+
     def value(self, name: str) -> str | None:
         """Return the value of a cookie whatever its path, or None."""
         return next((cookie.value for (known, _), cookie in self._cookies.items() if known == name), None)
@@ -94,8 +99,7 @@ class Client:
     def request(self, method: str, path: str, **about: Unpack[About]) -> Request:
         """Make a request without sending it."""
         if "cookie_fields" not in about:
-            pairs = self.jar.pairs(urlsplit(path).path)
-            about["cookie_fields"] = ("; ".join(pairs),) if pairs else ()
+            about["cookie_fields"] = self.jar.fields(urlsplit(path).path)
         request_id = self._recorder.next_request_id(self.session)
         return Request(method=method, host=self._host, path=path, request_id=request_id, **about)
 

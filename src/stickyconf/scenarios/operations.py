@@ -142,7 +142,7 @@ async def _ask(stage: Stage, pod: str, residents: list[Client]) -> None:
     async with stage.target.maintenance.entrance(pod) as url, contextlib.AsyncExitStack() as staying:
         for _, resident in zip(range(DIRECT_REQUESTS), cycle(residents), strict=False):  # none if no session was opened
             client = await staying.enter_async_context(stage.client(DIRECT, keeps=False))
-            for fields in (("; ".join(resident.jar.pairs(path)),), ()):
+            for fields in (resident.jar.fields(path), ()):
                 await client.send("GET", path, cookie_fields=fields, at=url)
 
 

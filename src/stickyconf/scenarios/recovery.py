@@ -24,7 +24,7 @@ def let_a_pod_recover(*, sessions: int) -> Scenario:
     """Let one pod answer 503 until the gateway uses it no more, then 200; then open ``sessions`` new sessions."""
 
     async def play(stage: Stage) -> None:
-        stage.recorder.restless |= {"resident"}
+        stage.recorder.restless.add("resident")
         stage.recorder.plan |= {
             "ill.answers": HEALTH_CHECKS["passive"]["unhealthy"]["httpFailures"],
             "recovery.seconds": stage.waiter.budgets["workers"].total_seconds(),
