@@ -72,7 +72,7 @@ def test_route_becomes_an_upstream(kong, loop, stage):
             "the upstream on every replica",
             "programmed",
             lambda: _shown(kong, upstream_name(namespace)),
-            lambda shown: all(set(targets) == set(pods.values()) for _, targets in shown),
+            lambda shown: all(upstream and set(targets) == set(pods.values()) for upstream, targets in shown),
         )
     )
     for upstream, targets in shown:
