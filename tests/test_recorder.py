@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 
-from stickyconf.model import Answered, Outcome, Refused
+from stickyconf.model import Answered, Outcome, Refused, Unknown
 from stickyconf.ports import Reply, Request
 from stickyconf.scenarios.recorder import Recorder
 
 CARRIED = ("session_id=a",)
 
 
-def sent(recorder: Recorder, outcome: Outcome, cookies: tuple[str, ...] = CARRIED, session: str = "pinned-001") -> str:
-    """Record one exchange, now, and return its request id."""
+def sent(
+    recorder: Recorder,
+    outcome: Outcome,
+    cookies: tuple[str, ...] = CARRIED,
+    session: str = "pinned-001",
+    during: tuple[float, float] | None = None,
+) -> str:
+    """Record one exchange, now unless ``during`` says from when to when, and return its request id."""
     request = Request("GET", "h", "/", recorder.next_request_id(session), cookies)
-    now = time.monotonic()
-    recorder.exchange("pinned", session, "http://g", request, Reply(outcome, "c", "HTTP/1.1", now, now))
+    began, ended = during or (time.monotonic(), time.monotonic())
+    recorder.exchange("pinned", session, "http://g", request, Reply(outcome, "c", "HTTP/1.1", began, ended))
     return request.request_id
 
 
@@ -89,3 +95,22 @@ def test_sightings_are_counted_by_session() -> None:
     recorder.sighting("echo-b", "in-flight-0011-3")
 
     assert recorder.seen("in-flight-001") == 2
+
+
+def test_silence_is_when_no_request_had_an_answer_for_too_long() -> None:
+    """One that was answered meanwhile, or refused, says that the gateway is there."""
+    recorder, start, hung = Recorder(), time.monotonic(), Unknown("ReadTimeout after 15 s")
+    recorder.patience = 40.0
+    for outcome, began, ended in (
+        (hung, 0, 15),
+        (by("echo-a"), 14, 16),
+        (hung, 1, 50),  # sent long ago, but others were answered
+        (hung, 36, 55),
+        (Refused("ConnectError"), 55, 56),
+        (hung, 60, 75),
+        (hung, 75, 90),
+    ):
+        sent(recorder, outcome, during=(start + began, start + ended))
+        assert not recorder.silent.is_set()
+    sent(recorder, hung, during=(start + 90, start + 105))
+    assert recorder.silent.is_set()

@@ -39,6 +39,11 @@ BUDGETS: dict[str, tuple[float, str]] = {
     "aftermath": (4, "what happened to pods and gateway is seen, if requests failed or strayed just before the end"),
     "cleanup": (60, "what a case made is deleted again"),
     "request": (15, "one HTTP request is answered (an unanswered one is Unknown, not failed)"),
+    "silence": (
+        90,
+        "the gateway answers any request of a recording; if it answers none for longer, the rest is not played, and"
+        " what was seen until then is judged",
+    ),
     "command": (60, "one command of a documentation page ends"),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stickyconf import checks
-from stickyconf.model import History, Level, Ruling, Status
+from stickyconf.model import Happening, History, Level, Ruling, Status
 from stickyconf.model.catalogue import load_catalogue
 from stickyconf.mutants import mutants
 from tests.checks.cases import Cases, all_cases
@@ -143,6 +143,19 @@ def test_a_history_in_which_nothing_happened_leaves_every_check_unsure(name: str
     empty = History(history.setup)
 
     assert check(name)(empty).status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_if_silence_ended_a_record_early_only_violations_stand(name: str) -> None:
+    def cut(history: History) -> History:
+        missed = {"budget": "silence", "last": "no request had one"}
+        return edits.plus(history, Happening.MISSED, "an answer from the gateway", 1.0, **missed)
+
+    unsure = check(name)(cut(next(iter(CASES[name].accepts.values()))))
+    assert unsure.status is Status.INCONCLUSIVE
+    assert unsure.findings[0].expected == "an answer from the gateway"
+    for history, _ in CASES[name].rejects.values():
+        assert check(name)(cut(history)).status is Status.VIOLATES
 
 
 @pytest.mark.parametrize("name", sorted(READ_TRAFFIC - EVENTS_ALONE))

@@ -1,4 +1,4 @@
-"""A gateway that ends in the middle of a recording is no violation of anything: the run says that it went away."""
+"""A gateway that ends or hangs in the middle of a recording is no violation of anything: the run says so, and ends."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def test_gateway_that_is_killed_is_told_and_violates_nothing(tmp_path):
     process = subprocess.Popen(
         command(tmp_path, *chosen), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    os.kill(_gateway(process), signal.SIGKILL)
+    os.kill(_gateway(process, "embedded_cluster.gateway"), signal.SIGKILL)
     said = process.communicate(timeout=LONGEST)[0]
     report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
     cases = [case for row in report["requirements"] for case in row["cases"]]
@@ -32,10 +32,28 @@ def test_gateway_that_is_killed_is_told_and_violates_nothing(tmp_path):
     assert "VIOLATES" not in said
 
 
-def _gateway(process: subprocess.Popen) -> int:
-    """Return the id of the gateway's process once pods have answered through it for a while."""
+def test_gateway_that_hangs_ends_the_recording(tmp_path):
+    """Its Admin API answers on, its data plane takes connections and says nothing."""
+    hurried = ("--budget", "request=1", "--budget", "silence=5", "--budget", "workers=2")
+    process = subprocess.Popen(
+        command(tmp_path, "--requirement", "AFF-01", *hurried),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    os.kill(_gateway(process, "_bin/envoy "), signal.SIGSTOP)
+    said = process.communicate(timeout=LONGEST)[0]
+    report = yaml.safe_load((tmp_path / "latest" / "conformance.yaml").read_text())
+    assert process.returncode == 1, said
+    assert [row["status"] for row in report["requirements"] if row["cases"]] == ["INCONCLUSIVE"], said
+    assert "  expected  an answer from the gateway\n  saw       not within the budget silence" in said
+
+
+def _gateway(process: subprocess.Popen, name: str) -> int:
+    """Return the id of the gateway's process of that name once pods have answered through it for a while."""
     eventually("pods of a recording", lambda: echo_pods(process) >= 3, LONGEST)
     since = time.monotonic()
     eventually("a recording that is under way", lambda: time.monotonic() - since > RECORDED)
-    [gateway] = [one for one in children(process.pid) if "embedded_cluster.gateway" in command_line(one)]
+    [gateway] = [one for one in children(process.pid) if name in command_line(one)]
     return gateway

@@ -11,6 +11,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from stickyconf.checks.evidence import silences
 from stickyconf.model import ECHO_PODS, History, Ruling
 from stickyconf.stats import FALSE_ALARM_BUDGET, SETTLINGS_ALPHA, Design, Figures
 
@@ -34,10 +35,10 @@ class Check:
     designs: tuple[Design, ...] = ()
 
     def __call__(self, history: History, **arguments: Any) -> Ruling:
-        """Rule on a history."""
+        """Rule on a history; a doubt if it ended early, because the gateway answered nothing any more."""
         if self._takes_design:
             arguments = {"design": self.designs[0], **arguments}
-        return self.function(history, **arguments)
+        return self.function(history, **arguments).doubted(silences(history))
 
     @property
     def __name__(self) -> str:

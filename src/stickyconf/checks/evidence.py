@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf
 
 from stickyconf.checks.readiness import Lapse, lapses
-from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
+from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
 from stickyconf.stats import MISSED, witness_sample_size
 
 ON_PURPOSE = "Gateway/"
@@ -74,15 +74,24 @@ def unknown_outcomes(exchanges: Iterable[Exchange]) -> list[Finding]:
     return [Finding("every request to have a known outcome", f"{len(doubtful)}, first: {doubtful[0].told()}", cited)]
 
 
+def silences(history: History) -> list[Finding]:
+    """Return a doubt if the record ended before its time, because the gateway answered no request any more."""
+    return [_missed(event) for event in history.happened(Happening.MISSED) if event.detail["budget"] == "silence"]
+
+
+def _missed(event: Event) -> Finding:
+    return Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
+
+
 def unconverged(history: History, until: float = inf) -> list[Finding]:
     """Return one doubt for each change that never arrived on every gateway replica, and for traffic that never came.
 
     Only for those whose wait ended by ``until``, in seconds on the history's clock.
     """
     missed = [
-        Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
+        _missed(event)
         for event in history.happened(Happening.MISSED)
-        if event.when <= until
+        if event.when <= until and event.detail["budget"] != "silence"
     ]
     return missed + [
         Finding(

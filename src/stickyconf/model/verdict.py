@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -90,6 +90,15 @@ class Ruling:
         unsure = tuple(doubts)
         status = Status.VIOLATES if found else Status.INCONCLUSIVE if unsure else Status.CONFORMS
         return cls(status, found + unsure, tuple(measures))
+
+    def doubted(self, doubts: Sequence[Finding]) -> Ruling:
+        """Return the same ruling with more doubts, which come before its own; what conforms is inconclusive then."""
+        if not doubts or self.status is Status.NOT_APPLICABLE:
+            return self
+        violations = tuple(finding for finding in self.findings if finding.sign)
+        unsure = tuple(finding for finding in self.findings if not finding.sign)
+        status = self.status if self.status is Status.VIOLATES else Status.INCONCLUSIVE
+        return replace(self, status=status, findings=(*violations, *doubts, *unsure))
 
     @classmethod
     def not_applicable(cls, reason: str) -> Ruling:

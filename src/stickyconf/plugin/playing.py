@@ -329,11 +329,7 @@ class Player:
             raise
         async with _ended(stage):
             async with shared.marks(stage):
-                if topology.replicas:
-                    await stage.deploy()
-                    await stage.converge(sticky=topology.policy is not None and topology.attached)
-                for scenario in recording.scenarios:
-                    await scenario(stage)
+                await stage.play(recording.scenarios)
             if topology.hold:
                 await stage.release_all(namespace)
         return await stage.close()

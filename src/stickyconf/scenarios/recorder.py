@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from dataclasses import replace
+from math import inf
 
-from stickyconf.model import Event, Exchange, Happening, History, Setup, Sighting
+from stickyconf.model import Event, Exchange, Happening, History, Setup, Sighting, Unknown
 from stickyconf.ports import Reply, Request
 
 
@@ -27,6 +29,11 @@ class Recorder:
         """Arms whose requests are meant to stray or to fail, so that nothing need have happened to a pod."""
         self.lateness = 0.0
         """The most seconds by which something that was due was late."""
+        self.patience = inf
+        """The seconds for which requests may go without an answer, all of them, before ``silent`` is set."""
+        self.silent = asyncio.Event()
+        self._answered = 0.0
+        self._unanswered: float | None = None  # since when, if the last request that came to an end had no answer
 
     def now(self) -> float:
         """Return the seconds since the history began."""
@@ -60,6 +67,7 @@ class Recorder:
             host=request.host,
         )
         self._exchanges.append(exchange)
+        self._listen(exchange)
         if reply.digest:
             sent = hashlib.sha256(request.body).hexdigest()
             size = str(len(request.body))
@@ -68,6 +76,16 @@ class Recorder:
         if exchange.pod and answered not in self._seen:
             self._unseen.add(answered)
         return exchange
+
+    def _listen(self, exchange: Exchange) -> None:
+        """Set ``silent`` if requests have gone without an answer for too long."""
+        if not isinstance(exchange.outcome, Unknown):
+            self._answered, self._unanswered = exchange.received, None
+            return
+        if self._unanswered is None:
+            self._unanswered = max(exchange.sent, self._answered)
+        if exchange.received - self._unanswered > self.patience:
+            self.silent.set()
 
     def late(self, seconds: float) -> None:
         """Note that something the suite did came so many seconds after it was due; only the largest is kept."""

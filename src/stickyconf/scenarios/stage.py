@@ -77,6 +77,7 @@ class Stage:
         """Start watching as soon as there is something to watch."""
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.observers = Observers(self.target, self.recorder, self.namespace, self.upstream)
+        self.recorder.patience = self.waiter.budgets["silence"].total_seconds()
         self._clients = 0
 
     @property
@@ -122,6 +123,33 @@ class Stage:
             gateway=gateway or self.target.proxy_url,
             keeps=keeps,
         )
+
+    async def play(self, scenarios: Iterable[Scenario]) -> None:
+        """Play scenarios one after the other, unless the gateway answers nothing for the budget ``silence``.
+
+        Then the rest is not played, and the record says so: what was seen until then is judged, with that doubt.
+        """
+        playing = asyncio.create_task(self._play(scenarios))
+        silent = asyncio.create_task(self.recorder.silent.wait())
+        try:
+            await asyncio.wait((playing, silent), return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
+            else:
+                self.recorder.event(
+                    Happening.MISSED, "an answer from the gateway", budget="silence", last="no request had one"
+                )
+        finally:
+            for task in (playing, silent):
+                task.cancel()
+            await asyncio.gather(playing, silent, return_exceptions=True)
+
+    async def _play(self, scenarios: Iterable[Scenario]) -> None:
+        if self.topology.replicas:
+            await self.deploy()
+            await self.converge(sticky=self.topology.policy is not None and self.topology.attached)
+        for scenario in scenarios:
+            await scenario(self)
 
     async def deploy(self) -> None:
         """Create the workload, wait until every pod is ready, and then create its route.
