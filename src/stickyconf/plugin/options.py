@@ -57,7 +57,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
-    jobs = f"twice the processors, at most {MOST_JOBS_HERE}; on a real cluster {JOBS_ON_A_CLUSTER}"
+    jobs = f"three for each processor, at most {MOST_JOBS_HERE}; on a real cluster {JOBS_ON_A_CLUSTER}"
     add("--jobs", type=int, metavar="N", help=f"play so many recordings side by side (1: in turn; default: {jobs})")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
     add("--admin-url", help="the gateway's Admin API address, instead of the ones the target finds")
@@ -168,7 +168,7 @@ def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownVio
 
 
 def _jobs(target: str) -> int:
-    here = min(MOST_JOBS_HERE, 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+    here = min(MOST_JOBS_HERE, 3 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
     return here if target == "embedded" else JOBS_ON_A_CLUSTER
 
 
