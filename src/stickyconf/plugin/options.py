@@ -41,7 +41,7 @@ JOBS_ON_A_CLUSTER = 6
 """Recordings side by side on a real cluster: there most of a recording is waiting."""
 
 MOST_JOBS_HERE = 8
-"""The same on the embedded cluster, whose processes share the machine; twice its processors if that is less."""
+"""The same on the embedded cluster, whose processes share the machine; three for each processor if that is less."""
 
 
 def add_options(parser: pytest.Parser) -> None:
