@@ -301,6 +301,10 @@ class Traffic(Protocol):
         """Ask for server-sent events, on a connection of its own, and close it at the end."""
 
 
+SLOW_SYNC_SECONDS = 2.0
+"""A controller that pushes no more often than this is slow; KIC's default is 3 s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tempo:
     """How fast the system under test is meant to be, in seconds.
@@ -312,6 +316,13 @@ class Tempo:
     sync: float
     hold: float
     grace: float
+
+    def beat(self, quickest: float) -> float:
+        """Return the seconds between two requests of what sends steadily: ``quickest``, or twice that.
+
+        If the controller is slow, everything takes longer, so that as much is seen with fewer requests a second.
+        """
+        return 2 * quickest if self.sync >= SLOW_SYNC_SECONDS else quickest
 
 
 @dataclass(slots=True)

@@ -29,10 +29,10 @@ from stickyconf.scenarios.visits import open_sessions, visit
 from stickyconf.scenarios.workload import upstream_name
 from stickyconf.stats import reach_sample_size
 
-NEWCOMER_BEAT = 0.05  # seconds between two new sessions
+NEWCOMER_BEAT = 0.05  # seconds between two new sessions, with a quick controller
 LANES = 3  # that open them in turn, so that one slow answer does not keep the next session waiting
 VISITS_HELD = 14  # visits of each resident while the settled gateway drains the pod: see DRN-01, LATE_CONNECTIONS
-KEEPER_BEAT = 0.4  # seconds between two new sessions that keep their cookie
+KEEPER_BEAT = 0.4  # the same for those that keep their cookie
 KEEPER_VISITS = 2  # visits of each of them after the pod is gone
 # New sessions to open meanwhile: a pod that still got its share, of one pod more, would show but for one in a million.
 MISSED = 1e-6
@@ -47,7 +47,7 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
     async def play(stage: Stage) -> None:
         victim = any_pod(stage) if by == "delete" else ""
         needed = reach_sample_size(len(stage.pods) + 1, MISSED)
-        stage.recorder.plan |= {"newcomer.beat": NEWCOMER_BEAT, "newcomer.sessions": needed}
+        stage.recorder.plan |= {"newcomer.beat": stage.target.tempo.beat(NEWCOMER_BEAT), "newcomer.sessions": needed}
         stage.observers.watch_cluster()
         stage.observers.poll_targets(stage.gateways)
         async with residing(stage) as residents, contextlib.AsyncExitStack() as stay:
@@ -125,7 +125,7 @@ async def _newcomers(stage: Stage, stopped: asyncio.Event, lane: int) -> None:
         async with stage.client("newcomer", fresh=True, keeps=False) as client:
             return await (client.post(path) if next(turns) % 2 else client.get(path))
 
-    await send_steadily(stage.recorder, LANES * NEWCOMER_BEAT, stopped, open_one)
+    await send_steadily(stage.recorder, LANES * stage.target.tempo.beat(NEWCOMER_BEAT), stopped, open_one)
 
 
 async def _keepers(stage: Stage, stay: contextlib.AsyncExitStack, opened: list[Client], stopped: asyncio.Event) -> None:
@@ -139,7 +139,7 @@ async def _keepers(stage: Stage, stay: contextlib.AsyncExitStack, opened: list[C
         opened.append(client)
         return exchange
 
-    await send_steadily(stage.recorder, KEEPER_BEAT, stopped, open_one)
+    await send_steadily(stage.recorder, stage.target.tempo.beat(KEEPER_BEAT), stopped, open_one)
 
 
 async def _come_back(clients: list[Client], path: str) -> None:

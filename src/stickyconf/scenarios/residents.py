@@ -18,7 +18,7 @@ from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.visits import open_sessions
 
 RESIDENTS_PER_POD = 4
-RESIDENT_BEAT = 0.25  # seconds between two visits of one resident
+RESIDENT_BEAT = 0.25  # seconds between two visits of one resident, with a quick controller
 VISITS_AFTER = 5  # visits of each resident after a pod is gone, to see whether it stays where it moved
 
 
@@ -79,9 +79,10 @@ class _Visits:
 @contextlib.asynccontextmanager
 async def residing(stage: Stage) -> AsyncIterator[Residents]:
     """Open sessions until every pod has RESIDENTS_PER_POD, and let them visit until the block ends."""
+    beat = stage.target.tempo.beat(RESIDENT_BEAT)
     stage.recorder.plan |= {
         "resident.per_pod": RESIDENTS_PER_POD,
-        "resident.beat": RESIDENT_BEAT,
+        "resident.beat": beat,
         "after.requests": VISITS_AFTER,
     }
     stopped = asyncio.Event()
@@ -92,6 +93,6 @@ async def residing(stage: Stage) -> AsyncIterator[Residents]:
         async with asyncio.TaskGroup() as traffic:
             for number, client in enumerate(clients):
                 visit = _Visits(client, stage.policy.cookie_path, number)
-                traffic.create_task(send_steadily(stage.recorder, RESIDENT_BEAT, stopped, visit))
+                traffic.create_task(send_steadily(stage.recorder, beat, stopped, visit))
             yield Residents(stage, clients)
             stopped.set()

@@ -106,7 +106,7 @@ class Settling:
         """Return whether every worker shows the behaviour within the budget, as far as connections can tell.
 
         When the budget is used up, the next ones say whether one is still behind: that is the evidence against it. They
-        have as long again; what a slow machine cannot ask in that time stays open.
+        have the budget ``traffic``; what a slow machine cannot ask in that time stays open.
         """
         row = Row(asked, self.workers)
 
@@ -120,7 +120,7 @@ class Settling:
         except WaitFailed as failure:
             row = Row(asked, self.workers, row.number + 1)
             with contextlib.suppress(WaitFailed):
-                await self.waiter.until(f"{what} at last", "workers", look, lambda _: True)
+                await self.waiter.until(f"{what} at last", "traffic", look, lambda _: True)
             if not row.complete:
                 late = row.last.request_id if row.last and row.last.pod else ""
                 self._record(Happening.UNSETTLED, row, self.recorder.now(), last=failure.last, request=late)
