@@ -20,7 +20,7 @@ from stickyconf.scenarios.steady import send_steadily
 from stickyconf.scenarios.workload import ECHO_PORT, Topology, upstream_name
 from stickyconf.wait import Beat, WaitFailed
 
-BEAT = 0.5  # seconds between two changes: 120 a minute
+BEAT = 0.4  # seconds between two changes: 150 a minute, so that a busy machine makes 100
 AWAITED = 11  # changes that are waited for: a gateway that loses one in ten loses one of them
 
 
