@@ -10,7 +10,7 @@ from stickyconf.scenarios.visits import visit
 history = recorded(
     "protocols",
     visit("control", sessions=30, requests=1, cookies="discard"),
-    carry_large_bodies(sessions=10, requests=4),
+    carry_large_bodies(sessions=10, requests=5),
     share_a_connection(sessions=10, others=4, rounds=5),
     keep_channels_open(),
     topology=Topology(hold=True, drain=True),

@@ -12,7 +12,7 @@ from stickyconf.scenarios.visits import visit
 
 forgery = recorded(
     "forgery",
-    visit("pinned", sessions=7, requests=5),
+    visit("pinned", sessions=7, requests=8),
     forge_unknown_values(sessions=2, requests=4),
     send_malformed_values(),
     lure_to_a_neighbour(),

@@ -8,7 +8,7 @@ from stickyconf.scenarios.vacancy import scale_to_zero_and_back
 # 9 clients are no multiple of 2: dealt in turn to 2 pods, none of them would come back to its own.
 history = recorded(
     "scaled-to-zero",
-    scale_to_zero_and_back(strangers=4, sessions=9, requests=6),
+    scale_to_zero_and_back(strangers=4, sessions=9, requests=12),
     topology=Topology(replicas=2, hold=True, drain=True),
     long=True,
 )

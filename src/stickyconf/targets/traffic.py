@@ -29,7 +29,7 @@ from stickyconf.targets.places import Places
 # More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
 # One that takes longer, as to an address that swallows connections, only waits, and keeps no other from going.
-HANGS_SECONDS = 0.4
+HANGS_SECONDS = 0.2
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
 POD_HEADER = "Echo-Pod"
 NO_TLS = OverTls("no way to the gateway over TLS is known")
