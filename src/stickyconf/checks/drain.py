@@ -16,8 +16,8 @@ from stickyconf.stats import witness_sample_size
 LONGEST_GAP, LONGEST_GAP_SYNCS = 1.0, 2 / 3
 """How long a drain may go without a request sent, in seconds or sync periods of the controller, whichever is longer.
 
-A failure shorter than that could stay unseen. The gateway changes once in a sync period, so that requests come before and
-after each change.
+A failure shorter than that could stay unseen. The gateway changes once in a sync period, so that requests come before
+and after each change.
 """
 
 WORKERS = 4
