@@ -30,6 +30,8 @@ class Gateway:
     workers: int
     stale: Callable[[int, int], bool]
     unanswered: bool = False
+    takes: float = 0.0
+    """Seconds for each answer."""
     asked: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - reproducible, not secret
     turns: dict[int, int] = field(default_factory=dict)
@@ -41,7 +43,7 @@ class Gateway:
     async def send(self, request: Request) -> Reply:
         worker, number = self.chance.randrange(self.workers), self.asked
         self.asked += 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.takes)
         turn = self.turns[worker] = self.turns.get(worker, worker) + 1
         pods = ("echo-a", VICTIM, "echo-c") if self.stale(worker, number) else ("echo-a", "echo-c", "echo-d")
         outcome = Unknown("silence") if self.unanswered else Answered(200, (), pods[turn % 3])
@@ -96,6 +98,14 @@ def test_one_worker_that_never_gets_the_change_is_evidence_once_its_time_is_over
     assert not done
     assert late.pod == VICTIM
     assert "in row" in event.detail["last"]
+
+
+def test_what_a_slow_machine_cannot_ask_within_the_budget_is_asked_after_it() -> None:
+    """The budget is the gateway's: how long the suite takes to ask is no sign of a worker that is behind."""
+    done, recorder = settled(Gateway(4, lambda *_: False, takes=0.01), seconds=0.05)
+
+    assert done
+    assert recorder.events(Happening.SETTLED, VICTIM)
 
 
 def test_connections_without_an_answer_agree_on_nothing_and_are_no_evidence() -> None:

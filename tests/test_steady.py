@@ -8,7 +8,7 @@ import pytest
 
 from stickyconf import wait
 from stickyconf.model import Answered, Exchange
-from stickyconf.ports import Reply, Request
+from stickyconf.ports import Reply, Request, Tempo
 from stickyconf.scenarios import recorder as recording
 from stickyconf.scenarios.recorder import Recorder
 from stickyconf.scenarios.steady import send_steadily
@@ -72,3 +72,8 @@ def test_an_event_loop_that_is_busy_makes_late(monkeypatch: pytest.MonkeyPatch) 
     late, left = lateness(monkeypatch, ((0, 0.01),) * 3, overslept=(0.0, 0.7, 0.0))
 
     assert (late, left) == (0.7, [0.0, 0.1, 0.9])
+
+
+@pytest.mark.parametrize(("sync", "beat"), [(0.2, 0.25), (3.0, 0.5), (10.0, 0.5)])
+def test_sessions_visit_half_as_often_if_the_controller_is_slow(sync: float, beat: float) -> None:
+    assert Tempo(sync=sync, hold=50.0, grace=65.0).beat(0.25) == beat
