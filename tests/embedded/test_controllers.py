@@ -191,7 +191,9 @@ class TestReplicaSet:
         deployment(space, 1)
         settled(space, 1)
         name = pods(space)[0]["metadata"]["name"]
-        space.client.set(Pod, name, namespace=space.name, labels={"app": "other"})
+        # The dearer of the two, when it is back and one of them has to go.
+        dear = {"controller.kubernetes.io/pod-deletion-cost": "100"}
+        space.client.set(Pod, name, namespace=space.name, labels={"app": "other"}, annotations=dear)
 
         def owners() -> list[Object]:
             pod = space.get(Pod, name)
