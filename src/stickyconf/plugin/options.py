@@ -41,7 +41,10 @@ JOBS_ON_A_CLUSTER = 6
 """Recordings side by side on a real cluster: there most of a recording is waiting."""
 
 MOST_JOBS_HERE = 8
-"""The same on the embedded cluster, whose processes share the machine; three for each processor if that is less."""
+"""The same on the embedded cluster, whose processes share the machine; three for each processor if that is less.
+
+With several gateway workers, so many divided by their number.
+"""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -131,7 +134,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         strict=bool(config.getini("strict")),
         seed=option.seed if option.seed is not None else secrets.randbelow(2**31),
         drains=option.drains or stored or DRAINS,
-        jobs=option.jobs or _jobs(option.target),
+        jobs=option.jobs or _jobs(option.target, option.gateway_workers or 1),
         session_age=option.session_age,
         minutes=option.minutes,
         rejudged=rejudged,
@@ -167,8 +170,10 @@ def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownVio
         raise pytest.UsageError(f"--known-violations {error}") from error
 
 
-def _jobs(target: str) -> int:
-    here = min(MOST_JOBS_HERE, 3 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+def _jobs(target: str, workers: int) -> int:
+    """Fewer with several workers: each takes an inotify instance for each upstream, and Linux gives a user 128."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    here = min(3 * processors, max(1, MOST_JOBS_HERE // workers))
     return here if target == "embedded" else JOBS_ON_A_CLUSTER
 
 
