@@ -63,10 +63,6 @@ CASES = {
             "an answer of the application that is no success": edited(ON, nth("newcomer", 50), answered(404)),
             "a failure before the deletion: not this check's": edited(ON, nth("resident", 10), refused),
             "a failure when the pod was told to stop: not this check's": edited(ON, pinned(ENDING), refused),
-            "no new sessions for half of the time between two pushes": arranged(
-                only(ON, every(where=lambda e: e.arm != "newcomer" or not between(3.0, 4.5)(e))),
-                tempo={**ON.setup.tempo, "sync": 3.0},
-            ),
         },
         rejects={
             "a new session refused": (edited(ON, nth("newcomer", 50), refused), "connection reset"),

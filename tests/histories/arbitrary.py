@@ -90,6 +90,7 @@ DETAILS: dict[Happening, dict[str, st.SearchStrategy[str]]] = {
     Happening.TARGET_REMOVED: {"gateway": st.sampled_from((GATEWAY, "other"))},
     Happening.UNCONVERGED: {"budget": words, "last": words},
     Happening.MISSED: {"budget": words, "last": words},
+    Happening.SILENT: {"seconds": words},
     Happening.DEVIATED: {"opened": words, "told": words},
     Happening.TALLIED: {
         **dict.fromkeys(("requests", "strays", "failures", "unknown", "fewest"), numbers),

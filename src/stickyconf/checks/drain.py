@@ -13,12 +13,8 @@ from stickyconf.checks.rotation import NEWCOMERS, judge_newcomers
 from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling
 from stickyconf.stats import witness_sample_size
 
-LONGEST_GAP, LONGEST_GAP_SYNCS = 1.0, 2 / 3
-"""How long a drain may go without a request sent, in seconds or sync periods of the controller, whichever is longer.
-
-A failure shorter than that could stay unseen. The gateway changes once in a sync period, so that requests come before
-and after each change.
-"""
+LONGEST_GAP = 1.0
+"""Seconds for which a drain may go without a request sent: a failure shorter than that could stay unseen."""
 
 WORKERS = 4
 """A fault of one worker of so many, which has its share of the connections, must not stay unseen."""
@@ -197,13 +193,12 @@ def _judge_failures(
             _blame(evidence, exchange, Finding(expected, exchange.told(), (exchange.seq,)))
     asked = [exchange for exchange in exchanges if exchange.sent <= until and exchange.received > since]
     evidence.doubts += unknown_outcomes(asked)
-    most = max(LONGEST_GAP, LONGEST_GAP_SYNCS * history.setup.tempo["sync"])
     for arm in ("resident", "newcomer"):
         sent = [exchange.sent for exchange in history.arm(arm)]
         end = until if watched is None else watched
         gap = _longest_gap(sent, since, end)
-        if gap > most or not any(since < moment < end for moment in sent):
-            often = f"a request of the arm {arm} every {most:g} s through the drain"
+        if gap > LONGEST_GAP or not any(since < moment < end for moment in sent):
+            often = f"a request of the arm {arm} every {LONGEST_GAP:g} s through the drain"
             ours = f"the suite itself was late by up to {history.setup.lateness:.2f} s"
             evidence.doubts.append(Finding(often, f"none for {gap:.2f} s; {ours}"))
     evidence.measures.append(Measure("requests that ended meanwhile", len(ended)))

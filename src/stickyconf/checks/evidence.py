@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf
 
 from stickyconf.checks.readiness import Lapse, lapses
-from stickyconf.model import Event, Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
+from stickyconf.model import Exchange, Finding, Happening, History, Measure, Ruling, Sessions, Unknown
 from stickyconf.stats import MISSED, witness_sample_size
 
 ON_PURPOSE = "Gateway/"
@@ -76,11 +76,10 @@ def unknown_outcomes(exchanges: Iterable[Exchange]) -> list[Finding]:
 
 def silences(history: History) -> list[Finding]:
     """Return a doubt if the record ended before its time, because the gateway answered no request any more."""
-    return [_missed(event) for event in history.happened(Happening.MISSED) if event.detail["budget"] == "silence"]
-
-
-def _missed(event: Event) -> Finding:
-    return Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
+    return [
+        Finding("an answer from the gateway to any request", f"none for {event.detail['seconds']} s")
+        for event in history.happened(Happening.SILENT)
+    ]
 
 
 def unconverged(history: History, until: float = inf) -> list[Finding]:
@@ -89,9 +88,9 @@ def unconverged(history: History, until: float = inf) -> list[Finding]:
     Only for those whose wait ended by ``until``, in seconds on the history's clock.
     """
     missed = [
-        _missed(event)
+        Finding(event.subject, f"not within the budget {event.detail['budget']}; last seen: {event.detail['last']}")
         for event in history.happened(Happening.MISSED)
-        if event.when <= until and event.detail["budget"] != "silence"
+        if event.when <= until
     ]
     return missed + [
         Finding(

@@ -64,6 +64,7 @@ class Happening(StrEnum):
     SETTLED = "settled"
     UNSETTLED = "unsettled"  # detail also: last (what was seen last), request (id of one after the budget that differs)
     MISSED = "missed"  # traffic that was waited for and did not come about; detail: budget, last
+    SILENT = "silent"  # the gateway answered nothing any more, and the rest was not played; detail: seconds
     # What cannot be looked at here.
     UNSUPPORTED = "unsupported"  # subject: capability; detail: reason
 

@@ -40,10 +40,10 @@ OUT_OF_REACH = ".out-of-reach"
 JOBS_ON_A_CLUSTER = 6
 """Recordings side by side on a real cluster: there most of a recording is waiting."""
 
-MOST_JOBS_HERE = 8
-"""The same on the embedded cluster, whose processes share the machine; three for each processor if that is less.
+JOBS_A_PROCESSOR, MOST_JOBS_HERE = 3, 8
+"""The same on the embedded cluster, whose processes share the machine: for each processor, and at the most.
 
-With several gateway workers, so many divided by their number.
+The most is divided by the gateway's workers: each takes an inotify instance for each upstream, and a user has 128.
 """
 
 
@@ -60,7 +60,8 @@ def add_options(parser: pytest.Parser) -> None:
     add("--target", default="embedded", help=f"the cluster to judge: {', '.join(TARGETS)} (default: embedded)")
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
-    jobs = f"three for each processor, at most {MOST_JOBS_HERE}; on a real cluster {JOBS_ON_A_CLUSTER}"
+    most = f"at most {MOST_JOBS_HERE}, or that divided by --gateway-workers"
+    jobs = f"{JOBS_A_PROCESSOR} a processor, {most}; on a real cluster {JOBS_ON_A_CLUSTER}"
     add("--jobs", type=int, metavar="N", help=f"play so many recordings side by side (1: in turn; default: {jobs})")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
     add("--admin-url", help="the gateway's Admin API address, instead of the ones the target finds")
@@ -134,7 +135,7 @@ def read(config: pytest.Config, catalogue: Catalogue) -> Settings:
         strict=bool(config.getini("strict")),
         seed=option.seed if option.seed is not None else secrets.randbelow(2**31),
         drains=option.drains or stored or DRAINS,
-        jobs=option.jobs or _jobs(option.target, option.gateway_workers or 1),
+        jobs=option.jobs or _jobs(option),
         session_age=option.session_age,
         minutes=option.minutes,
         rejudged=rejudged,
@@ -170,11 +171,12 @@ def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownVio
         raise pytest.UsageError(f"--known-violations {error}") from error
 
 
-def _jobs(target: str, workers: int) -> int:
-    """Fewer with several workers: each takes an inotify instance for each upstream, and Linux gives a user 128."""
+def _jobs(option: Any) -> int:
+    if option.target != "embedded":
+        return JOBS_ON_A_CLUSTER
+    workers: int = option.gateway_workers
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    here = min(3 * processors, max(1, MOST_JOBS_HERE // workers))
-    return here if target == "embedded" else JOBS_ON_A_CLUSTER
+    return min(JOBS_A_PROCESSOR * processors, max(1, MOST_JOBS_HERE // workers))
 
 
 def _budgets(given: list[str]) -> Budgets:

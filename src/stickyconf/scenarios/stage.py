@@ -136,9 +136,7 @@ class Stage:
             if playing.done():
                 playing.result()
             else:
-                self.recorder.event(
-                    Happening.MISSED, "an answer from the gateway", budget="silence", last="no request had one"
-                )
+                self.recorder.event(Happening.SILENT, self.target.proxy_url, seconds=f"{self.recorder.patience:g}")
         finally:
             for task in (playing, silent):
                 task.cancel()

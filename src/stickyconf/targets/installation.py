@@ -11,7 +11,7 @@ from typing import Protocol
 from stickyconf.ports import Part, Tempo, Workload
 
 KONG_TEMPO = Tempo(sync=3.0, hold=50.0, grace=65.0)
-"""KIC pushes every 3 s by default; the hold leaves it time for ten pushes, on a busy machine, too."""
+"""KIC pushes every 3 s by default; the hold leaves it time for sixteen pushes."""
 
 
 class NoTarget(Exception):
