@@ -279,6 +279,9 @@ class Line(Protocol):
 class Traffic(Protocol):
     """Makes clients."""
 
+    def part(self) -> Traffic:
+        """Return the same for one recording: its requests take their turns among those of the others."""
+
     def address(self) -> str:
         """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
 
@@ -317,12 +320,17 @@ class Tempo:
     hold: float
     grace: float
 
+    @property
+    def slow(self) -> bool:
+        """Whether the controller, and so everything, takes its time."""
+        return self.sync >= SLOW_SYNC_SECONDS
+
     def beat(self, quickest: float) -> float:
         """Return the seconds between two requests of what sends steadily: ``quickest``, or twice that.
 
         If the controller is slow, everything takes longer, so that as much is seen with fewer requests a second.
         """
-        return 2 * quickest if self.sync >= SLOW_SYNC_SECONDS else quickest
+        return 2 * quickest if self.slow else quickest
 
 
 @dataclass(slots=True)

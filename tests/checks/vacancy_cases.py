@@ -119,7 +119,12 @@ CASES = {
     ),
     "a_reused_address_inherits_no_session": Cases(
         spoken=vacancy,
-        accepts={"an address that is another's now": DONE},
+        accepts={
+            "an address that is another's now": DONE,
+            "an old session there while a worker did not know": edited(
+                DONE, nth("resident", 0, where=lambda e: e.sent > TAKEN), reaches(OTHER)
+            ),
+        },
         rejects={
             "an old session at the other workload": (
                 edited(DONE, nth("resident", -1), reaches(OTHER)),
@@ -129,6 +134,10 @@ CASES = {
         doubts=UNCONVERGED
         | {
             "no other workload": (without(DONE, Happening.PODS_READY, "Deployment/neighbour"), "another workload"),
+            "a worker that never reached it": (
+                without(DONE, Happening.SETTLED, NEIGHBOUR),
+                "every worker of the gateway",
+            ),
             "no addresses": (without(DONE, Happening.TARGET), "another workload"),
             "a workload that nobody asked": (lacking(DONE, NEIGHBOUR), "cookies of echo-a while the other workload"),
             "other cookies": (

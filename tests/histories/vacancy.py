@@ -68,6 +68,7 @@ def _pods_end(tape: Tape) -> None:
 def _taken(tape: Tape) -> None:
     address = ADDRESSES["echo-a"].partition(":")[0]
     tape.event(Happening.PODS_READY, "Deployment/neighbour", TAKEN, pods=json.dumps([OTHER]), address=address)
+    tape.settles(NEIGHBOUR, TAKEN + 0.5, asked="reach the neighbour")
     client, tape.rotation = tape.open(NEIGHBOUR), [OTHER]
     for at in (TAKEN + 0.1, TAKEN + 0.8):
         tape.visit(client, at, host=HOST)

@@ -17,7 +17,8 @@ from stickyconf.plugin import options
         ("embedded", 16, 1, 8),
         ("embedded", 2, 4, 2),
         ("embedded", 2, 64, 1),
-        ("kind", 2, 1, 6),
+        ("kind", 2, 1, 4),
+        ("kind", 8, 1, 6),
         ("kubeconfig", 64, 1, 6),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,11 @@ import pytest
 from stickyconf.model.storage import read_history
 from stickyconf.plugin.loop import LoopThread
 from stickyconf.plugin.playing import Player, Production
-from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Rejected, Target, Tempo, Traffic
+from stickyconf.ports import Cluster, Gateway, HarnessError, OutOfReach, Rejected, Target, Tempo
 from stickyconf.scenarios import Manifests, Stage, Topology
+from stickyconf.scenarios.ending import in_turn
 from stickyconf.scenarios.recording import Recording
+from stickyconf.targets.traffic import HttpTraffic
 from stickyconf.wait import Budgets
 from tests.waiting import eventually
 
@@ -62,16 +65,18 @@ def play(there: Installation, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     with LoopThread() as loop:
 
         @contextmanager
-        def playing(recordings: Iterable[Recording], *, jobs: int = 4, ramp: float = 0.0) -> Iterator[Player]:
+        def playing(
+            recordings: Iterable[Recording], *, jobs: int = 4, ramp: float = 0.0, sync: float = 0.1
+        ) -> Iterator[Player]:
             target = Target(
                 name="test",
                 implementation="none",
                 versions={},
-                tempo=Tempo(0.1, 1, 2),
+                tempo=Tempo(sync, 1, 2),
                 cluster=cast(Cluster, there),
                 gateway=cast(Gateway, None),
                 controller=there,
-                traffic=cast(Traffic, None),
+                traffic=HttpTraffic("http://127.0.0.1:1", timedelta(seconds=1)),
                 proxy_url="",
                 kubeconfig="",
             )
@@ -122,6 +127,24 @@ def test_drain_support_is_switched_once_each_way_whatever_the_order(play: Any, t
     assert {name: drains[name] for name in "abde"} == {"a": False, "b": True, "d": False, "e": True}
     assert drains["c"] is not None
     assert drains["f"] is not None
+
+
+@pytest.mark.parametrize(("sync", "apart"), [(3.0, True), (0.1, False)])
+def test_pods_end_one_after_the_other_if_the_controller_is_slow(
+    play: Any, there: Installation, sync: float, apart: bool
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        async with in_turn(stage):
+            there.log.append(stage.name)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            there.log.append(stage.name)
+
+    given = [Recording(name, (scenario,), Topology(replicas=0, policy=None)) for name in ("a", "b", "c")]
+    with play(given, sync=sync) as player:
+        for one in given:
+            player.history(one.name)
+    assert (there.log[0::2] == there.log[1::2]) is apart
 
 
 def test_at_most_so_many_are_played_at_once(play: Any, there: Installation) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from stickyconf.model import Answered, Unknown
 from stickyconf.ports import Request
-from stickyconf.targets.traffic import HANGS_SECONDS, MOST_IN_FLIGHT, HttpTraffic, Turns
+from stickyconf.targets.traffic import HANGS_SECONDS, MOST_IN_FLIGHT, MOST_OF_ONE, HttpTraffic, Turns
 
 HANGING = 2 * MOST_IN_FLIGHT
 PATIENCE = 6.0  # seconds, less than the hanging ones take in turn
@@ -46,7 +46,7 @@ def test_a_turn_is_given_back_once(loop):
     """Whether it hangs or not: never more are under way than may be, but for those that hang."""
 
     async def play():
-        turns, under_way, most = Turns(2), 0, 0
+        turns, under_way, most = Turns(asyncio.Semaphore(2)), 0, 0
 
         async def one(seconds):
             nonlocal under_way, most
@@ -64,3 +64,32 @@ def test_a_turn_is_given_back_once(loop):
 
     hung, most = loop.run(play())
     assert (hung, most) == (4, 2)
+
+
+def test_a_burst_of_one_recording_does_not_keep_another_waiting(loop):
+    """Hundreds of new sessions at once, as when a crowd arrives, and a resident of another recording among them."""
+
+    async def play():
+        order = []
+
+        async def answer(reader, writer):
+            with contextlib.closing(writer):
+                order.append((await reader.readuntil(b"\r\n\r\n")).split()[1])
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            traffic = HttpTraffic(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", timedelta(seconds=8))
+
+            async def ask(part, path):
+                async with part.line(fresh=True) as line:
+                    await line.send(Request("GET", "a.test", path, path))
+
+            crowd, other = traffic.part(), traffic.part()
+            burst = [asyncio.create_task(ask(crowd, "/crowd")) for _ in range(200)]
+            await asyncio.sleep(0)  # now all of them wait for their turn
+            await ask(other, "/other")
+            await asyncio.gather(*burst)
+        return order
+
+    assert loop.run(play()).index(b"/other") <= MOST_IN_FLIGHT + MOST_OF_ONE

@@ -128,7 +128,8 @@ def _judge_served(history: History, pods: set[str], evidence: Evidence) -> None:
 def a_reused_address_inherits_no_session(history: History) -> Ruling:
     """When an address that a pod had is given to another workload, no session of the first is served by the second.
 
-    Exposure: the other workload served at the address, and sessions of the pod that had it sent their cookies then.
+    It counts from when every worker of the gateway reached the other workload, and so knew that the pod had gone.
+    Exposure: it served at the address, and sessions of the pod that had it sent their cookies then.
     """
     evidence = Evidence(doubts=unconverged(history))
     taken = history.happened(Happening.PODS_READY, f"Deployment/{NEIGHBOUR}")
@@ -146,10 +147,14 @@ def a_reused_address_inherits_no_session(history: History) -> Ruling:
             f"the cluster gave the other workload {address}, which none of the pods had; it takes a network that gives"
             " a pod the address it asks for, as Calico does"
         )
+    known = [event.when for event in history.happened(Happening.SETTLED, NEIGHBOUR)]
+    if not known:
+        evidence.doubts.append(Finding("every worker of the gateway to reach the other workload", "that was not seen"))
     served = [exchange.sent for exchange in history.arm(NEIGHBOUR) if exchange.pod in others]
-    since, until = min(served, default=inf), max(served, default=0.0)
+    since, until = min(known, default=inf), max(served, default=0.0)
     own = residents(history, on=before[address])
-    late = [exchange for exchange in history.arm("resident") if exchange.sent > taken[0].when]
+    early = [e for e in history.arm("resident") if taken[0].when < e.sent <= since and e.pod in others]
+    late = [exchange for exchange in history.arm("resident") if exchange.sent > since]
     evidence.violations += [
         Finding(f"no session of a pod that had {address} on {exchange.pod}", exchange.told(), (exchange.seq,))
         for exchange in late
@@ -165,7 +170,10 @@ def a_reused_address_inherits_no_session(history: History) -> Ruling:
         expected = f"cookies of {before[address]} while the other workload served at its address"
         evidence.doubts.append(Finding(expected, "none was sent"))
     evidence.doubts += unknown_outcomes(late)
-    evidence.measures.append(Measure("old cookies while the address was another's", telling))
+    evidence.measures += [
+        Measure("old cookies while the address was another's", telling),
+        Measure("sessions there before every worker knew", len(early)),
+    ]
     return evidence.ruling()
 
 

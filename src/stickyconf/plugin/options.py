@@ -40,6 +40,9 @@ OUT_OF_REACH = ".out-of-reach"
 JOBS_ON_A_CLUSTER = 6
 """Recordings side by side on a real cluster: there most of a recording is waiting."""
 
+KIND_JOBS_A_PROCESSOR = 2
+"""The same on kind for each processor, if that is less: its node starts real containers on this machine."""
+
 JOBS_A_PROCESSOR, MOST_JOBS_HERE = 3, 8
 """The same on the embedded cluster, whose processes share the machine: for each processor, and at the most.
 
@@ -61,7 +64,8 @@ def add_options(parser: pytest.Parser) -> None:
     add("--profile", action="append", default=[], help="judge this profile only (repeatable; default: all with cases)")
     add("--requirement", action="append", default=[], metavar="ID", help="judge this requirement only (repeatable)")
     most = f"at most {MOST_JOBS_HERE}, or that divided by --gateway-workers"
-    jobs = f"{JOBS_A_PROCESSOR} a processor, {most}; on a real cluster {JOBS_ON_A_CLUSTER}"
+    jobs = f"{JOBS_A_PROCESSOR} a processor, {most}; on a real cluster {JOBS_ON_A_CLUSTER},"
+    jobs += f" on kind {KIND_JOBS_A_PROCESSOR} a processor if that is less"
     add("--jobs", type=int, metavar="N", help=f"play so many recordings side by side (1: in turn; default: {jobs})")
     add("--proxy-url", help="the gateway's proxy address, instead of the one the target finds")
     add("--admin-url", help="the gateway's Admin API address, instead of the ones the target finds")
@@ -172,10 +176,12 @@ def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownVio
 
 
 def _jobs(option: Any) -> int:
-    if option.target != "embedded":
+    if option.target == "kubeconfig":
         return JOBS_ON_A_CLUSTER
-    workers: int = option.gateway_workers
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    if option.target == "kind":
+        return min(KIND_JOBS_A_PROCESSOR * processors, JOBS_ON_A_CLUSTER)
+    workers: int = option.gateway_workers
     return min(JOBS_A_PROCESSOR * processors, max(1, MOST_JOBS_HERE // workers))
 
 

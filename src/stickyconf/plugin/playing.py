@@ -121,6 +121,8 @@ class Player:
         self._clearing: list[tuple[str, concurrent.futures.Future[None]]] = []
         self._all: asyncio.Task[None] | None = None
         self._others = asyncio.Event()
+        # A small node that has to start and to end many pods at once has no time left for traffic.
+        self._apart = asyncio.Lock() if production.target.tempo.slow else contextlib.nullcontext()
 
     def __enter__(self) -> Self:
         """Begin to play."""
@@ -305,6 +307,7 @@ class Player:
         target = replace(
             shared.target,
             cluster=cast(Cluster, ApplyLog(shared.target.cluster, partial(shared.applied, recording.name))),
+            traffic=shared.target.traffic.part(),
         )
         namespace = f"sticky-{recording.name}-{shared.suffix}"
         stage = Stage(
@@ -318,6 +321,7 @@ class Player:
             seed=shared.seed,
             drain=self._drain,
             others=self._others if recording.lasting else None,
+            apart=self._apart,
             session_age=shared.session_age,
             minutes=shared.minutes,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 
 from stickyconf.model import Happening
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, weightless
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, in_turn, weightless
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import ECHO_PORT
@@ -36,8 +36,9 @@ def blink() -> Scenario:
             await _endpoint(stage, pod, ready="true")
             await _listed(stage, pod, wanted=True)
             await residents.visited(times=VISITS_AFTER)
-            await delete_pod(stage, other)
-            victims, _ = await weightless(stage)
+            async with in_turn(stage):
+                await delete_pod(stage, other)
+                victims, _ = await weightless(stage)
             await _probe(stage, other, passes=False)
             await _endpoint(stage, other, serving="false", terminating="true")
             await residents.visited(times=VISITS_MEANWHILE)

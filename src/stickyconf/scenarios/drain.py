@@ -21,7 +21,7 @@ from typing import Literal
 from stickyconf.checks.rotation import UNSTICKY
 from stickyconf.model import Exchange
 from stickyconf.scenarios.client import BODY, Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, placed_elsewhere, scale, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, in_turn, placed_elsewhere, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.steady import send_steadily
@@ -62,8 +62,9 @@ def drain_one_pod(*, by: Literal["delete", "scale"]) -> Scenario:
                 for client in candidates.get(victim, [])[:1]:
                     traffic.create_task(_stay_in_flight(client, stage.target.tempo.hold))
                 await residents.visited(times=3)
-                await (delete_pod(stage, victim) if victim else scale(stage, len(stage.pods) - 1))
-                victims = await settled(stage)
+                async with in_turn(stage):
+                    await (delete_pod(stage, victim) if victim else scale(stage, len(stage.pods) - 1))
+                    victims = await settled(stage)
                 since = stage.recorder.now()
                 await _newcomers_opened(stage, needed)
                 await residents.visited(times=VISITS_HELD, since=since)
@@ -91,9 +92,10 @@ def drain_under_a_rush(*, sessions: int | Callable[[int, int], int], unsticky: i
             await _create_unsticky(stage)
         stage.observers.watch_cluster()
         stage.observers.poll_targets(stage.gateways)
-        await delete_pod(stage, any_pod(stage))
         count = sessions if isinstance(sessions, int) else sessions(stage.workers, len(stage.pods))
-        victims = await settled(stage)
+        async with in_turn(stage):
+            await delete_pod(stage, any_pod(stage))
+            victims = await settled(stage)
         await visit("newcomer", sessions=count, requests=1, cookies="discard")(stage)
         if unsticky:
             await _visit_unsticky(stage, victims, unsticky)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from math import inf
 
@@ -37,6 +38,15 @@ async def scale(stage: Stage, replicas: int) -> None:
     """Ask for so many echo pods. The act is recorded before it is asked for."""
     stage.recorder.event(Happening.SCALED, f"Deployment/{ECHO}", replicas=str(replicas))
     await stage.target.cluster.scale(ECHO, stage.namespace, replicas)
+
+
+@contextlib.asynccontextmanager
+async def in_turn(stage: Stage) -> AsyncIterator[None]:
+    """Wait until no other recording begins to end a pod, if they are to do that apart; then it is this one's turn."""
+    async with contextlib.AsyncExitStack() as turn:
+        with stage.waiter.told("its turn to end a pod"):
+            await turn.enter_async_context(stage.apart)
+        yield
 
 
 async def settled(stage: Stage) -> list[str]:

@@ -12,7 +12,7 @@ import contextlib
 
 from stickyconf.model import Happening
 from stickyconf.scenarios.client import BODY, Client
-from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, scale, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, forgotten, gone, in_turn, scale, settled
 from stickyconf.scenarios.residents import VISITS_AFTER, residing
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.visits import open_sessions, visit
@@ -74,8 +74,10 @@ def lose_the_process_of_a_draining_pod() -> Scenario:
         async with residing(stage) as residents, contextlib.AsyncExitStack() as stay:
             candidates = await open_sessions(stage, stay, "in-flight", per_pod=1, most=20 * len(stage.pods))
             await residents.visited(times=VISITS_BEFORE)
-            await delete_pod(stage, any_pod(stage))
-            for pod in await settled(stage):
+            async with in_turn(stage):
+                await delete_pod(stage, any_pod(stage))
+                victims = await settled(stage)
+            for pod in victims:
                 await _said(stage, pod, Happening.HELD)  # without a process to hold, the hook returns at once
                 await residents.visited(times=VISITS_HELD)
                 async with asyncio.TaskGroup() as under_way:

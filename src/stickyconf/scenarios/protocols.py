@@ -17,7 +17,7 @@ from functools import partial
 from stickyconf.model import Happening, Refused
 from stickyconf.ports import POD, Channel, ChannelEnded
 from stickyconf.scenarios.changes import answers, create
-from stickyconf.scenarios.ending import any_pod, delete_pod, gone, settled
+from stickyconf.scenarios.ending import any_pod, delete_pod, gone, in_turn, settled
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import NEIGHBOUR, upstream_name
 
@@ -99,8 +99,9 @@ def keep_channels_open() -> Scenario:
                 await events_heard(stage, "stream")
             held = [socket.pod for socket in sockets if socket.pod in stage.pods]
             victim = held[0] if held else any_pod(stage)
-            await delete_pod(stage, victim)
-            victims = await settled(stage)
+            async with in_turn(stage):
+                await delete_pod(stage, victim)
+                victims = await settled(stage)
             await _talk(stage, sockets)
             await stage.release(victims)
             await gone(stage, victims)

@@ -50,7 +50,8 @@ class Stage:
     whether drain support is on; None if that is not known. ``refused`` is what the API server said of the case's policy
     if it did not admit it. ``others`` is set when every other recording has ended, if this one lasts until then;
     ``session_age``: the seconds for which it keeps sessions open at the least. ``minutes``: how long a soak lasts.
-    ``authority``: the certificate, in PEM, of who issued the case's own; "" while it is not served over TLS.
+    ``authority``: the certificate, in PEM, of who issued the case's own; "" while it is not served over TLS. ``apart``
+    is held while a pod is brought to its end, if the recordings of the run are to do that one after the other.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Stage:
     session_age: float = 0.0
     minutes: float = 0.0
     authority: str = ""
+    apart: contextlib.AbstractAsyncContextManager[Any] = field(default_factory=contextlib.nullcontext)
 
     def __post_init__(self) -> None:
         """Start watching as soon as there is something to watch."""
@@ -231,8 +233,7 @@ class Stage:
             raise HarnessError("no gateway replica is running, so nothing can be observed")
         if not watched and not self.others:  # others may take the gateway away on purpose
             self.observers.watch_gateway(await self.target.gateway.pods())
-        told = [await self.target.gateway.workers(replica) for replica in self.gateways]
-        self.workers = sum(one or ASSUMED_WORKERS for one in told)
+        await self.count_workers(self.gateways)
         if self.refused:
             self.recorder.event(Happening.UNCONVERGED, "the policy", budget="admission", last=self.refused)
             return False
@@ -260,6 +261,11 @@ class Stage:
             return False
         self.recorder.event(Happening.CONVERGED, name, sticky=str(sticky).lower())
         return True
+
+    async def count_workers(self, replicas: Iterable[str]) -> None:
+        """Learn how many workers these gateway replicas have in all; one that does not say is taken to have many."""
+        told = [await self.target.gateway.workers(replica) for replica in replicas]
+        self.workers = sum(one or ASSUMED_WORKERS for one in told)
 
     async def settled(
         self, asked: Asked, host: str = "", policy: Policy | None = None, path: str = "", *, secure: bool = False

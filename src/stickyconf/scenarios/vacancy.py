@@ -13,9 +13,10 @@ import json
 from stickyconf.checks.vacancy import HELD, NEIGHBOUR, RETURNED, VACANT
 from stickyconf.model import Happening
 from stickyconf.scenarios.drain import VISITS_HELD
-from stickyconf.scenarios.ending import gone, scale, weightless
+from stickyconf.scenarios.ending import gone, in_turn, scale, weightless
 from stickyconf.scenarios.forgery import neighbour_pod
 from stickyconf.scenarios.residents import VISITS_AFTER, Residents, residing
+from stickyconf.scenarios.settling import Asked
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.visits import visit
 from stickyconf.wait import WaitFailed
@@ -33,8 +34,9 @@ def scale_to_zero_and_back(*, strangers: int, sessions: int, requests: int) -> S
         pods = dict(stage.pods)
         async with residing(stage) as residents:
             await residents.visited(times=2)
-            await scale(stage, 0)
-            victims, _ = await weightless(stage, len(pods))
+            async with in_turn(stage):
+                await scale(stage, 0)
+                victims, _ = await weightless(stage, len(pods))
             await visit(HELD, sessions=strangers, requests=1, cookies="discard")(stage)
             await residents.visited(times=VISITS_HELD)
             await stage.release(victims)
@@ -51,7 +53,10 @@ def scale_to_zero_and_back(*, strangers: int, sessions: int, requests: int) -> S
 
 
 async def _take_an_address(stage: Stage, residents: Residents, address: str) -> None:
-    """Have another application ask for an address, "ip:port"; record which one it got, and that it is served."""
+    """Have another application ask for an address, "ip:port"; record which one it got, and that it is served there.
+
+    A worker of the gateway that reaches it has learnt before that the Service's pods have gone.
+    """
     host = stage.host_name(NEIGHBOUR)
     for manifest in stage.manifests.neighbour(stage.namespace, host, address.rpartition(":")[0]):
         await stage.target.cluster.apply(manifest)
@@ -69,5 +74,8 @@ async def _take_an_address(stage: Stage, residents: Residents, address: str) -> 
             )
         except WaitFailed as failure:
             stage.recorder.event(Happening.UNCONVERGED, NEIGHBOUR, budget=failure.budget, last=failure.last)
+        else:
+            await stage.settled(Asked("reach the neighbour", NEIGHBOUR, lambda one: one.pod == name), host)
+            await client.get("/")
         await residents.visited(times=VISITS_AFTER)
         await client.get("/")

@@ -8,17 +8,20 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from stickyconf.model import Happening
+from stickyconf.model import Exchange, Happening
 from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, UPSTREAM_POLICY, Kind, OutOfReach
+from stickyconf.scenarios.recorder import Recorder
+from stickyconf.scenarios.settling import Asked
 from stickyconf.scenarios.stage import Scenario, Stage
 from stickyconf.scenarios.workload import POLICY, ROUTE, Topology, upstream_name
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
 
-PAGE_NAMESPACE = "kong"  # the pages name it in every command
+PAGE_NAMESPACE, PATH = "kong", "/echo"  # the pages name them in their commands
 TOOLS = ("bash", "kubectl", "curl", "grep", "sed")
 _CONFIG_MAP = Kind("v1", "ConfigMap")
 
@@ -70,7 +73,7 @@ async def _prepare(stage: Stage) -> None:
     route = stage.manifests.route(PAGE_NAMESPACE, "any.invalid")
     del route["spec"]["hostnames"]
     route["metadata"]["annotations"] = {"konghq.com/strip-path": "true"}
-    route["spec"]["rules"][0]["matches"][0]["path"]["value"] = "/echo"
+    route["spec"]["rules"][0]["matches"][0]["path"]["value"] = PATH
     await cluster.apply(route)
 
 
@@ -84,7 +87,8 @@ async def _clear(stage: Stage) -> None:
         (_CONFIG_MAP, ECHO),
     ):
         await stage.target.cluster.delete(kind, name, PAGE_NAMESPACE)
-    await stage.release_all(PAGE_NAMESPACE)
+    if stage.topology.hold:
+        await stage.release_all(PAGE_NAMESPACE)
 
     async def pods() -> list[str]:
         return [pod["metadata"]["name"] for pod in await stage.target.cluster.list(POD, PAGE_NAMESPACE, "app=echo")]
@@ -93,7 +97,10 @@ async def _clear(stage: Stage) -> None:
 
 
 async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
-    """Wait for what a reader would wait for; record it if it does not come, and go on as the reader would."""
+    """Wait until every gateway replica shows a condition, and every worker acts on it, as a patient reader would.
+
+    If that does not come, it is recorded, and the commands go on.
+    """
     name = upstream_name(PAGE_NAMESPACE)
     conditions: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], bool]] = {
         "three targets": lambda upstream, targets: len(targets) == 3 and all(targets.values()),
@@ -115,8 +122,33 @@ async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
         )
     except WaitFailed as failure:
         stage.recorder.event(Happening.UNCONVERGED, condition, budget=failure.budget, last=failure.last)
+        return
+    if late := await _late_worker(stage, cookie):
+        stage.recorder.event(Happening.UNCONVERGED, condition, budget="workers", last=late)
     else:
         stage.recorder.event(Happening.CONVERGED, condition)
+
+
+async def _late_worker(stage: Stage, cookie: str) -> str:
+    """Return what the last one of the gateway's workers did if it does not act on the policy in time; "" if all do.
+
+    Each has to set the cookie for a new session, on a pod that does not end. These requests are not part of the
+    record: nothing follows the logs of the pages' pods.
+    """
+    pods = await stage.target.cluster.list(POD, PAGE_NAMESPACE, "app=echo")
+    ending = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]}
+
+    def agrees(exchange: Exchange) -> bool:
+        issued = exchange.answer.set_cookies(cookie) if exchange.answer else ()
+        return bool(issued) and exchange.pod not in (None, *ending)
+
+    shows = 1 / len(pods) if ending else 1.0
+    asking = replace(stage, recorder=Recorder())
+    await asking.count_workers(await stage.target.gateway.replicas())
+    asked = Asked("set the cookie, on a pod that does not end", PAGE_NAMESPACE, agrees, shows=shows)
+    if await asking.settled(asked, urlsplit(stage.target.traffic.address()).netloc, path=PATH):
+        return ""
+    return asking.recorder.events(Happening.UNSETTLED)[-1].detail["last"]
 
 
 async def _run(stage: Stage, step: Step, directory: str) -> None:

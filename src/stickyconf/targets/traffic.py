@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 import ssl
 import time
@@ -28,6 +29,8 @@ from stickyconf.targets.places import Places
 
 # More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
+# Of one recording half of them, so that hundreds of new sessions in one do not keep the others waiting.
+MOST_OF_ONE = 4
 # One that takes longer, as to an address that swallows connections, only waits, and keeps no other from going.
 HANGS_SECONDS = 0.2
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
@@ -54,11 +57,17 @@ class HttpTraffic:
         """
         self._entrance = _fixed(proxy.rstrip("/")) if isinstance(proxy, str) else proxy
         self._timeout = timeout.total_seconds()
-        self._in_flight = Turns(MOST_IN_FLIGHT)
+        self._in_flight = Turns(asyncio.Semaphore(MOST_IN_FLIGHT))
         self._places = Places(most_connections) if most_connections else None
         self._over_tls = tls
         self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
         self._tls.set_alpn_protocols(["http/1.1"])
+
+    def part(self) -> HttpTraffic:
+        """Return the same for one recording: its requests take their turns among those of the others."""
+        part = copy.copy(self)
+        part._in_flight = self._in_flight.within(MOST_OF_ONE)  # noqa: SLF001 - of this class
+        return part
 
     def address(self) -> str:
         """Return the proxy's base address as it is now, for clients that are not ours: curl, a browser."""
@@ -125,16 +134,21 @@ class HttpTraffic:
 class Turns:
     """Bounds the requests under way: those that hang do not count."""
 
-    def __init__(self, most: int) -> None:
-        """Take how many there may be."""
-        self._free = asyncio.Semaphore(most)
+    def __init__(self, *bounds: asyncio.Semaphore) -> None:
+        """Take the bounds that hold, the narrowest first; each goes by who came first."""
+        self._bounds = bounds
+
+    def within(self, most: int) -> Turns:
+        """Return turns for so many of them at the most."""
+        return Turns(asyncio.Semaphore(most), *self._bounds)
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """Wait for a turn, and have it until the block ends, for HANGS_SECONDS at the most."""
-        await self._free.acquire()
         with contextlib.ExitStack() as turn:
-            turn.callback(self._free.release)
+            for bound in self._bounds:
+                await bound.acquire()
+                turn.callback(bound.release)
             hangs = asyncio.get_running_loop().call_later(HANGS_SECONDS, turn.close)  # closed twice it releases once
             turn.callback(hangs.cancel)
             yield
