@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from stickyconf.model import Answered, Unknown
 from stickyconf.ports import Request
-from stickyconf.targets.traffic import HANGS_SECONDS, MOST_IN_FLIGHT, MOST_OF_ONE, HttpTraffic, Turns
+from stickyconf.targets.traffic import HANGS_SECONDS, MOST_IN_FLIGHT, HttpTraffic, Turns
 
 HANGING = 2 * MOST_IN_FLIGHT
 PATIENCE = 6.0  # seconds, less than the hanging ones take in turn
@@ -46,11 +46,11 @@ def test_a_turn_is_given_back_once(loop):
     """Whether it hangs or not: never more are under way than may be, but for those that hang."""
 
     async def play():
-        turns, under_way, most = Turns(asyncio.Semaphore(2)), 0, 0
+        turns, under_way, most = Turns(2), 0, 0
 
         async def one(seconds):
             nonlocal under_way, most
-            async with turns.one():
+            async with turns.one("a recording"):
                 under_way += 1
                 most = max(most, under_way)
                 await asyncio.sleep(seconds)
@@ -92,4 +92,28 @@ def test_a_burst_of_one_recording_does_not_keep_another_waiting(loop):
             await asyncio.gather(*burst)
         return order
 
-    assert loop.run(play()).index(b"/other") <= MOST_IN_FLIGHT + MOST_OF_ONE
+    assert loop.run(play()).index(b"/other") <= 2 * MOST_IN_FLIGHT
+
+
+def test_one_that_is_cancelled_leaves_its_turn_to_others(loop):
+    """While it waits, and at the very moment at which it is its turn."""
+
+    async def play():
+        turns, went = Turns(1), []
+
+        async def one(name):
+            async with turns.one(name):
+                went.append(name)
+                await asyncio.sleep(0.01)
+            if name == "first":  # now the third one has been called, and has not gone yet
+                tasks["called"].cancel()
+
+        tasks = {name: asyncio.create_task(one(name)) for name in ("first", "waits", "called", "last")}
+        await asyncio.sleep(0)
+        tasks["waits"].cancel()
+        async with asyncio.timeout(5):
+            await tasks["last"]
+            await one("later")
+        return went
+
+    assert loop.run(play()) == ["first", "last", "later"]

@@ -11,9 +11,11 @@ import copy
 import hashlib
 import ssl
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import httpx
 
@@ -29,8 +31,6 @@ from stickyconf.targets.places import Places
 
 # More requests in flight take longer each, and all of them together are not done earlier.
 MOST_IN_FLIGHT = 8
-# Of one recording half of them, so that hundreds of new sessions in one do not keep the others waiting.
-MOST_OF_ONE = 4
 # One that takes longer, as to an address that swallows connections, only waits, and keeps no other from going.
 HANGS_SECONDS = 0.2
 USER_AGENT = f"stickyconf/{stickyconf.__version__}"
@@ -57,7 +57,7 @@ class HttpTraffic:
         """
         self._entrance = _fixed(proxy.rstrip("/")) if isinstance(proxy, str) else proxy
         self._timeout = timeout.total_seconds()
-        self._in_flight = Turns(asyncio.Semaphore(MOST_IN_FLIGHT))
+        self._in_flight, self._recording = Turns(MOST_IN_FLIGHT), object()
         self._places = Places(most_connections) if most_connections else None
         self._over_tls = tls
         self._tls, self._tls_http2 = httpx.create_ssl_context(), httpx.create_ssl_context()  # each offers its own ALPN
@@ -66,7 +66,7 @@ class HttpTraffic:
     def part(self) -> HttpTraffic:
         """Return the same for one recording: its requests take their turns among those of the others."""
         part = copy.copy(self)
-        part._in_flight = self._in_flight.within(MOST_OF_ONE)  # noqa: SLF001 - of this class
+        part._recording = object()  # noqa: SLF001 - of this class
         return part
 
     def address(self) -> str:
@@ -87,7 +87,8 @@ class HttpTraffic:
         tls = _trusting(authority, http2=http2) if authority else self._tls_http2 if http2 else self._tls
         via = (lambda plain: self._over_tls.entrance(plain).address) if authority else None
         async with _http2(tls, keeps=not fresh) if http2 else Http1Transport(tls, keeps=not fresh) as http:
-            line = HttpLine(http, self._entrance, self._timeout, self._in_flight, self._places, via, keeps=not fresh)
+            turn = partial(self._in_flight.one, self._recording)
+            line = HttpLine(http, self._entrance, self._timeout, turn, self._places, via, keeps=not fresh)
             try:
                 yield line
             finally:
@@ -132,26 +133,48 @@ class HttpTraffic:
 
 
 class Turns:
-    """Bounds the requests under way: those that hang do not count."""
+    """Bounds the requests under way: those that hang do not count. Who wants more waits, and recordings go in turn."""
 
-    def __init__(self, *bounds: asyncio.Semaphore) -> None:
-        """Take the bounds that hold, the narrowest first; each goes by who came first."""
-        self._bounds = bounds
-
-    def within(self, most: int) -> Turns:
-        """Return turns for so many of them at the most."""
-        return Turns(asyncio.Semaphore(most), *self._bounds)
+    def __init__(self, most: int) -> None:
+        """Take how many there may be."""
+        self._free = most
+        self._waiting: dict[object, deque[asyncio.Future[None]]] = {}  # the recording whose turn is next comes first
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def one(self, recording: object) -> AsyncIterator[None]:
         """Wait for a turn, and have it until the block ends, for HANGS_SECONDS at the most."""
+        await self._come(recording)
         with contextlib.ExitStack() as turn:
-            for bound in self._bounds:
-                await bound.acquire()
-                turn.callback(bound.release)
-            hangs = asyncio.get_running_loop().call_later(HANGS_SECONDS, turn.close)  # closed twice it releases once
+            turn.callback(self._next)
+            hangs = asyncio.get_running_loop().call_later(HANGS_SECONDS, turn.close)  # closed twice it gives back once
             turn.callback(hangs.cancel)
             yield
+
+    async def _come(self, recording: object) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(recording, deque()).append(called)
+        try:
+            await called
+        except asyncio.CancelledError:
+            if not called.cancelled():  # called, and cancelled before it could go
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        """Let the next one go: the first of the recording that was let go longest ago."""
+        while self._waiting:
+            recording = next(iter(self._waiting))
+            queue = self._waiting.pop(recording)
+            called = queue.popleft()
+            if queue:
+                self._waiting[recording] = queue
+            if not called.cancelled():
+                called.set_result(None)
+                return
+        self._free += 1
 
 
 class HttpLine:
@@ -162,7 +185,7 @@ class HttpLine:
         http: httpx.AsyncBaseTransport,
         entrance: Callable[[str], str],
         timeout: float,
-        in_flight: Turns,
+        turn: Callable[[], AbstractAsyncContextManager[None]],
         places: Places | None = None,
         via: Callable[[str], str] | None = None,
         *,
@@ -170,12 +193,12 @@ class HttpLine:
     ) -> None:
         """Take the transport, what gives an address, seconds a request may take, and the bounds on all clients' work.
 
-        ``in_flight`` bounds the requests under way, ``places`` the connections; ``via`` gives the address over TLS
+        ``turn`` bounds the requests under way, ``places`` the connections; ``via`` gives the address over TLS
         for a replica's plain one, if TLS is spoken; ``keeps`` says whether this client's connections stay open between
         its requests.
         """
         self._via = via
-        self._http, self._timeout, self._in_flight, self._places = http, timeout, in_flight, places
+        self._http, self._timeout, self._turn, self._places = http, timeout, turn, places
         self._entrance, self._base = entrance, ""
         self.keeps = keeps
 
@@ -197,7 +220,7 @@ class HttpLine:
             if self._places:
                 await place.enter_async_context(self._places.one_for(self))
             if not request.patience:
-                await place.enter_async_context(self._in_flight.one())
+                await place.enter_async_context(self._turn())
             sent = time.monotonic()
             try:
                 response = await self._http.handle_async_request(message)
