@@ -143,6 +143,18 @@ def test_a_change_holds_for_kept_connections_and_cuts_no_request(gateway: Gatewa
     assert answered == [200]
 
 
+def test_a_kept_connection_outlives_several_changes(gateway: Gateway, pods: list[Pod]) -> None:
+    """A connection on which nothing was asked meanwhile is answered as the last of several changes of routes says."""
+    gateway.push(sticky(pods))
+    with httpx.Client(timeout=PATIENCE) as kept:
+        assert kept.get(gateway.proxy).status_code == 200
+        for path in ("/first", "/second", "/third"):
+            config = sticky(pods)
+            config["services"][0]["routes"][0]["paths"] = [path]
+            gateway.push(config)
+        assert [kept.get(f"{gateway.proxy}{path}").status_code for path in ("/third", "/first")] == [200, 404]
+
+
 def newcomer(gateway: Gateway, path: str, *, size: int) -> httpx.Response:
     """What a client gets that has no connection yet, and a cookie of so many bytes."""
     fields = {"Cookie": f"{COOKIE}={'x' * size}"}

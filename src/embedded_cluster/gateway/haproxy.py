@@ -170,12 +170,12 @@ class HAProxy:
 
 @dataclass(eq=False)
 class _Process:
-    """One HAProxy process: its runtime *socket* and its *successor*'s socket for relayed requests, its *text* without
-    servers, and the *slots* of each backend: the server of every target that it ever had.
+    """One HAProxy process: its runtime *socket*, its *text* without servers, and the *slots* of each backend.
+
+    A slot is the server of a target, of every one that it ever had.
     """
 
     socket: Path
-    successor: Path
     text: str
     slots: dict[str, dict[tuple[str, int], str]]
     said: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN_LINES))
@@ -190,12 +190,11 @@ class _Process:
             for name, weights in wanted.backends.items()
         }
         file = stem.with_suffix(".cfg")
-        relay = before.successor if before else stem.with_suffix(".relay")
-        started = cls(stem.with_suffix(".sock"), stem.with_suffix(".next"), wanted.text, slots)
+        started = cls(stem.with_suffix(".sock"), wanted.text, slots)
         text = wanted.text
         for name, weights in wanted.backends.items():
             text = text.replace(SERVERS.format(name) + "\n", "".join(f"  {line}\n" for line in _servers(weights)))
-        file.write_text(setting(text, started.socket, relay, started.successor))
+        file.write_text(setting(text, started.socket, file.with_name("relay")))
         succession = ("-x", str(before.socket)) if before else ()
         started.process = await asyncio.create_subprocess_exec(
             *(executable, "-db", "-f", file, *succession),

@@ -63,11 +63,11 @@ def configuration(declaration: Declaration, proxy: Address, addresses: Mapping[s
     return Configuration(text + "\n", backends.weights)
 
 
-def setting(text: str, runtime: Path, relay: Path, successor: Path) -> str:
+def setting(text: str, runtime: Path, relay: Path) -> str:
     """Return the file for a process with its own *runtime* socket around *text*.
 
-    A connection may still be open when its process has a successor. Then what is asked on it is relayed to the
-    *successor*'s socket, as this process takes on the socket *relay* what its predecessor has for it.
+    A connection may still be open when its process has a successor. Then what is asked on it is sent to the socket
+    *relay*, on which the last successor takes what all its predecessors have for it: each inherits it, as the others.
     """
     lines = [
         "global",
@@ -79,7 +79,7 @@ def setting(text: str, runtime: Path, relay: Path, successor: Path) -> str:
     next_one = [
         f"backend {SUCCESSOR}",
         "mode http",
-        f"server {NEXT} {_quoted(f'unix@{successor}')} send-proxy-v2 disabled",
+        f"server {NEXT} {_quoted(f'unix@{relay}')} send-proxy-v2 disabled",
     ]
     bind = f"  bind {_quoted(f'unix@{relay}')} accept-proxy mode 600"
     return "\n  ".join(lines) + "\n" + text.replace(RELAY, bind) + "\n  ".join(next_one) + "\n"
