@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,10 @@ settings.load_profile("stickyconf")
 # A run of the suite that a test starts is no worker of pytest-xdist, though the test runs in one.
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
+
+# In the background of a shell SIGINT is ignored, and it would be by every run that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ONE_CLUSTER = ("tests/whole/test_credentials.py", "tests/whole/test_job.py", "tests/whole/test_kubeconfig.py")
 """Files whose runs go through a kubeconfig to the same cluster (tests/whole/conftest.py)."""
