@@ -2,6 +2,7 @@
 
 from stickyconf import checks
 from stickyconf.cases import recorded, requirement
+from stickyconf.checks.documentation import DRAINED, STICKY
 from stickyconf.scenarios import Policy, Topology
 from stickyconf.scenarios.walkthrough import PAGE_NAMESPACE, Step, follow_page
 
@@ -36,7 +37,7 @@ spec:
         "check-annotation",
         r"kubectl get service echo -n kong -o jsonpath='{.metadata.annotations.konghq\.com/upstream-policy}'",
     ),
-    Step("initial-request", "curl -v $PROXY_IP/echo", until="sticky"),
+    Step("initial-request", "curl -v $PROXY_IP/echo", until=STICKY),
     Step(
         "repeat-requests",
         r"""
@@ -85,7 +86,7 @@ spec:
         "annotate",
         "kubectl annotate -n kong service echo konghq.com/upstream-policy=sticky-session-policy --overwrite",
     ),
-    Step("request", 'curl -i "$PROXY_IP/echo"', until="sticky"),
+    Step("request", 'curl -i "$PROXY_IP/echo"', until=STICKY),
     Step(
         "open-sessions",
         'for i in {1..24}; do echo "s$i $(curl -s -c jar$i $PROXY_IP/echo | grep "Running on Pod")"; done',
@@ -97,7 +98,7 @@ spec:
         "terminating",
         "kubectl get pods -n kong -l app=echo --no-headers | grep Terminating",
         verbatim=False,
-        until="weight 0",
+        until=DRAINED,
     ),
     Step(
         "continue-sessions",
@@ -109,13 +110,13 @@ spec:
 
 sticky_page = recorded(
     "page-sticky",
-    follow_page(STICKY_SESSIONS, cookie="session_id"),
+    follow_page(STICKY_SESSIONS),
     topology=Topology(replicas=0, policy=Policy(cookie="session_id")),
     claim=PAGE_NAMESPACE,
 )
 drain_page = recorded(
     "page-drain",
-    follow_page(DRAIN_SUPPORT, cookie="session-id"),
+    follow_page(DRAIN_SUPPORT),
     topology=Topology(replicas=0, policy=Policy(cookie="session-id"), hold=True, drain=True),
     claim=PAGE_NAMESPACE,
 )

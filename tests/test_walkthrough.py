@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import pytest
 
+from stickyconf.checks.documentation import DRAINED, STICKY
 from stickyconf.model import Answered, Happening
 from stickyconf.ports import Reply, Request, Target
 from stickyconf.scenarios.stage import Stage
 from stickyconf.scenarios.walkthrough import _hold_until
-from stickyconf.scenarios.workload import Manifests, Topology
+from stickyconf.scenarios.workload import Manifests, Policy, Topology
 from stickyconf.wait import Budgets, Waiter
 
 COOKIE = "session-id"
@@ -77,16 +78,16 @@ def held(installation: Installation, condition: str, seconds: float) -> Stage:
         target=cast(Target, parts),
         waiter=Waiter(Budgets.of({"workers": seconds})),
         manifests=Manifests(Path("manifests")),
-        topology=Topology(replicas=0),
+        topology=Topology(replicas=0, policy=Policy(cookie=COOKIE)),
         namespace="n",
         host="h",
         seed=1,
     )
-    asyncio.run(_hold_until(stage, condition, COOKIE))
+    asyncio.run(_hold_until(stage, condition))
     return stage
 
 
-@pytest.mark.parametrize(("condition", "ends"), [("sticky", False), ("weight 0", True)])
+@pytest.mark.parametrize(("condition", "ends"), [(STICKY, False), (DRAINED, True)])
 def test_a_worker_that_lags_is_waited_for(condition: str, ends: bool) -> None:
     installation = Installation(lag=10, ends=ends)
     stage = held(installation, condition, seconds=20)
@@ -96,7 +97,7 @@ def test_a_worker_that_lags_is_waited_for(condition: str, ends: bool) -> None:
     assert stage.recorder.exchanges_since(0.0) == []  # nothing follows the logs of these pods
 
 
-@pytest.mark.parametrize(("condition", "ends"), [("sticky", False), ("weight 0", True)])
+@pytest.mark.parametrize(("condition", "ends"), [(STICKY, False), (DRAINED, True)])
 def test_a_worker_that_never_acts_on_it_is_recorded(condition: str, ends: bool) -> None:
     stage = held(Installation(lag=NEVER, ends=ends), condition, seconds=0.3)
 

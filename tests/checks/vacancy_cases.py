@@ -25,6 +25,7 @@ from tests.histories.edits import (
     unconverged,
     unknown,
     without,
+    without_agreement,
     without_cookie,
 )
 from tests.histories.vacancy import AT_ZERO, BACK, ENDING, OTHER, RELEASED, TAKEN, vacancy
@@ -128,6 +129,18 @@ CASES = {
         rejects={
             "an old session at the other workload": (
                 edited(DONE, nth("resident", -1), reaches(OTHER)),
+                f"no session of a pod that had 10.0.0.1 on {OTHER}",
+            ),
+            "an old session there, although the workers' time is over": (
+                edited(
+                    without_agreement(without(DONE, Happening.SETTLED, NEIGHBOUR), NEIGHBOUR, TAKEN + 0.5),
+                    nth("resident", -1),
+                    reaches(OTHER),
+                ),
+                f"no session of a pod that had 10.0.0.1 on {OTHER}",
+            ),
+            "an old session there, and nobody else reached it": (
+                edited(without(DONE, Happening.SETTLED, NEIGHBOUR), nth("resident", -1), reaches(OTHER)),
                 f"no session of a pod that had 10.0.0.1 on {OTHER}",
             ),
         },

@@ -12,6 +12,9 @@ from stickyconf.stats import OutOfRotation, SeveralPods
 SCALED_TO = 3
 """What the pages scale the echo Deployment to."""
 
+STICKY, DRAINED = "sticky", "weight 0"
+"""What is waited for before a command: the policy is in force; the pod that ends gets no new session."""
+
 _POD = re.compile(r"Running on Pod (\S+)\.")
 _SET_COOKIE = re.compile(r"^(?:< )?set-cookie: (.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 
@@ -66,7 +69,7 @@ def drain_page_holds(history: History, design: OutOfRotation) -> Ruling:
     if "request" in steps:
         _judge_cookie(history, steps["request"], evidence)
     untold = []  # what leaves open who moved, and why
-    if not history.happened(Happening.CONVERGED, "weight 0"):
+    if not history.happened(Happening.CONVERGED, DRAINED):
         untold.append(Finding("the gateway to show the change before new sessions are opened", "it did not"))
     before, after = _by_session(_text(steps, "open-sessions")), _by_session(_text(steps, "continue-sessions"))
     ending = {line.split()[0] for line in _text(steps, "terminating").splitlines() if line.strip()}

@@ -128,8 +128,9 @@ def _judge_served(history: History, pods: set[str], evidence: Evidence) -> None:
 def a_reused_address_inherits_no_session(history: History) -> Ruling:
     """When an address that a pod had is given to another workload, no session of the first is served by the second.
 
-    It counts from when every worker of the gateway reached the other workload, and so knew that the pod had gone.
-    Exposure: it served at the address, and sessions of the pod that had it sent their cookies then.
+    It counts from when every worker of the gateway reached the other workload, and so knew that the pod had gone, or
+    from when the time for that was over. Exposure: all of them reached it, it served at the address, and sessions of
+    the pod that had it sent their cookies then.
     """
     evidence = Evidence(doubts=unconverged(history))
     taken = history.happened(Happening.PODS_READY, f"Deployment/{NEIGHBOUR}")
@@ -147,11 +148,12 @@ def a_reused_address_inherits_no_session(history: History) -> Ruling:
             f"the cluster gave the other workload {address}, which none of the pods had; it takes a network that gives"
             " a pod the address it asks for, as Calico does"
         )
-    known = [event.when for event in history.happened(Happening.SETTLED, NEIGHBOUR)]
-    if not known:
+    over = (Happening.SETTLED, Happening.UNSETTLED, Happening.UNCONVERGED)
+    since = min((event.when for what in over for event in history.happened(what, NEIGHBOUR)), default=taken[0].when)
+    if not history.happened(Happening.SETTLED, NEIGHBOUR):
         evidence.doubts.append(Finding("every worker of the gateway to reach the other workload", "that was not seen"))
     served = [exchange.sent for exchange in history.arm(NEIGHBOUR) if exchange.pod in others]
-    since, until = min(known, default=inf), max(served, default=0.0)
+    until = max(served, default=0.0)
     own = residents(history, on=before[address])
     early = [e for e in history.arm("resident") if taken[0].when < e.sent <= since and e.pod in others]
     late = [exchange for exchange in history.arm("resident") if exchange.sent > since]

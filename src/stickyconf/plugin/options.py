@@ -178,7 +178,7 @@ def _known_violations(file: Path | None, catalogue: Catalogue) -> tuple[KnownVio
 def _jobs(option: Any) -> int:
     if option.target == "kubeconfig":
         return JOBS_ON_A_CLUSTER
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if option.target == "kind":
         return min(KIND_JOBS_A_PROCESSOR * processors, JOBS_ON_A_CLUSTER)
     workers: int = option.gateway_workers

@@ -255,7 +255,7 @@ class Stage:
             return False
         self._record_shown(name, shown)
         self.observers.watch_cluster()  # until now pods were still on their way to be ready
-        if not await self.settled(_cookie_set(name, policy or self.policy, sticky), host, policy, path):
+        if not await self.settled(cookie_set(name, policy or self.policy, sticky), host, policy, path):
             last = self.recorder.events(Happening.UNSETTLED, name)[-1].detail["last"]
             self.recorder.event(Happening.UNCONVERGED, name, budget="workers", last=last)
             return False
@@ -411,7 +411,7 @@ class Stage:
         )
 
 
-def _cookie_set(upstream: str, policy: Policy, sticky: bool) -> Asked:
+def cookie_set(upstream: str, policy: Policy, sticky: bool) -> Asked:
     """Return what every worker of the gateway shows once it has the policy, or while there is none."""
 
     def agrees(exchange: Exchange) -> bool:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from stickyconf.model import Exchange, Happening
+from stickyconf.checks.documentation import DRAINED, STICKY
+from stickyconf.model import Happening
 from stickyconf.ports import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, UPSTREAM_POLICY, Kind, OutOfReach
+from stickyconf.scenarios.ending import placed_elsewhere
 from stickyconf.scenarios.recorder import Recorder
-from stickyconf.scenarios.settling import Asked
-from stickyconf.scenarios.stage import Scenario, Stage
+from stickyconf.scenarios.stage import Scenario, Stage, cookie_set
 from stickyconf.scenarios.workload import POLICY, ROUTE, Topology, upstream_name
 from stickyconf.scenarios.workload import SERVICE as ECHO
 from stickyconf.wait import WaitFailed
@@ -41,7 +42,7 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
+def follow_page(steps: tuple[Step, ...]) -> Scenario:
     """Run a page's steps in order, each in a shell of its own with PROXY_IP and KUBECONFIG set.
 
     OutOfReach if this machine lacks a program that the commands need.
@@ -56,7 +57,7 @@ def follow_page(steps: tuple[Step, ...], *, cookie: str) -> Scenario:
             with tempfile.TemporaryDirectory(prefix="stickyconf-page-") as directory:
                 for step in steps:
                     if step.until:
-                        await _hold_until(stage, step.until, cookie)
+                        await _hold_until(stage, step.until)
                     await _run(stage, step, directory)
         finally:
             await _clear(stage)
@@ -96,16 +97,17 @@ async def _clear(stage: Stage) -> None:
     await stage.waiter.until("the page's pods to be gone", "cleanup", pods, lambda left: not left)
 
 
-async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
+async def _hold_until(stage: Stage, condition: str) -> None:
     """Wait until every gateway replica shows a condition, and every worker acts on it, as a patient reader would.
 
     If that does not come, it is recorded, and the commands go on.
     """
     name = upstream_name(PAGE_NAMESPACE)
     conditions: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], bool]] = {
-        "three targets": lambda upstream, targets: len(targets) == 3 and all(targets.values()),
-        "sticky": lambda upstream, targets: upstream.get("sticky_sessions_cookie") == cookie and len(targets) == 3,
-        "weight 0": lambda upstream, targets: 0 in targets.values() or len(targets) < 3,
+        STICKY: lambda upstream, targets: (
+            upstream.get("sticky_sessions_cookie") == stage.policy.cookie and len(targets) == 3
+        ),
+        DRAINED: lambda upstream, targets: 0 in targets.values() or len(targets) < 3,
     }
     holds = conditions[condition]
 
@@ -123,32 +125,29 @@ async def _hold_until(stage: Stage, condition: str, cookie: str) -> None:
     except WaitFailed as failure:
         stage.recorder.event(Happening.UNCONVERGED, condition, budget=failure.budget, last=failure.last)
         return
-    if late := await _late_worker(stage, cookie):
+    if late := await _late_worker(stage, condition):
         stage.recorder.event(Happening.UNCONVERGED, condition, budget="workers", last=late)
     else:
         stage.recorder.event(Happening.CONVERGED, condition)
 
 
-async def _late_worker(stage: Stage, cookie: str) -> str:
-    """Return what the last one of the gateway's workers did if it does not act on the policy in time; "" if all do.
+async def _late_worker(stage: Stage, condition: str) -> str:
+    """Return what the last one of the gateway's workers did if it does not act on a condition in time; "" if all do.
 
-    Each has to set the cookie for a new session, on a pod that does not end. These requests are not part of the
-    record: nothing follows the logs of the pages' pods.
+    These requests are not part of the record: nothing follows the logs of the pages' pods.
     """
     pods = await stage.target.cluster.list(POD, PAGE_NAMESPACE, "app=echo")
-    ending = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]}
-
-    def agrees(exchange: Exchange) -> bool:
-        issued = exchange.answer.set_cookies(cookie) if exchange.answer else ()
-        return bool(issued) and exchange.pod not in (None, *ending)
-
-    shows = 1 / len(pods) if ending else 1.0
+    ending = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+    due = {
+        STICKY: [cookie_set(PAGE_NAMESPACE, stage.policy, sticky=True)],
+        DRAINED: [placed_elsewhere(pod, len(pods)) for pod in ending],
+    }
     asking = replace(stage, recorder=Recorder())
     await asking.count_workers(await stage.target.gateway.replicas())
-    asked = Asked("set the cookie, on a pod that does not end", PAGE_NAMESPACE, agrees, shows=shows)
-    if await asking.settled(asked, urlsplit(stage.target.traffic.address()).netloc, path=PATH):
-        return ""
-    return asking.recorder.events(Happening.UNSETTLED)[-1].detail["last"]
+    for asked in due[condition]:
+        if not await asking.settled(asked, urlsplit(stage.target.traffic.address()).netloc, path=PATH):
+            return asking.recorder.events(Happening.UNSETTLED)[-1].detail["last"]
+    return ""
 
 
 async def _run(stage: Stage, step: Step, directory: str) -> None:
